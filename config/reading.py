@@ -1,0 +1,114 @@
+"""Read one setting from the environment, from a file named by `NAME_FILE`, or from `.env`.
+
+What cannot be read stops the start with one sentence that names the setting and says what is wanted.
+Values of secrets never appear in that sentence.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import environ
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
+SAMPLE_SECRETS = {"change-me", "changeme", "your-secret-key", "your-secure-password", "secret", "insecure"}
+
+
+class WrongSetting(SystemExit):
+    """A setting that cannot be read: the process ends with this sentence."""
+
+
+def refuse(name: str, why: str) -> NoReturn:
+    raise WrongSetting(f"Setting {name}: {why}")
+
+
+def load_env_file(path: Path) -> None:
+    if path.is_file():
+        environ.Env.read_env(str(path))
+
+
+def raw(name: str) -> str | None:
+    """The value as text; an empty one counts as not given."""
+    file = os.environ.get(f"{name}_FILE")
+    if file:
+        return _content(name, Path(file))
+    value = os.environ.get(name, "").strip()
+    return value or None
+
+
+def _content(name: str, file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        refuse(f"{name}_FILE", "this file cannot be read; check its path and permissions.")
+
+
+def text(name: str, default: str) -> str:
+    value = raw(name)
+    return default if value is None else value
+
+
+def words(name: str, default: Sequence[str]) -> list[str]:
+    value = raw(name)
+    return list(default) if value is None else [word.strip() for word in value.split(",") if word.strip()]
+
+
+def boolean(name: str, default: bool) -> bool:
+    value = raw(name)
+    if value is None:
+        return default
+    if value.lower() in TRUE | FALSE:
+        return value.lower() in TRUE
+    refuse(name, "say True or False.")
+
+
+def number(name: str, default: int, *, low: int, high: int) -> int:
+    value = raw(name)
+    if value is None:
+        return default
+    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+        refuse(name, f"give a whole number from {low} to {high}.")
+    return int(value)
+
+
+def choice(name: str, default: str, allowed: Sequence[str]) -> str:
+    value = text(name, default)
+    for one in allowed:
+        if value.lower() == one.lower():
+            return one
+    refuse(name, f"choose one of {', '.join(allowed)}.")
+
+
+def ae_title(name: str, default: str, *, empty: bool = False) -> str:
+    """An AE title: 1 to 16 characters, no backslash or control character (PS3.5 6.2)."""
+    value = text(name, default)
+    if (empty and not value) or (0 < len(value) <= 16 and value.isascii() and value.isprintable() and "\\" not in value):
+        return value
+    refuse(name, "an AE title has 1 to 16 printable ASCII characters and no backslash.")
+
+
+def url(name: str, default: str) -> str:
+    value = text(name, default).rstrip("/")
+    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+        refuse(name, "give an address that begins with http:// or https://.")
+    return value
+
+
+def path(name: str, default: str | Path, *, base: Path) -> Path:
+    """A path; a relative one is meant from the project's folder, wherever the command was started."""
+    return (base / Path(text(name, str(default))).expanduser()).resolve()
+
+
+def refuse_in_production(secret_key: str, postgres_password: str) -> None:
+    for name, value in (("SECRET_KEY", secret_key), ("POSTGRES_PASSWORD", postgres_password)):
+        if value.lower() in SAMPLE_SECRETS:
+            refuse(name, "this is the sample value; put a secret of your own there, or set DEBUG=True to try things out.")
+
+
+def refuse_keys_under_data(key_dir: Path, data_dir: Path) -> None:
+    """Promise 8: who takes the data folder must not have the keys with it."""
+    if key_dir == data_dir or data_dir in key_dir.parents:
+        refuse("KEY_DIR", "keys may not lie under DATA_DIR; choose a folder outside, backed up apart.")

@@ -1,0 +1,177 @@
+"""Every setting of Postern: its name, a default that is safe, a sentence (DESIGN 9).
+
+The values are read in `config/reading.py`, from the environment, `NAME_FILE` or `.env`. A value that
+cannot be read stops the start with one sentence that names it.
+"""
+
+import sys
+from pathlib import Path
+
+from config import reading
+from proxy.storage import keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+reading.load_env_file(BASE_DIR / ".env")
+
+# --- where things lie -----------------------------------------------------------------------------
+DATA_DIR = reading.path("DATA_DIR", "data", base=BASE_DIR)
+KEY_DIR = reading.path("KEY_DIR", "keys", base=BASE_DIR)
+DICOM_STORAGE_DIR = reading.path("DICOM_STORAGE_DIR", DATA_DIR, base=BASE_DIR)
+DICOM_LOG_DIR = reading.path("DICOM_LOG_DIR", DATA_DIR / "logs", base=BASE_DIR)
+ARCHIVE_DIR = reading.path("ARCHIVE_DIR", DATA_DIR / "archives", base=BASE_DIR)
+BACKUP_DIR = reading.path("BACKUP_DIR", BASE_DIR / "backups", base=BASE_DIR)
+
+# --- Django ---------------------------------------------------------------------------------------
+DEBUG = reading.boolean("DEBUG", False)
+ALLOWED_HOSTS = reading.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1"])
+API_PORT = reading.number("API_PORT", 8080, low=1, high=65535)
+API_BIND_ADDRESS = reading.text("API_BIND_ADDRESS", "0.0.0.0")  # noqa: S104 - in containers a port is published, not an interface
+SECRET_KEY = reading.text("SECRET_KEY", "") or keys.django_secret(KEY_DIR)
+
+# --- the DICOM listener ---------------------------------------------------------------------------
+DICOM_AE_TITLE = reading.ae_title("DICOM_AE_TITLE", "DICOMRCV")
+DICOM_PORT = reading.number("DICOM_PORT", 11112, low=1, high=65535)
+DICOM_BIND_ADDRESS = reading.text("DICOM_BIND_ADDRESS", "")
+DICOM_STUDY_TIMEOUT = reading.number("DICOM_STUDY_TIMEOUT", 60, low=0, high=86_400)
+DICOM_MAX_PDU_SIZE = reading.number("DICOM_MAX_PDU_SIZE", 16_384, low=4_096, high=1_048_576)
+DICOM_ACSE_TIMEOUT = reading.number("DICOM_ACSE_TIMEOUT", 30, low=1, high=3_600)
+DICOM_DIMSE_TIMEOUT = reading.number("DICOM_DIMSE_TIMEOUT", 60, low=1, high=3_600)
+DICOM_NETWORK_TIMEOUT = reading.number("DICOM_NETWORK_TIMEOUT", 60, low=1, high=3_600)
+DICOM_MAX_ASSOCIATIONS = reading.number("DICOM_MAX_ASSOCIATIONS", 50, low=1, high=10_000)
+DICOM_LOG_LEVEL = reading.choice("DICOM_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+DICOM_ANONYMIZE_PATIENTS = reading.boolean("DICOM_ANONYMIZE_PATIENTS", True)
+DICOM_AUTO_START = reading.boolean("DICOM_AUTO_START", True)
+DICOM_ACCEPTED_CLASSES = reading.words("DICOM_ACCEPTED_CLASSES", ["default"])
+DICOM_MODE = reading.choice("DICOM_MODE", "public", ["public", "private"])
+
+# --- a PACS beside us (H02-H04) -------------------------------------------------------------------
+DICOM_PACS_HOST = reading.text("DICOM_PACS_HOST", "")
+DICOM_PACS_PORT = reading.number("DICOM_PACS_PORT", 11112, low=1, high=65535)
+DICOM_PACS_AE_TITLE = reading.ae_title("DICOM_PACS_AE_TITLE", "", empty=True)
+
+# --- the backend ----------------------------------------------------------------------------------
+ITH_URL = reading.url("ITH_URL", "")
+ITH_TOKEN = reading.text("ITH_TOKEN", "")
+PROXY_VERSION = reading.text("PROXY_VERSION", "1.0.0")
+PROXY_HOST_IP = reading.text("PROXY_HOST_IP", "")
+UPLOAD_MAX_RETRIES = reading.number("UPLOAD_MAX_RETRIES", 3, low=0, high=1_000)
+UPLOAD_RETRY_DELAY = reading.number("UPLOAD_RETRY_DELAY", 5, low=0, high=86_400)
+CLEANUP_AFTER_UPLOAD = reading.boolean("CLEANUP_AFTER_UPLOAD", True)
+
+# --- keeping --------------------------------------------------------------------------------------
+RETENTION_FILES = reading.number("RETENTION_FILES", 7, low=0, high=36_500)
+RETENTION_SEALS = reading.number("RETENTION_SEALS", 0, low=0, high=36_500)
+RETENTION_QUARANTINE = reading.number("RETENTION_QUARANTINE", 0, low=0, high=36_500)
+DISK_WATERMARK = reading.number("DISK_WATERMARK", 1_024, low=0, high=10_000_000)
+HEADER_LIMIT = reading.number("HEADER_LIMIT", 64, low=1, high=1_024)
+
+# --- delivering -----------------------------------------------------------------------------------
+DELIVERY_WORKERS = reading.number("DELIVERY_WORKERS", 4, low=1, high=64)
+DELIVERY_LEASE = reading.number("DELIVERY_LEASE", 60, low=5, high=3_600)
+DELIVERY_PAUSE = reading.number("DELIVERY_PAUSE", 5, low=1, high=3_600)
+DELIVERY_PAUSE_MAX = reading.number("DELIVERY_PAUSE_MAX", 900, low=1, high=86_400)
+
+# --- database -------------------------------------------------------------------------------------
+DATABASE_ENGINE = reading.choice("DATABASE_ENGINE", "sqlite", ["sqlite", "postgresql"])
+DATABASE_PATH = reading.path("DATABASE_PATH", DATA_DIR / "database" / "db.sqlite3", base=BASE_DIR)
+POSTGRES_DB = reading.text("POSTGRES_DB", "ith_proxy")
+POSTGRES_USER = reading.text("POSTGRES_USER", "postgres")
+POSTGRES_PASSWORD = reading.text("POSTGRES_PASSWORD", "")
+POSTGRES_HOST = reading.text("POSTGRES_HOST", "db")
+POSTGRES_PORT = reading.number("POSTGRES_PORT", 5432, low=1, high=65535)
+
+if not DEBUG:
+    reading.refuse_in_production(SECRET_KEY, POSTGRES_PASSWORD if DATABASE_ENGINE == "postgresql" else "unused")
+reading.refuse_keys_under_data(KEY_DIR, DATA_DIR)
+
+_SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": DATABASE_PATH,
+    "OPTIONS": {
+        "timeout": 30,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+    },
+    "TEST": {"NAME": reading.text("TEST_DATABASE_PATH", "") or None},
+}
+_POSTGRES = {
+    "ENGINE": "django.db.backends.postgresql",
+    "NAME": POSTGRES_DB,
+    "USER": POSTGRES_USER,
+    "PASSWORD": POSTGRES_PASSWORD,
+    "HOST": POSTGRES_HOST,
+    "PORT": POSTGRES_PORT,
+    "CONN_MAX_AGE": 600,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": {"connect_timeout": 5},
+}
+DATABASES = {"default": _SQLITE if DATABASE_ENGINE == "sqlite" else _POSTGRES}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "proxy",
+    "proxy.audit",
+    "proxy.vault",
+    "proxy.routing",
+    "proxy.studies",
+    "proxy.quarantine",
+    "proxy.deliveries",
+    "proxy.web",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "proxy" / "web" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_SAMESITE = "Strict"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# Django's own 500 pages and error mails would show request values: they are off for good.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "django.views.debug.SafeExceptionReporterFilter"
+ADMINS: list[tuple[str, str]] = []
+LOGGING_CONFIG = None  # proxy/web/logs.py sets logging up, for each process its own file
+
+TESTING = "pytest" in sys.modules

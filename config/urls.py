@@ -1,0 +1,16 @@
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import path
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    return redirect("admin:index")
+
+
+def health(request: HttpRequest) -> JsonResponse:
+    """The web process lives (V20). Whether the house can work is what `doctor` asks."""
+    return JsonResponse({"status": "ok"})
+
+
+urlpatterns = [path("", home), path("health", health), path("admin/", admin.site.urls)]

@@ -1,0 +1,52 @@
+"""The queue is a table: a delivery is claimed by one conditional update and forgets nothing it achieved."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from proxy.deliveries.lifecycle import LIFE
+from proxy.routing.models import Destination
+from proxy.studies.models import Revision
+
+
+class Delivery(models.Model):
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="deliveries")
+    destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="deliveries")
+    state = models.CharField(max_length=16, choices=LIFE.choices, default=LIFE.first)
+    token = models.CharField(max_length=32, blank=True, default="", help_text="Of the claim that holds it.")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    reason = models.CharField(max_length=255, blank=True, default="")
+    total = models.PositiveIntegerField(help_text="Instances of the revision.")
+    acknowledged = models.PositiveIntegerField(default=0)
+    acks = models.BinaryField(default=bytes, blank=True, help_text="A bit for each ordinal that was acknowledged.")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            LIFE.check("delivery_state_known"),
+            models.UniqueConstraint(fields=["revision", "destination"], name="one_delivery_for_a_destination"),
+            models.CheckConstraint(condition=Q(acknowledged__lte=F("total")), name="no_more_acknowledged_than_sent"),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(state="waiting"), name="delivery_waiting"),
+            models.Index(fields=["lease_until"], condition=Q(state="claimed"), name="delivery_claimed"),
+            models.Index(fields=["destination", "state"], name="delivery_by_destination"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.revision_id} → {self.destination_id}"
+
+
+class Attempt(models.Model):
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="tries")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=16, blank=True, default="")
+    reason = models.CharField(max_length=255, blank=True, default="")
+    acknowledged = models.PositiveIntegerField(default=0, help_text="Instances acknowledged in this attempt.")
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} at {self.started_at}"

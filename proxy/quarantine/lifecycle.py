@@ -1,0 +1,15 @@
+"""The life of a held image. Nothing leaves quarantine without a person, or a proof that it is a duplicate."""
+
+from proxy.lives import Life
+
+HELD, RELEASED, DISCARDED, DUPLICATE, EXPIRED = "held", "released", "discarded", "duplicate", "expired"
+
+LIFE = Life(
+    first=HELD,
+    moves={
+        "release": ((HELD,), RELEASED),
+        "discard": ((HELD,), DISCARDED),
+        "same": ((HELD,), DUPLICATE),
+        "expire": ((HELD,), EXPIRED),
+    },
+)

@@ -1,0 +1,108 @@
+"""The index: what we hold, pseudonymous only. Nothing here can name the vault."""
+
+from django.db import models
+from django.db.models import Q
+
+from proxy.routing.models import Destination, Node, Project, Route
+from proxy.studies.lifecycle import LIFE
+
+
+class Study(models.Model):
+    project = models.ForeignKey(Project, on_delete=models.PROTECT)
+    uid = models.CharField(max_length=64)
+    patient = models.CharField(max_length=64, db_index=True, help_text="Pseudonym: Patient ID and name alike.")
+    birth_date = models.CharField(max_length=8, blank=True, default="")
+    sex = models.CharField(max_length=16, blank=True, default="")
+    date = models.CharField(max_length=8, blank=True, default="", db_index=True, help_text="As the recipe left it.")
+    time = models.CharField(max_length=16, blank=True, default="")
+    accession = models.CharField(max_length=64, blank=True, default="", db_index=True)
+    description = models.CharField(max_length=255, blank=True, default="")
+    study_id = models.CharField(max_length=64, blank=True, default="")
+    received_at = models.DateTimeField(db_index=True)
+    held_at = models.DateTimeField(null=True, blank=True, help_text="Only a person sets a held study free.")
+    held_reason = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        verbose_name_plural = "studies"
+        constraints = [models.UniqueConstraint(fields=["project", "uid"], name="one_study_for_a_uid")]
+
+    def __str__(self) -> str:
+        return self.uid
+
+    @property
+    def is_held(self) -> bool:
+        return self.held_at is not None
+
+
+class Revision(models.Model):
+    """What arrived of a study on one route between two silences; it is released and delivered as one."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="revisions")
+    route = models.ForeignKey(Route, on_delete=models.PROTECT)
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=16, choices=LIFE.choices, default=LIFE.first)
+    opened_at = models.DateTimeField()
+    quiet_at = models.DateTimeField(help_text="Complete if nothing arrives until then; moves with each image.")
+    released_at = models.DateTimeField(null=True, blank=True)
+    total = models.PositiveIntegerField(default=0, help_text="Instances; the next one's ordinal.")
+    destinations = models.ManyToManyField(Destination, blank=True, help_text="Bound when the revision was opened.")
+
+    class Meta:
+        constraints = [
+            LIFE.check("revision_state_known"),
+            models.UniqueConstraint(fields=["study", "number"], name="one_revision_for_a_number"),
+            models.UniqueConstraint(
+                fields=["study", "route"], condition=Q(state="receiving"), name="one_open_revision_for_a_route"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["quiet_at"], condition=Q(state="receiving"), name="revision_due"),
+            models.Index(fields=["state"], condition=~Q(state__in=["delivered", "expired"]), name="revision_alive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study_id}/{self.number}"
+
+
+class Series(models.Model):
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
+    uid = models.CharField(max_length=64)
+    modality = models.CharField(max_length=16, blank=True, default="")
+    number = models.CharField(max_length=16, blank=True, default="")
+    date = models.CharField(max_length=8, blank=True, default="")
+    time = models.CharField(max_length=16, blank=True, default="")
+    description = models.CharField(max_length=255, blank=True, default="")
+    body_part = models.CharField(max_length=16, blank=True, default="")
+
+    class Meta:
+        verbose_name_plural = "series"
+        constraints = [models.UniqueConstraint(fields=["study", "uid"], name="one_series_for_a_uid")]
+
+    def __str__(self) -> str:
+        return self.uid
+
+
+class Instance(models.Model):
+    project = models.ForeignKey(Project, on_delete=models.PROTECT)
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="instances")
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="instances")
+    ordinal = models.PositiveIntegerField(help_text="Place in its revision, from 0: the bit in a delivery's progress.")
+    uid = models.CharField(max_length=64)
+    sop_class = models.CharField(max_length=64)
+    transfer_syntax = models.CharField(max_length=64)
+    number = models.CharField(max_length=16, blank=True, default="")
+    path = models.CharField(max_length=255, unique=True, help_text="Below the storage folder.")
+    size = models.BigIntegerField(help_text="Bytes of the file.")
+    header_mac = models.CharField(max_length=64, help_text="Keyed digest of what was sent, less its pixels.")
+    bulk_digest = models.CharField(max_length=64, help_text="SHA-256 of the pixel data as it came.")
+    node = models.ForeignKey(Node, null=True, blank=True, on_delete=models.PROTECT)
+    received_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "uid"], name="one_instance_for_a_uid"),
+            models.UniqueConstraint(fields=["revision", "ordinal"], name="one_instance_for_an_ordinal"),
+        ]
+
+    def __str__(self) -> str:
+        return self.uid

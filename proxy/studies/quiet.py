@@ -1,0 +1,22 @@
+"""When a study has gone quiet it is complete. The deadline is a column, so a restart forgets no timer (promise 12)."""
+
+from datetime import datetime
+
+from proxy.studies.lifecycle import COMPLETE, LIFE, RECEIVING
+from proxy.studies.models import Revision
+
+
+def close_quiet(now: datetime) -> int:
+    """Revisions whose time has passed are complete from now on; how many were."""
+    return LIFE.move(Revision.objects.filter(quiet_at__lte=now, state=RECEIVING), "quiet")
+
+
+def awaiting_release(limit: int = 100) -> list[Revision]:
+    """Complete revisions of studies that no one holds, oldest first."""
+    waiting = Revision.objects.filter(state=COMPLETE, study__held_at=None).select_related("route", "study")
+    return list(waiting.order_by("quiet_at", "pk")[:limit])
+
+
+def next_deadline() -> datetime | None:
+    """When the next revision may become complete."""
+    return Revision.objects.filter(state=RECEIVING).order_by("quiet_at").values_list("quiet_at", flat=True).first()
