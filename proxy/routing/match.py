@@ -1,4 +1,4 @@
-"""Which route a call takes and which node is calling: pure look-ups in a frozen snapshot of the configuration.
+"""Which route a call takes and which node is calling: pure look-ups in a snapshot of the configuration.
 
 AE titles are compared without the spaces around them (PS3.5 6.2 calls those non-significant), and with their
 case. A retired row is not here at all. Nothing here decides by an absence: no route means no reception.
@@ -92,7 +92,7 @@ class Table:
         return max(fitting, key=lambda node: _proof(node, address), default=None)
 
     def may(self, node: NodeFacts | None, wish: str, *, public: bool) -> bool:
-        """Whether this caller may `echo`, `store`, `find` or `retrieve`. Public: everyone may echo and store."""
+        """Whether this caller may do this. Public mode: everyone may echo and store."""
         if public and wish in OPEN_TO_ALL:
             return True
         return node is not None and (wish == ECHO or wish in node.may)
