@@ -1,57 +1,157 @@
-"""Key files: made once, by whoever comes first, readable by their owner only.
+"""The key files: made once, read often, and never quietly made again.
 
-A key appears under its name complete or not at all: it is written beside and linked, and a link never replaces
-what is there. So two processes that start at once end up with the same key.
+KEY_DIR holds one file for each kind of key, 0600 in a folder of 0700. A file is written beside and linked
+into place, so it is whole or absent, and of two processes that start at once only one makes it. `founded`
+names the files that were made: one of those that is gone later is a loss to be told, not a reason for a new
+key, because a new key would give every patient a new pseudonym.
 """
 
+import base64
 import os
 import secrets
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-
-def make_key_dir(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_mode & 0o077 and folder.stat().st_uid == os.geteuid():
-        folder.chmod(0o700)
-
-
-def read_or_make(folder: Path, name: str, fresh: bytes) -> bytes:
-    """What the key file holds; `fresh` if there was none."""
-    make_key_dir(folder)
-    file = folder / name
-    if not file.exists():
-        _publish(file, fresh)
-    return file.read_bytes()
+MASTER, INDEX, AUDIT, DJANGO = "master.keys", "index.key", "audit.key", "django.key"
+FOUNDED = "founded"
+TOO_OPEN = 0o077
+KEY_BYTES = 32
 
 
-def _publish(file: Path, content: bytes) -> None:
-    beside = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+class KeysMissing(Exception):  # noqa: N818 - says what is so
+    """Our fault: a key is gone, damaged or readable by others, so nothing identified may pass."""
+
+    status = 0x0110
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Tells cheaply whether a file is still the one that was read."""
+
+    inode: int
+    size: int
+    changed: int
+
+
+def new_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode("ascii")
+
+
+def _django_secret() -> str:
+    return secrets.token_urlsafe(64)
+
+
+MAKERS: dict[str, Callable[[], str]] = {MASTER: new_key, INDEX: new_key, AUDIT: new_key}
+
+
+def ensure(key_dir: Path) -> list[str]:
+    """Make what was never made; the names that were made now. Raises KeysMissing for one that was lost."""
+    _make_folder(key_dir)
+    founded = _founded(key_dir)
+    made = [name for name in MAKERS if _ensure_one(key_dir, name, founded)]
+    if set(MAKERS) - founded:
+        replace(key_dir, FOUNDED, "\n".join(sorted(founded | set(MAKERS))) + "\n")
+    return made
+
+
+def django_secret(key_dir: Path) -> str:
+    """Django's SECRET_KEY. Losing it only ends sessions, so it is made anew whenever it is not there."""
+    _make_folder(key_dir)
+    if not (key_dir / DJANGO).exists():
+        _create(key_dir, DJANGO, _django_secret())
+    return read(key_dir, DJANGO)[0]
+
+
+def read(key_dir: Path, name: str) -> list[str]:
+    """The lines of a key file; KeysMissing unless it is there, whole and closed to others."""
+    path = key_dir / name
+    stamp(key_dir, name)
     try:
-        _write(beside, content)
-        os.link(beside, file)
-        _sync_folder(file.parent)
+        lines = path.read_text(encoding="ascii").split()
+    except (OSError, UnicodeDecodeError):
+        raise KeysMissing(f"The key file {name} cannot be read.") from None
+    if not lines or not all(_is_whole(name, line) for line in lines):
+        raise KeysMissing(f"The key file {name} is damaged; put it back from escrow.")
+    return lines
+
+
+def read_bytes(key_dir: Path, name: str) -> bytes:
+    return base64.urlsafe_b64decode(read(key_dir, name)[0])
+
+
+def stamp(key_dir: Path, name: str) -> Stamp:
+    try:
+        facts = (key_dir / name).stat()
+    except OSError:
+        raise KeysMissing(f"The key file {name} is gone; put it back from escrow.") from None
+    if not stat.S_ISREG(facts.st_mode) or facts.st_mode & TOO_OPEN:
+        raise KeysMissing(f"The key file {name} can be read by others; make it 0600 and rotate it.")
+    return Stamp(facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def replace(key_dir: Path, name: str, content: str) -> None:
+    """Put new content in place of old, whole or not at all."""
+    beside = _write_beside(key_dir, name, content)
+    beside.replace(key_dir / name)
+    _sync_folder(key_dir)
+
+
+def _ensure_one(key_dir: Path, name: str, founded: set[str]) -> bool:
+    if name in founded or (key_dir / name).exists():
+        stamp(key_dir, name)
+        return False
+    return _create(key_dir, name, MAKERS[name]() + "\n")
+
+
+def _create(key_dir: Path, name: str, content: str) -> bool:
+    """True when this process made it; False when another one was faster."""
+    beside = _write_beside(key_dir, name, content)
+    try:
+        os.link(beside, key_dir / name)
     except FileExistsError:
-        pass  # somebody was faster: theirs is the key
+        return False
     finally:
-        beside.unlink(missing_ok=True)
+        beside.unlink()
+    _sync_folder(key_dir)
+    return True
 
 
-def _write(file: Path, content: bytes) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(descriptor)
+def _write_beside(key_dir: Path, name: str, content: str) -> Path:
+    path = key_dir / f".{name}.{secrets.token_hex(8)}"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
+def _founded(key_dir: Path) -> set[str]:
+    path = key_dir / FOUNDED
+    return set(path.read_text(encoding="ascii").split()) if path.exists() else set()
+
+
+def _is_whole(name: str, line: str) -> bool:
+    if name == DJANGO:
+        return len(line) >= 50
+    try:
+        return len(base64.urlsafe_b64decode(line)) == KEY_BYTES
+    except ValueError:
+        return False
+
+
+def _make_folder(key_dir: Path) -> None:
+    key_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    facts = key_dir.stat()
+    if facts.st_mode & TOO_OPEN and facts.st_uid == os.geteuid():
+        key_dir.chmod(0o700)
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        os.fsync(handle)
     finally:
-        os.close(descriptor)
-
-
-def django_secret(folder: Path) -> str:
-    """Django's SECRET_KEY, kept in `django.key`."""
-    return read_or_make(folder, "django.key", secrets.token_urlsafe(48).encode("ascii")).decode("ascii")
+        os.close(handle)
