@@ -11,7 +11,7 @@ from config import reading
 from proxy.storage import keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-reading.load_env_file(BASE_DIR / ".env")
+reading.load_env_file(reading.path("ENV_FILE", ".env", base=BASE_DIR))
 
 # --- where things lie -----------------------------------------------------------------------------
 DATA_DIR = reading.path("DATA_DIR", "data", base=BASE_DIR)
@@ -109,6 +109,7 @@ DATABASES = {"default": _SQLITE if DATABASE_ENGINE == "sqlite" else _POSTGRES}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
+    "proxy",  # first: its runserver and migrate stand before Django's and whitenoise's
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -116,7 +117,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "proxy",
     "proxy.audit",
     "proxy.vault",
     "proxy.routing",

@@ -1,0 +1,58 @@
+# Postern. `make` alone lists what there is. Every setting of .env.example can be given in the environment:
+#   DATA_DIR=/srv/postern KEY_DIR=/etc/postern/keys DICOM_PORT=104 make run
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql
+
+# The first Python of 3.11 or newer that really starts; say PYTHON=/path/to/python to choose.
+PYTHON ?= $(shell for one in python3.11 python3.12 python3.13 python3.14 python3; do \
+	"$$one" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$one" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ONCE ?=
+JOBS ?= 2
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+install: $(STAMP) ## Build .venv from the pinned, hashed requirements
+
+$(STAMP): requirements.txt requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found. Install one, or say PYTHON=/path/to/python."; exit 1; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "The virtual environment could not be made. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+lock: $(STAMP) ## Pin and hash what requirements.in and requirements-dev.in ask for
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+		--custom-compile-command "make lock" requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+		--custom-compile-command "make lock" -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+test-deps: ## Install the Debian packages that the tests need (as root or with sudo)
+	@deploy/test-deps deploy/apt-test.txt
+
+demo: $(STAMP) ## Send three studies through the whole house and keep serving; ONCE=1 stops when they have arrived
+	$(BIN)/python manage.py demo $(if $(filter 1 yes true,$(ONCE)),--once)
+
+run: $(STAMP) ## Migrate, then serve: web, listener and workers
+	$(BIN)/python manage.py migrate --verbosity 0
+	exec $(BIN)/python manage.py serve
+
+check: $(STAMP) ## ruff, mypy --strict, import rules, unit tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -n $(JOBS) -m "not peers and not journey"
+
+test: test-deps test-sqlite test-postgresql ## Everything, on SQLite and then on PostgreSQL
+
+test-sqlite: $(STAMP)
+	POSTERN_TEST_DB=sqlite $(BIN)/pytest -q -n $(JOBS)
+
+test-postgresql: $(STAMP)
+	POSTERN_TEST_DB=postgresql $(BIN)/pytest -q -n $(JOBS)

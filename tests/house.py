@@ -1,0 +1,117 @@
+"""A whole instance of Postern for a test that needs real processes: own folders, keys, ports and database."""
+
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg2
+
+from tests.cluster import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class House:
+    folder: Path
+    env: dict[str, str]
+    dicom_port: int
+    api_port: int
+    running: "list[subprocess.Popen[str]]" = field(default_factory=list)
+
+    @classmethod
+    def build(cls, folder: Path, environ: Mapping[str, str]) -> "House":
+        dicom_port, api_port = free_port(), free_port()
+        own = {
+            "DATA_DIR": str(folder / "data"),
+            "KEY_DIR": str(folder / "keys"),
+            "BACKUP_DIR": str(folder / "backups"),
+            "DICOM_PORT": str(dicom_port),
+            "DICOM_BIND_ADDRESS": "127.0.0.1",
+            "API_PORT": str(api_port),
+            "API_BIND_ADDRESS": "127.0.0.1",
+        }
+        env = {**environ, **own, **_database(environ)}
+        return cls(folder, env, dicom_port, api_port)
+
+    @property
+    def data(self) -> Path:
+        return Path(self.env["DATA_DIR"])
+
+    @property
+    def keys(self) -> Path:
+        return Path(self.env["KEY_DIR"])
+
+    def command(self, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+        """Run a management command to its end; its exit code is the test's to judge."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env=self.env | settings,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    def start(self, *words: str, **settings: str) -> "subprocess.Popen[str]":
+        """Start a management command and leave it running; `close` ends it."""
+        output = (self.folder / f"{words[0]}-{len(self.running)}.out").open("w", encoding="utf-8")
+        with output:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", *words],
+                cwd=ROOT,
+                env=self.env | settings,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        self.running.append(process)
+        return process
+
+    def close(self) -> None:
+        for process in reversed(self.running):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.running:
+            _end(process)
+        _drop(self.env)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=10)
+
+
+def _database(environ: Mapping[str, str]) -> dict[str, str]:
+    """On PostgreSQL a database of its own in the suite's cluster."""
+    if environ.get("DATABASE_ENGINE") != "postgresql":
+        return {}
+    name = f"house_{secrets.token_hex(6)}"
+    _ask(environ, f"CREATE DATABASE {name}")
+    return {"POSTGRES_DB": name}
+
+
+def _drop(env: Mapping[str, str]) -> None:
+    if env.get("DATABASE_ENGINE") == "postgresql":
+        _ask(env | {"POSTGRES_DB": "postgres"}, f"DROP DATABASE IF EXISTS {env['POSTGRES_DB']} WITH (FORCE)")
+
+
+def _ask(environ: Mapping[str, str], sql: str) -> None:
+    link = psycopg2.connect(
+        host=environ["POSTGRES_HOST"],
+        port=environ["POSTGRES_PORT"],
+        user=environ["POSTGRES_USER"],
+        dbname="postgres",
+    )
+    link.autocommit = True
+    with link.cursor() as cursor:
+        cursor.execute(sql)
+    link.close()

@@ -1,0 +1,22 @@
+"""The Debian programs that tests use. One that is missing is a failure, never a skip."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+POSTGRESQL = "/usr/lib/postgresql"
+
+
+def debian(name: str) -> str:
+    """The full path of a program from deploy/apt-test.txt."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.fail(f"The program {name} is not installed here: run make test-deps.", pytrace=False)
+    return found
+
+
+def postgresql(name: str) -> str:
+    """PostgreSQL's servers lie outside PATH on Debian; the newest installed version is taken."""
+    versions = sorted(Path(POSTGRESQL).glob(f"*/bin/{name}"), key=lambda file: int(file.parts[-3]))
+    return str(versions[-1]) if versions else debian(name)
