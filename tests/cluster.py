@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster for one run of the suite: its own folder, a free port, gone with the process that started it.
+"""A PostgreSQL cluster for one run of the suite: own folder, free port, gone with the process that began it.
 
 `initdb` refuses root, so root starts it as the user `postgres`.
 """
@@ -44,9 +44,12 @@ def _start(folder: Path) -> int:
     folder.mkdir(mode=0o700)
     user = _user(folder)
     initdb = [tools.postgresql("initdb"), "-D", str(folder), "-A", "trust", "-U", "postgres", "-E", "UTF8"]
-    subprocess.run([*initdb, "--no-locale", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
+    subprocess.run(
+        [*initdb, "--no-locale", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/", **user
+    )
     port = free_port()
-    server = subprocess.Popen(_command(folder, port), cwd="/", preexec_fn=_die_with_parent, **user)
+    command = _command(folder, port)
+    server = subprocess.Popen(command, cwd="/", preexec_fn=_die_with_parent, **user)  # noqa: PLW1509 - no thread yet
     atexit.register(_stop, server)
     _await(server, port)
     return port
@@ -82,7 +85,7 @@ def _die_with_parent() -> None:
 
 def _await(server: "subprocess.Popen[bytes]", port: int) -> None:
     end = time.monotonic() + 30
-    ready = [tools.postgresql("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    ready = [tools.postgresql("pg_isready"), "-q", "-U", "postgres", "-h", "127.0.0.1", "-p", str(port)]
     while subprocess.run(ready, check=False).returncode != 0:
         if server.poll() is not None or time.monotonic() > end:
             raise SystemExit("PostgreSQL did not start for the tests.")

@@ -1,7 +1,7 @@
 """Before anything of Postern is imported: folders of our own, a database of our own, no developer's `.env`.
 
-`POSTERN_TEST_DB=postgresql` runs the same suite on PostgreSQL: the first process starts a cluster, the workers of
-pytest-xdist find it through the environment they inherit.
+`POSTERN_TEST_DB=postgresql` runs the same suite on PostgreSQL: the first process starts a cluster, the workers
+of pytest-xdist find it through the environment they inherit.
 """
 
 import atexit
@@ -60,7 +60,7 @@ django.setup()
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    """An instance of Postern of one's own: folders, keys, ports, database; its processes end with the test."""
+    """A Postern of one's own: folders, keys, ports, database; its processes end with the test."""
     one = House.build(tmp_path, os.environ)
     yield one
     one.close()

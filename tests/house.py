@@ -101,7 +101,7 @@ def _database(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _drop(env: Mapping[str, str]) -> None:
     if env.get("DATABASE_ENGINE") == "postgresql":
-        _ask(env | {"POSTGRES_DB": "postgres"}, f"DROP DATABASE IF EXISTS {env['POSTGRES_DB']} WITH (FORCE)")
+        _ask(env, f"DROP DATABASE IF EXISTS {env['POSTGRES_DB']} WITH (FORCE)")
 
 
 def _ask(environ: Mapping[str, str], sql: str) -> None:
