@@ -1,0 +1,120 @@
+"""THE schema of the site file.
+
+Each kind of object is a table of its fields; what concerns more than one field is a function below the
+tables. `configure`, the admin's forms and the export use this one description.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from proxy.routing.site import values
+from proxy.routing.site.specs import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec
+
+RIGHTS = ("store", "find", "retrieve")
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """A field with a single value."""
+
+    check: values.Check
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A field with a list of values, kept sorted, each once."""
+
+    check: values.Check
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A field that is an object itself."""
+
+    kind: type[Any]
+
+
+Field = One | Many | Inner
+
+FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
+    ProjectSpec: {
+        "name": One(values.slug, required=True),
+        "recipe": One(values.line_of_text(255)),
+        "issuer": One(values.issuer),
+    },
+    NodeSpec: {
+        "name": One(values.name, required=True),
+        "ae_title": One(values.ae_title, required=True),
+        "host": One(values.host, required=True),
+        "port": One(values.port, required=True),
+        "may": Many(values.one_of(*RIGHTS)),
+        "view": One(values.one_of("pseudonymous", "identified")),
+        "networks": Many(values.network),
+        "certificate": One(values.line_of_text(255, empty=True)),
+        "projects": Many(values.slug),
+        "grant": Inner(GrantSpec),
+        "issuer": One(values.issuer),
+        "outside": One(values.boolean),
+        "on_hold": One(values.one_of("success", "refuse")),
+    },
+    GrantSpec: {
+        "purpose": One(values.line_of_text(255), required=True),
+        "until": One(values.day, required=True),
+    },
+    DestinationSpec: {
+        "name": One(values.name, required=True),
+        "kind": One(values.one_of("dimse", "folder"), required=True),
+        "node": One(values.name),
+        "path": One(values.folder),
+        "zip": One(values.boolean),
+    },
+    RouteSpec: {
+        "called_ae": One(values.ae_title, required=True),
+        "calling_ae": One(values.ae_title_or_any),
+        "project": One(values.slug, required=True),
+        "destinations": Many(values.name),
+        "review": One(values.boolean),
+    },
+}
+SECTIONS: Mapping[str, type[Any]] = {
+    "projects": ProjectSpec,
+    "nodes": NodeSpec,
+    "destinations": DestinationSpec,
+    "routes": RouteSpec,
+}
+
+Complaint = tuple[str, str]  # field and sentence
+
+
+def rights(spec: NodeSpec) -> tuple[Any, ...]:
+    """What we decide about a caller by his node."""
+    no_matter = {"name", "ae_title", "host", "port", "networks", "certificate"}
+    return tuple(getattr(spec, one.name) for one in fields(spec) if one.name not in no_matter)
+
+
+def node_complaints(spec: NodeSpec) -> Iterator[Complaint]:
+    """An identified view needs proof of who asks, projects, and a standing grant (DESIGN 6)."""
+    if spec.view != "identified":
+        if spec.grant:
+            yield "grant", "a grant belongs to view: identified."
+        return
+    if not spec.certificate and not spec.networks:
+        yield "view", "the identified view needs a certificate or networks: an AE title proves nothing."
+    if not spec.certificate and any(one.endswith("/0") for one in spec.networks):
+        yield "networks", "the identified view needs a fixed network, not the whole world."
+    if not spec.projects:
+        yield "view", "the identified view needs a list of projects."
+    if spec.grant is None:
+        yield "view", "the identified view needs a grant with purpose and until."
+
+
+def destination_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
+    wanted, other = ("node", "path") if spec.kind == "dimse" else ("path", "node")
+    if not getattr(spec, wanted):
+        yield "kind", f"a {spec.kind} destination needs {wanted}."
+    if getattr(spec, other):
+        yield other, f"a {spec.kind} destination has no {other}."
+    if spec.zip and spec.kind != "folder":
+        yield "zip", "only a folder destination can be a ZIP."

@@ -1,0 +1,195 @@
+"""The site file: read with its line numbers, refused as a whole or believed as a whole."""
+
+import pytest
+
+from proxy.routing.site import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site, SiteError
+from proxy.routing.site.reading import read as read_file
+
+EXAMPLE = """\
+projects: [{name: default, recipe: basic}]
+nodes:
+  - {name: CT_EAST, ae_title: CT_EAST, host: 127.0.0.1, port: 11104, may: [store]}
+  - {name: ARCHIVE, ae_title: ARCHIVE, host: 127.0.0.1, port: 4242, may: [find, retrieve], view: pseudonymous}
+destinations:
+  - {name: research-pacs, kind: dimse, node: ARCHIVE}
+  - {name: outbox, kind: folder, path: outbox}
+routes:
+  - {called_ae: DICOMRCV, project: default, destinations: [research-pacs, outbox]}
+"""
+IDENTIFIED = """\
+projects: [{name: default}]
+nodes:
+  - {name: CLIN, ae_title: CLIN, host: pacs.example, port: 104, may: [store, find, retrieve],
+     view: identified, networks: [127.0.0.1/32], projects: [default],
+     grant: {purpose: treatment, until: 2030-01-01}}
+"""
+
+
+def read(text: str) -> Site:
+    return read_file(text, recipe_trouble=lambda recipe: None)
+
+
+def errors(text: str) -> list[str]:
+    with pytest.raises(SiteError) as caught:
+        read(text)
+    return caught.value.sentences
+
+
+def test_the_example_of_the_readme_is_read() -> None:
+    assert read(EXAMPLE) == Site(
+        projects=(ProjectSpec("default", "basic"),),
+        nodes=(
+            NodeSpec("CT_EAST", "CT_EAST", "127.0.0.1", 11104, ("store",)),
+            NodeSpec("ARCHIVE", "ARCHIVE", "127.0.0.1", 4242, ("find", "retrieve")),
+        ),
+        destinations=(
+            DestinationSpec("research-pacs", "dimse", node="ARCHIVE"),
+            DestinationSpec("outbox", "folder", path="outbox"),
+        ),
+        routes=(RouteSpec("DICOMRCV", "default", destinations=("outbox", "research-pacs")),),
+    )
+
+
+def test_an_identified_node_is_read_with_its_grant() -> None:
+    (node,) = read(IDENTIFIED).nodes
+    assert node.view == "identified" and node.networks == ("127.0.0.1/32",)
+    assert node.grant == GrantSpec("treatment", "2030-01-01")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "nodes:\n", "projects: []\nroutes: ~\n"])
+def test_an_empty_file_is_an_empty_site(text: str) -> None:
+    assert read(text) == Site()
+
+
+def test_all_errors_are_said_at_once_with_file_line_and_place() -> None:
+    text = EXAMPLE.replace("port: 11104", "port: many").replace("node: ARCHIVE", "node: ARCHIV")
+    text = text.replace("project: default", "projct: default").replace("may: [find,", "may: [find, delete,")
+    assert errors(text) == [
+        "site.yaml:3: nodes[0].port: give a whole number from 1 to 65535.",
+        "site.yaml:4: nodes[1].may[1]: choose one of store, find, retrieve.",
+        "site.yaml:6: destinations[0].node: nodes has no 'ARCHIV'; did you mean ARCHIVE?",
+        "site.yaml:9: routes[0]: unknown key 'projct'; did you mean project?",
+        "site.yaml:9: routes[0]: project is missing.",
+    ]
+
+
+def test_a_node_with_troubles_of_its_own_is_still_known_to_destinations() -> None:
+    assert errors(EXAMPLE.replace("port: 4242", "port: 0")) == [
+        "site.yaml:4: nodes[1].port: give a whole number from 1 to 65535."
+    ]
+
+
+def test_the_line_is_that_of_the_value() -> None:
+    text = "nodes:\n  - name: A\n    ae_title: A\n    host: h\n    port: 1\n"
+    text += "    networks:\n      - 10.0.0.1/8\n"
+    assert errors(text) == [
+        "site.yaml:7: nodes[0].networks[0]: this address is not where a network begins;"
+        " did you mean 10.0.0.0/8?"
+    ]
+
+
+@pytest.mark.parametrize("title", ["NO", "0012", "1e3", "null", "a b", "X" * 16, "~"])
+def test_an_ae_title_is_text_whatever_yaml_makes_of_it(title: str) -> None:
+    quoted = f'"{title}"' if title in {"null", "~"} else title
+    (node,) = read(f"nodes: [{{name: A, ae_title: {quoted}, host: h, port: 104}}]").nodes
+    assert node.ae_title == title
+
+
+@pytest.mark.parametrize("title", ['""', '"   "', "X" * 17, "'A\\B'", '"A\\tB"', "Ä"])
+def test_an_ae_title_follows_the_rules_of_dicom(title: str) -> None:
+    (sentence,) = errors(f"nodes: [{{name: A, ae_title: {title}, host: h, port: 104}}]")
+    assert sentence.endswith("an AE title has 1 to 16 printable ASCII characters and no backslash.")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ((", networks", ", nets"), "unknown key 'nets'; did you mean networks?"),
+        (("networks: [127.0.0.1/32], ", ""), "the identified view needs a certificate or networks"),
+        (("127.0.0.1/32", "0.0.0.0/0"), "the identified view needs a fixed network"),
+        (("projects: [default], ", ""), "the identified view needs a list of projects."),
+        ((", grant: {purpose: treatment, until: 2030-01-01}", ""), "needs a grant with purpose and until."),
+        (("purpose: treatment, ", ""), "nodes[0].grant: purpose is missing."),
+        (("2030-01-01", "tomorrow"), "nodes[0].grant.until: give a day as 2030-01-31."),
+        (("view: identified", "view: pseudonymous"), "a grant belongs to view: identified."),
+        (("projects: [default], ", "projects: [other], "), "projects has no 'other'; known: default."),
+    ],
+)
+def test_an_identified_view_needs_proof_projects_and_a_grant(change: tuple[str, str], sentence: str) -> None:
+    text = IDENTIFIED.replace(",\n     ", ", ").replace(*change)
+    assert any(sentence in one for one in errors(text)), errors(text)
+
+
+def test_a_certificate_serves_in_place_of_networks() -> None:
+    text = IDENTIFIED.replace("networks: [127.0.0.1/32]", "certificate: 'CN=clin,O=Example'")
+    assert read(text).nodes[0].certificate == "CN=clin,O=Example"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("{name: x, kind: dimse}", "a dimse destination needs node."),
+        ("{name: x, kind: folder}", "a folder destination needs path."),
+        ("{name: x, kind: ftp}", "choose one of dimse, folder."),
+        ("{name: x, kind: folder, path: ../up}", "without '..'."),
+        ("{name: x, kind: folder, path: studies/x}", "studies is a folder of Postern itself"),
+        ("{name: x, kind: folder, path: out, zip: maybe}", "say true or false."),
+        ("{name: x, kind: folder, path: out, node: y}", "nodes has no 'y'."),
+        ("{name: [x], kind: folder, path: out}", "this must be a single value."),
+        ("just-text", "this must be a mapping with the keys name, kind, node, path, zip."),
+    ],
+)
+def test_a_destination_has_what_its_kind_needs(line: str, sentence: str) -> None:
+    assert any(sentence in one for one in errors(f"destinations: [{line}]"))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("projects: [{name: a}, {name: a}]", "projects[1].name: this is taken by projects[0]."),
+        (
+            "destinations: [{name: a, kind: folder, path: p}, {name: b, kind: folder, path: p}]",
+            "destinations[1].path: this is taken by destinations[0].",
+        ),
+        (
+            "projects: [{name: a}]\nroutes: [{called_ae: X, project: a}, {called_ae: X, project: a}]",
+            "routes[1].called_ae: this is taken by routes[0].",
+        ),
+        (
+            "nodes: [{name: a, ae_title: X, host: h, port: 1, may: [find]},"
+            " {name: b, ae_title: X, host: h, port: 2}]",
+            "nodes[1].ae_title: nothing tells this node from a; give one networks or a certificate.",
+        ),
+        ("projects: {name: a}", "projects: this must be a list."),
+        ("projects: [{name: a, name: b}]", "name stands here twice."),
+        (
+            "[1, 2]",
+            "site.yaml:1: this must be a mapping with the keys projects, nodes, destinations, routes.",
+        ),
+        ("projcts: []", "unknown key 'projcts'; did you mean projects?"),
+        ("a: [", "not YAML as we read it"),
+        (
+            "projects: &x []\nnodes: *x",
+            "site.yaml:1: not YAML as we read it: anchors and aliases are not used here.",
+        ),
+        ("[" * 5000, "site.yaml:1: nested too deeply."),
+        ("a: \x00", "site.yaml:1: this is not text that YAML allows."),
+        ("? [a]\n: 1", "unknown key '(a list or mapping)'"),
+        ("a: 1\n---\nb: 1\n", "but found another document"),
+        ("#" * 1_000_001, "a site file has at most 1000000 characters."),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(text: str, sentence: str) -> None:
+    found = errors(text)
+    assert any(sentence in one for one in found), found
+
+
+def test_a_recipe_that_cannot_be_loaded_is_refused() -> None:
+    with pytest.raises(SiteError) as caught:
+        read_file("projects: [{name: a, recipe: bsic}]", recipe_trouble=lambda recipe: f"no {recipe}.")
+    assert caught.value.sentences == ["site.yaml:1: projects[0].recipe: no bsic."]
+
+
+def test_two_nodes_that_may_do_the_same_need_not_be_told_apart() -> None:
+    two = "nodes: [{name: a, ae_title: X, host: h, port: 1}, {name: b, ae_title: X, host: h, port: 2}]"
+    assert len(read(two).nodes) == 2
