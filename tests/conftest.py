@@ -1,6 +1,6 @@
 """Before anything of Postern is imported: folders of our own, a database of our own, no developer's `.env`.
 
-`POSTERN_TEST_DB=postgresql` runs the same suite on PostgreSQL: the first process starts a cluster, the workers
+`POSTERN_TEST_DB=postgresql` runs the same suite on PostgreSQL: the first process starts a cluster, workers
 of pytest-xdist find it through the environment they inherit.
 """
 

@@ -1,0 +1,94 @@
+"""What must be there before any process works: folders, keys, tables, a first site, somebody who may log in.
+
+Every command that needs the house calls `prepare` and may be the first one, on an empty DATA_DIR.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+
+from proxy.management.turn import only_one
+from proxy.routing import site
+from proxy.storage.keys import KeysMissing
+from proxy.vault import keyring
+
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What this start has made; the password is shown once and stands nowhere else."""
+
+    new_keys: tuple[str, ...] = ()
+    admin_password: str | None = field(default=None, repr=False)
+
+
+def prepare(*, first_site: bool = True, admin: bool = False) -> Prepared:
+    """Make what is missing. `configure` brings its own site; what serves makes the first administrator."""
+    make_folders()
+    new_keys = tuple(_keys())
+    try:
+        return Prepared(new_keys, _prepare_database(first_site, admin))
+    except OperationalError as error:
+        raise CommandError(unreachable()) from error
+
+
+def make_folders() -> None:
+    for folder in _folders():
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"The folder {folder} cannot be made: {error.strerror}.") from None
+
+
+def unreachable() -> str:
+    if settings.DATABASE_ENGINE == "sqlite":
+        return "The database file cannot be opened: check DATABASE_PATH, its permissions and its disk."
+    return (
+        "The database cannot be reached: check that it runs, and POSTGRES_HOST, _PORT, _DB, _USER, _PASSWORD."
+    )
+
+
+def first_admin() -> str | None:
+    """The password of the first administrator, if there was nobody yet who could log in."""
+    users = get_user_model()._default_manager
+    if users.exists():
+        return None
+    password = secrets.token_urlsafe(12)
+    users.create_superuser(ADMIN, password=password)
+    return password
+
+
+def announce(prepared: Prepared) -> list[str]:
+    """What a person at the console should know of this start."""
+    lines = []
+    if prepared.new_keys:
+        lines.append(f"New keys lie in {settings.KEY_DIR}. Back them up apart from the data, today.")
+    if prepared.admin_password:
+        lines.append(f"Log in as {ADMIN} with {prepared.admin_password} (shown once; change it at once).")
+    return lines
+
+
+def _folders() -> list[Path]:
+    folders = [settings.DATA_DIR, settings.DICOM_STORAGE_DIR, settings.DICOM_LOG_DIR, settings.ARCHIVE_DIR]
+    return folders + ([settings.DATABASE_PATH.parent] if settings.DATABASE_ENGINE == "sqlite" else [])
+
+
+def _keys() -> list[str]:
+    try:
+        return list(keyring.ensure_keys(settings.KEY_DIR))
+    except KeysMissing as lost:
+        raise CommandError(str(lost)) from None
+
+
+def _prepare_database(first_site: bool, admin: bool) -> str | None:
+    with only_one():
+        call_command("migrate", interactive=False, verbosity=0)
+        if first_site:
+            site.ensure_first_site()
+        return first_admin() if admin else None
