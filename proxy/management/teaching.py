@@ -1,0 +1,31 @@
+"""The shape of our commands: `--help` says what the command is for and shows it in use."""
+
+import getpass
+from argparse import RawDescriptionHelpFormatter
+from typing import Any, ClassVar
+
+from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
+
+
+class _Formatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
+    """Keeps the lines of the examples as they are."""
+
+
+class TeachingCommand(BaseCommand):
+    examples: ClassVar[tuple[str, ...]] = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        lines = "\n".join(f"  python manage.py {example}" for example in self.examples)
+        epilog = f"examples:\n{lines}" if lines else None
+        return super().create_parser(
+            prog_name, subcommand, formatter_class=_Formatter, epilog=epilog, **kwargs
+        )
+
+
+def console_user() -> str:
+    """Who acts at this console, for the audit. In a container the user may have no name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = "unnamed"
+    return f"{name} (console)"
