@@ -108,7 +108,8 @@ def _safe(value: object) -> object:
 
 def _file(path: Path, process: str) -> logging.Handler:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handler = RotatingFileHandler(
             path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, delay=True, encoding="utf-8"
         )
