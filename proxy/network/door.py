@@ -1,0 +1,82 @@
+"""What whoever uses the listener hands it: who may come in, and where an instance goes.
+
+Everything here is called on the thread of the association it belongs to, so what one door or sink waits for
+(disk, database) is felt by its own sender and nobody else. A reply's comment goes to the peer in the clear:
+it never carries an identity.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The other end of an association, as it introduced itself: AE titles are claims, not credentials."""
+
+    called_ae: str
+    calling_ae: str
+    address: str
+    port: int
+    certificate_subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The three numbers of an A-ASSOCIATE-RJ (PS3.8 9.3.4) and the sentence for the log."""
+
+    result: int
+    source: int
+    reason: int
+    why: str
+
+
+CALLED_AE_UNKNOWN = (1, 1, 7)
+CALLING_AE_UNKNOWN = (1, 1, 3)
+LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCommand:
+    """What a C-STORE request says about the data set that follows it (PS3.7 9.3.1)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax: str
+    message_id: int
+    move_originator_ae: str | None
+    move_originator_message_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    comment: str = ""
+
+
+class Sink(Protocol):
+    """One data set on its way in. After `finish` or `abort`, one of which always comes, nothing comes."""
+
+    def feed(self, view: memoryview) -> None:
+        """The next encoded bytes. The view is only valid during the call: the buffer is used again."""
+
+    def finish(self) -> Reply:
+        """All of it was fed. Returns once the answer is true: Success means safe."""
+        ...
+
+    def abort(self) -> None:
+        """The association died in the middle, or feeding failed: leave nothing behind."""
+
+
+class Door(Protocol):
+    def admit(self, caller: Caller) -> Rejection | None:
+        """Decide at the association request; None lets the caller in."""
+        ...
+
+    def begin(self, caller: Caller, command: StoreCommand) -> Sink: ...
+
+
+@runtime_checkable
+class HearsEchoes(Protocol):
+    """A door that has this too is told of each C-ECHO that was answered."""
+
+    def echoed(self, caller: Caller) -> None: ...

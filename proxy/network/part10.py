@@ -1,0 +1,66 @@
+"""The data set of a Part 10 file: where it begins, and the same data set in a plain transfer syntax.
+
+On the wire goes what the file holds behind its meta information, byte for byte. Only when a peer does not
+take the stored transfer syntax is the image decoded by pydicom and written as little endian, with no loss
+against what its codec says; its UIDs stay.
+"""
+
+import struct
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydicom import dcmread
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+
+from proxy.network.contexts import IMPLICIT_LITTLE
+
+_GROUP_LENGTH = struct.Struct("<HH2sHL")
+
+
+class Unconvertible(Exception):  # noqa: N818 - says whose fault it is
+    """The peer does not take the stored transfer syntax, and we cannot decode it."""
+
+
+def data_set_offset(file: BinaryIO) -> int:
+    """Behind preamble, DICM and the group 0002, whose length is its first element. Raises ValueError."""
+    head = file.read(144)
+    if len(head) < 144 or head[128:132] != b"DICM":
+        raise ValueError("not a Part 10 file")
+    group, element, vr, _, length = _GROUP_LENGTH.unpack(head[132:144])
+    if (group, element, vr) != (2, 0, b"UL"):
+        raise ValueError("the file meta information has no group length")
+    return 144 + int(length)
+
+
+def data_set(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(data_set_offset(file))
+        return file.read()
+
+
+def reencoded(path: Path, syntax: str) -> bytes:
+    """The data set in explicit or implicit little endian. Raises Unconvertible with a sentence."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _plain(dcmread(path), syntax)
+    except OSError:
+        raise
+    except Exception as error:
+        raise Unconvertible(
+            f"The peer refuses the stored transfer syntax, and decoding it failed ({type(error).__name__})."
+        ) from None
+
+
+def _plain(image: Any, syntax: str) -> bytes:
+    stored = image.file_meta.TransferSyntaxUID
+    if not stored.is_little_endian:
+        raise NotImplementedError  # pydicom does not turn words around
+    if stored.is_encapsulated:
+        image.decompress(as_rgb=False, generate_instance_uid=False)
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, syntax == IMPLICIT_LITTLE
+    write_dataset(buffer, image)
+    return bytes(buffer.getvalue())

@@ -1,0 +1,21 @@
+"""Keep the libraries from saying what they see.
+
+pynetdicom logs identifiers at DEBUG and INFO, and its error messages quote values that could not be decoded;
+pydicom warns with the value it finds wrong. This room says in its own words what an operator needs, so the
+libraries' loggers stay shut at every level.
+"""
+
+import logging
+
+from pynetdicom import _config
+
+NEVER = logging.CRITICAL + 1
+
+
+def hush() -> None:
+    _config.LOG_HANDLER_LEVEL = "none"
+    _config.LOG_REQUEST_IDENTIFIERS = False
+    _config.LOG_RESPONSE_IDENTIFIERS = False
+    _config.STORE_RECV_CHUNKED_DATASET = False  # it spools data sets, identities and all, in clear
+    for library in ("pynetdicom", "pydicom"):
+        logging.getLogger(library).setLevel(NEVER)
