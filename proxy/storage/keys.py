@@ -7,10 +7,12 @@ key, because a new key would give every patient a new pseudonym.
 """
 
 import base64
+import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +79,6 @@ def read(key_dir: Path, name: str) -> list[str]:
     return lines
 
 
-def read_bytes(key_dir: Path, name: str) -> bytes:
-    return base64.urlsafe_b64decode(read(key_dir, name)[0])
-
-
 def stamp(key_dir: Path, name: str) -> Stamp:
     try:
         facts = (key_dir / name).stat()
@@ -89,6 +87,51 @@ def stamp(key_dir: Path, name: str) -> Stamp:
     if not stat.S_ISREG(facts.st_mode) or facts.st_mode & TOO_OPEN:
         raise KeysMissing(f"The key file {name} can be read by others; make it 0600 and rotate it.")
     return Stamp(facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+class Watched:
+    """A key file kept in memory and looked at anew with each use: gone, changed or opened up is noticed."""
+
+    __slots__ = ("_lines", "_stamp", "key_dir", "name")
+
+    def __init__(self, key_dir: Path, name: str) -> None:
+        self.key_dir, self.name = key_dir, name
+        self._stamp: Stamp | None = None
+        self._lines: tuple[str, ...] = ()
+
+    def lines(self) -> tuple[str, ...]:
+        now = stamp(self.key_dir, self.name)
+        if now != self._stamp:
+            self._lines = tuple(read(self.key_dir, self.name))
+            self._stamp = now
+        return self._lines
+
+    def secret(self) -> bytes:
+        return base64.urlsafe_b64decode(self.lines()[0])
+
+
+def add_master(key_dir: Path) -> None:
+    """A new master key in front of those that are there; one process at a time."""
+    with _locked(key_dir):
+        replace(key_dir, MASTER, "\n".join([new_key(), *read(key_dir, MASTER)]) + "\n")
+
+
+def keep_newest_master(key_dir: Path) -> int:
+    """Drop all master keys but the newest; how many went."""
+    with _locked(key_dir):
+        newest, *older = read(key_dir, MASTER)
+        replace(key_dir, MASTER, newest + "\n")
+        return len(older)
+
+
+@contextmanager
+def _locked(key_dir: Path) -> Iterator[None]:
+    handle = os.open(key_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def replace(key_dir: Path, name: str, content: str) -> None:

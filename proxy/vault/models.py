@@ -111,7 +111,7 @@ class UidPair(models.Model):
 
 
 class Seal(models.Model):
-    """What the recipe took from one instance: a token or a sealed file under DATA_DIR/vault; erased: neither."""
+    """What the recipe took from one instance: a token, or a sealed file for a large one; erased: neither."""
 
     project_id = models.BigIntegerField()
     sop_uid = models.CharField(max_length=64, help_text="Pseudonymous.")

@@ -1,0 +1,203 @@
+"""From who somebody is to who they are here: found by blind index, or made in one short transaction.
+
+Two processes that meet a new person at once get one row: the unique constraint lets one win, the other reads.
+A process remembers whom it met, and asks the database each time whether they still live, so that nobody who
+was forgotten elsewhere is sealed under a key that is gone (a person's second coming is a new generation).
+"""
+
+import base64
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from secrets import token_bytes
+from threading import Lock
+from typing import Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from proxy.deid import identifiers
+from proxy.vault import issuers, tokens
+from proxy.vault.keyring import Keyring, current
+from proxy.vault.models import Person
+from proxy.vault.projects import project_key
+from proxy.vault.who import VERSION, Who, normalise, who_is
+
+REMEMBERED: Final = 10_000
+ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A person as the rest of the house may know them, and the handle of their data key."""
+
+    person_id: int
+    project_id: int
+    pseudonym: str
+    shift_days: int
+    generation: int
+    per_study: bool
+    uid_key: bytes = field(repr=False)
+    data_key: bytes = field(repr=False)
+
+    def wrap(self, key: bytes) -> bytes:
+        """For the data key of a sealed file that is to be forgotten with the person."""
+        return tokens.encrypt(self.data_key, self._files, key)
+
+    def unwrap(self, token: bytes) -> bytes:
+        return tokens.decrypt(self.data_key, self._files, token)
+
+    @property
+    def _files(self) -> str:
+        return f"file:{self.project_id}:{self.pseudonym}"
+
+
+class Nameless(Exception):  # noqa: N818 - says what is so
+    """The sender's fault: neither a Patient ID nor a study UID, so nobody can say whose image this is."""
+
+    status = 0xC000
+
+
+class Taken(Exception):  # noqa: N818 - says what is so
+    """Our fault: this pseudonym is another person's, which only tampering or a lost key can bring about."""
+
+    status = 0x0110
+
+
+def person_for(
+    project_id: int, issuer: str, patient_id: str, identity: Mapping[str, str], study_key: str
+) -> Known:
+    """The person behind issuer and Patient ID in this project; `study_key` is the original study UID.
+
+    Raises KeysMissing, Taken (our fault, 0x0110), Nameless (the sender's, 0xC000) and whatever the
+    database raises when it is away.
+    """
+    ring = current()
+    who = who_is(issuers.canonical(project_id, normalise(issuer)), patient_id, study_key)
+    if who.per_study and not normalise(study_key):
+        raise Nameless("An image without Patient ID needs a Study Instance UID.")
+    blind = ring.blind(project_id, who.text)
+    known = _remembered(blind) or _find(ring, project_id, blind)
+    if known is None:
+        known = _meet(ring, project_id, who, blind, {**identity, "issuer": issuer, "patient_id": patient_id})
+    _remember(blind, known)
+    return known
+
+
+def find_person(project_id: int, issuer: str, patient_id: str, study_key: str = "") -> Known | None:
+    """As `person_for`, but meets nobody new."""
+    ring = current()
+    who = who_is(issuers.canonical(project_id, normalise(issuer)), patient_id, study_key)
+    return _find(ring, project_id, ring.blind(project_id, who.text))
+
+
+def known_by(person: Person) -> Known:
+    """The handle for a row that lives; SealBroken or KeysMissing if it cannot be opened."""
+    return _known(current(), person)
+
+
+def _find(ring: Keyring, project_id: int, blind: str) -> Known | None:
+    person = Person.objects.filter(project_id=project_id, blind=blind, forgotten_at__isnull=True).first()
+    return None if person is None else _known(ring, person)
+
+
+def _known(ring: Keyring, person: Person) -> Known:
+    uid_key = identifiers.subject_uid_key(project_key(person.project_id), person.generation)
+    return Known(
+        person_id=person.pk,
+        project_id=person.project_id,
+        pseudonym=person.pseudonym,
+        shift_days=person.shift_days,
+        generation=person.generation,
+        per_study=person.per_study,
+        uid_key=uid_key,
+        data_key=data_key(ring, person),
+    )
+
+
+def data_key(ring: Keyring, person: Person) -> bytes:
+    return ring.unwrap(_key_context(person.project_id, person.pseudonym), bytes(person.wrapped_key or b""))
+
+
+def _meet(ring: Keyring, project_id: int, who: Who, blind: str, identity: Mapping[str, str]) -> Known:
+    for _ in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return _known(ring, _create(ring, project_id, who, blind, identity))
+        except IntegrityError:
+            if known := _find(ring, project_id, blind):
+                return known
+    raise Taken("This pseudonym belongs to another person; run doctor.")
+
+
+def _create(ring: Keyring, project_id: int, who: Who, blind: str, identity: Mapping[str, str]) -> Person:
+    key = project_key(project_id)
+    generation = _next_generation(project_id, blind)
+    pseudonym = identifiers.pseudonym(key, who.issuer, who.patient_id, generation)
+    fresh = base64.urlsafe_b64encode(token_bytes(32))
+    return Person.objects.create(
+        project_id=project_id,
+        blind=blind,
+        generation=generation,
+        pseudonym=pseudonym,
+        shift_days=identifiers.shift_days(key, who.issuer, who.patient_id, generation),
+        wrapped_key=ring.wrap(_key_context(project_id, pseudonym), fresh),
+        identity=tokens.encrypt(fresh, identity_context(project_id, pseudonym), _written(identity)),
+        per_study=who.per_study,
+        normal_version=VERSION,
+    )
+
+
+def _next_generation(project_id: int, blind: str) -> int:
+    rows = Person.objects.filter(project_id=project_id, blind=blind)
+    last: int | None = rows.aggregate(last=Max("generation"))["last"]
+    return 0 if last is None else last + 1
+
+
+def _written(identity: Mapping[str, str]) -> bytes:
+    return json.dumps(dict(identity), sort_keys=True).encode("ascii")
+
+
+def identity_context(project_id: int, pseudonym: str) -> str:
+    return f"identity:{project_id}:{pseudonym}"
+
+
+def _key_context(project_id: int, pseudonym: str) -> str:
+    return f"person:{project_id}:{pseudonym}"
+
+
+# --- whom this process has met ----------------------------------------------------------------------
+
+_met: OrderedDict[str, Known] = OrderedDict()
+_lock = Lock()
+
+
+def forget_cache() -> None:
+    with _lock:
+        _met.clear()
+
+
+def _remembered(blind: str) -> Known | None:
+    with _lock:
+        known = _met.get(blind)
+        if known is not None:
+            _met.move_to_end(blind)
+    if known is None or lives(known):
+        return known
+    with _lock:
+        _met.pop(blind, None)
+    return None
+
+
+def _remember(blind: str, known: Known) -> None:
+    with _lock:
+        _met[blind] = known
+        while len(_met) > REMEMBERED:
+            _met.popitem(last=False)
+
+
+def lives(known: Known) -> bool:
+    """Asked of the database each time: another process may have forgotten them a moment ago."""
+    rows = Person.objects.filter(pk=known.person_id, project_id=known.project_id, pseudonym=known.pseudonym)
+    return rows.filter(forgotten_at__isnull=True).exists()

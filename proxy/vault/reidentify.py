@@ -1,0 +1,226 @@
+"""The one way back. Who may, says why, and leaves a mark in the same transaction.
+
+A refusal leaves its mark too. Call these outside of a transaction of your own: a mark that is rolled back
+with somebody else's trouble would be a look that nobody sees. What was forgotten stays so.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db import transaction
+
+from proxy.audit import actions
+from proxy.audit.record import record
+from proxy.deid import identifiers
+from proxy.vault import seals, tokens
+from proxy.vault.keyring import current
+from proxy.vault.models import Person, Seal, UidPair
+from proxy.vault.projects import project_key
+from proxy.vault.pseudonyms import Known, data_key, find_person, identity_context, known_by
+from proxy.vault.seals import Forgotten
+
+VIEW: Final = "vault.view_identity"
+FORGET: Final = "vault.forget_person"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks, and what they may: a user, an API key, a node with its grant, a command's caller."""
+
+    name: str
+    may: Callable[[str], bool] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Identity:
+    """Who a pseudonym is. Shows nothing of itself."""
+
+    pseudonym: str
+    issuer: str
+    patient_id: str
+    values: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Identity({self.pseudonym})"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What restoring one instance needs: the seal's plain bytes and the person's keys."""
+
+    known: Known
+    plain: bytes = field(repr=False)
+
+
+class NotAllowed(Exception):  # noqa: N818 - says what is so
+    """The asker's fault: no permission, or no purpose given."""
+
+    status = 0x0124
+
+
+class Unknown(LookupError):  # noqa: N818 - says what is so
+    """Nobody of that pseudonym, or nothing of that UID, in this project."""
+
+    status = 0x0110
+
+
+def identity_of(principal: Principal, pseudonym: str, project_id: int, purpose: str) -> Identity:
+    allowed(principal, VIEW, pseudonym, project_id, purpose)
+    with _looking(principal, actions.IDENTITY_VIEWED, pseudonym, project_id, purpose):
+        return _identity(_person(project_id, pseudonym))
+
+
+def original_uid(principal: Principal, uid: str, project_id: int, purpose: str) -> str:
+    """What a study's, series' or frame of reference's pseudonymous UID was."""
+    allowed(principal, VIEW, uid, project_id, purpose)
+    with _looking(principal, actions.UID_VIEWED, uid, project_id, purpose):
+        return seals.open_pair(_pair(project_id, uid))
+
+
+def restore_instance(principal: Principal, sop_uid: str, project_id: int, purpose: str) -> Opened:
+    return restore_instances(principal, [sop_uid], project_id, purpose)[sop_uid]
+
+
+def restore_instances(
+    principal: Principal, sop_uids: Sequence[str], project_id: int, purpose: str
+) -> dict[str, Opened]:
+    """All or none; one mark for each person whose images these are."""
+    allowed(principal, VIEW, f"{len(sop_uids)} instances", project_id, purpose)
+    with transaction.atomic():
+        opened = {uid: _opened(row) for uid, row in _seals(project_id, sop_uids).items()}
+        for pseudonym, count in _counted(opened.values()).items():
+            _mark(
+                principal,
+                actions.INSTANCE_RESTORED,
+                pseudonym,
+                project_id,
+                purpose,
+                more={"instances": count},
+            )
+    return opened
+
+
+def pseudonym_of(
+    principal: Principal, project_id: int, *, issuer: str, patient_id: str, purpose: str, study_key: str = ""
+) -> str:
+    """The pseudonym of an original Patient ID, for whoever stands with the original in hand."""
+    allowed(principal, VIEW, "a Patient ID", project_id, purpose)
+    known = find_person(project_id, issuer, patient_id, study_key)
+    subject = known.pseudonym if known else "nobody"
+    _mark(principal, actions.PSEUDONYM_LOOKED_UP, subject, project_id, purpose)
+    if known is None:
+        raise Unknown("Nobody with this Patient ID is known in this project.")
+    return known.pseudonym
+
+
+def pseudonymous_uid(principal: Principal, project_id: int, original: str, purpose: str) -> str:
+    """What became of an original study, series or instance UID."""
+    allowed(principal, VIEW, "an original UID", project_id, purpose)
+    found = next((uid for uid in _candidates(project_id, original) if _is_held(project_id, uid)), None)
+    _mark(principal, actions.PSEUDONYM_LOOKED_UP, found or "nothing", project_id, purpose)
+    if found is None:
+        raise Unknown("Nothing with this UID is known in this project.")
+    return found
+
+
+@contextmanager
+def _looking(
+    principal: Principal, action: str, subject: str, project_id: int, purpose: str
+) -> Iterator[None]:
+    """The look and its mark in one transaction; the answer leaves only after its commit."""
+    with transaction.atomic():
+        yield
+        _mark(principal, action, subject, project_id, purpose)
+
+
+def _mark(
+    principal: Principal,
+    action: str,
+    subject: str,
+    project_id: int,
+    purpose: str,
+    *,
+    more: Mapping[str, int] | None = None,
+) -> None:
+    detail = {"project": project_id, **(more or {})}
+    record(action, actor=principal.name, subject=subject, purpose=purpose, detail=detail)
+
+
+def allowed(principal: Principal, permission: str, subject: str, project_id: int, purpose: str) -> None:
+    """Raises NotAllowed, after leaving a mark, unless they may and say why."""
+    if principal.may(permission) and purpose.strip():
+        return
+    why = "no purpose given" if principal.may(permission) else f"without {permission}"
+    detail = {"project": project_id, "why": why}
+    record(actions.IDENTITY_REFUSED, actor=principal.name, subject=subject, purpose=purpose, detail=detail)
+    raise NotAllowed(f"This look was refused: {why}.")
+
+
+def _person(project_id: int, pseudonym: str) -> Person:
+    person = Person.objects.filter(project_id=project_id, pseudonym=pseudonym).first()
+    if person is None:
+        raise Unknown("Nobody of that pseudonym is known in this project.")
+    if person.forgotten_at is not None:
+        raise Forgotten("This person was forgotten.")
+    return person
+
+
+def _identity(person: Person) -> Identity:
+    context = identity_context(person.project_id, person.pseudonym)
+    plain = tokens.decrypt(data_key(current(), person), context, person.identity or b"")
+    values: dict[str, str] = json.loads(plain)
+    issuer, patient_id = values.pop("issuer"), values.pop("patient_id")
+    return Identity(person.pseudonym, issuer, patient_id, values)
+
+
+def _pair(project_id: int, uid: str) -> UidPair:
+    """Several persons may stand behind one UID (a shared frame of reference); all say the same."""
+    pairs = UidPair.objects.select_related("person").filter(project_id=project_id, uid=uid)
+    living = pairs.filter(person__forgotten_at__isnull=True).first()
+    if pair := living or pairs.first():
+        return pair
+    raise Unknown("Nothing with this UID is known in this project.")
+
+
+def _seals(project_id: int, sop_uids: Iterable[str]) -> dict[str, Seal]:
+    wanted = set(sop_uids)
+    rows = Seal.objects.select_related("person").filter(project_id=project_id, sop_uid__in=wanted)
+    found = {row.sop_uid: row for row in rows}
+    if wanted - set(found):
+        raise seals.NoSeal("There is no seal for one of these instances.")
+    return found
+
+
+def _opened(seal: Seal) -> Opened:
+    return Opened(known_by(_living(seal.person)), seals.open_row(seal))
+
+
+def _living(person: Person) -> Person:
+    if person.forgotten_at is not None:
+        raise Forgotten("This person was forgotten.")
+    return person
+
+
+def _counted(opened: Iterable[Opened]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for one in opened:
+        counts[one.known.pseudonym] = counts.get(one.known.pseudonym, 0) + 1
+    return counts
+
+
+def _candidates(project_id: int, original: str) -> Iterator[str]:
+    """One for each generation that anybody in this project has reached."""
+    key = project_key(project_id)
+    generations = Person.objects.filter(project_id=project_id).values_list("generation", flat=True)
+    for generation in generations.distinct().order_by("generation"):
+        yield identifiers.map_uid(identifiers.subject_uid_key(key, generation), original)
+
+
+def _is_held(project_id: int, uid: str) -> bool:
+    return (
+        UidPair.objects.filter(project_id=project_id, uid=uid).exists()
+        or Seal.objects.filter(project_id=project_id, sop_uid=uid).exists()
+    )

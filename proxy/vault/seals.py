@@ -1,0 +1,150 @@
+"""What was taken from an image, and what its UIDs were: tokens in rows, or sealed files when they are large.
+
+`seal_row` and `pair_rows` only prepare (a large seal's file is already durable then); `keep` and `keep_pairs`
+write many at once inside the caller's transaction, and refuse if a person was forgotten meanwhile.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+
+from proxy.storage import files, sealed
+from proxy.storage.errors import SealBroken
+from proxy.vault import tokens
+from proxy.vault.keyring import current
+from proxy.vault.models import Person, Seal, UidPair
+from proxy.vault.pseudonyms import Known, data_key, known_by
+
+SMALL: Final = 65_536
+"""A token up to this many bytes is a row's; more becomes a file."""
+
+
+class Forgotten(Exception):  # noqa: N818 - says what is so
+    """This person was forgotten: what was sealed for them does not open again, for nobody."""
+
+    status = 0x0110
+
+
+class NoSeal(LookupError):  # noqa: N818 - says what is so
+    """We hold no seal for this instance."""
+
+    status = 0x0110
+
+
+def vault_root() -> Path:
+    return Path(settings.DATA_DIR) / "vault"
+
+
+def seal_row(known: Known, project_id: int, sop_uid: str, plain: bytes) -> Seal:
+    """The unsaved row; `sop_uid` is pseudonymous. Raises StorageFull when a file has no room."""
+    if project_id != known.project_id:
+        raise ValueError("A person is sealed in their own project.")
+    seal = Seal(project_id=project_id, sop_uid=sop_uid, person_id=known.person_id, size=0)
+    token = tokens.encrypt(known.data_key, _context(seal), plain)
+    if len(token) <= SMALL:
+        seal.token, seal.size = token, len(token)
+    else:
+        seal.path, seal.size = _write_file(known, seal, plain)
+    return seal
+
+
+def keep(seals: Sequence[Seal]) -> None:
+    """Write many rows. Raises Forgotten if one of the persons is gone: then receive the image again."""
+    with transaction.atomic():
+        _all_live({seal.person_id for seal in seals})
+        Seal.objects.bulk_create(seals)
+
+
+def open_seal(project_id: int, sop_uid: str) -> bytes:
+    """For `reidentify` and nothing else. Raises NoSeal, Forgotten, SealBroken, KeysMissing."""
+    seal = Seal.objects.select_related("person").filter(project_id=project_id, sop_uid=sop_uid).first()
+    if seal is None:
+        raise NoSeal("There is no seal for this instance.")
+    return open_row(seal)
+
+
+def open_row(seal: Seal) -> bytes:
+    if seal.person.forgotten_at is not None:
+        raise Forgotten("This person was forgotten.")
+    if seal.path:
+        return _read_file(known_by(seal.person), seal)
+    if seal.token is None:
+        raise SealBroken("This seal is empty although its person was not forgotten.")
+    return tokens.decrypt(data_key(current(), seal.person), _context(seal), seal.token)
+
+
+def pair_rows(known: Known, pairs: Mapping[str, tuple[str, str]]) -> list[UidPair]:
+    """Unsaved rows for pseudonymous UID -> (kind, original UID)."""
+    return [_pair_row(known, uid, kind, original) for uid, (kind, original) in pairs.items()]
+
+
+def keep_pairs(rows: Sequence[UidPair]) -> None:
+    """Write many rows; those that are there already say the same and stay."""
+    with transaction.atomic():
+        _all_live({row.person_id for row in rows})
+        UidPair.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def open_pair(pair: UidPair) -> str:
+    if pair.person.forgotten_at is not None:
+        raise Forgotten("This person was forgotten.")
+    key = data_key(current(), pair.person)
+    return tokens.decrypt(key, _pair_context(pair), pair.token).decode()
+
+
+def orphans(older_than: float, now: float) -> Iterator[Path]:
+    """Sealed files that no row names, left by a crash before the commit; young ones may be on their way."""
+    named = set(Seal.objects.exclude(path="").values_list("path", flat=True))
+    root = vault_root()
+    for path in root.rglob("*.seal"):
+        if str(path.relative_to(root)) not in named and path.stat().st_mtime < now - older_than:
+            yield path
+
+
+def _pair_row(known: Known, uid: str, kind: str, original: str) -> UidPair:
+    row = UidPair(project_id=known.project_id, uid=uid, person_id=known.person_id, kind=kind)
+    row.token = tokens.encrypt(known.data_key, _pair_context(row), original.encode())
+    return row
+
+
+def _all_live(person_ids: set[int]) -> None:
+    """Locks the rows (in key order) where the database can, so that nobody forgets them before we commit."""
+    rows = Person.objects.select_for_update(of=("self",)).filter(pk__in=person_ids, forgotten_at__isnull=True)
+    if len(rows.order_by("pk").values_list("pk", flat=True)) != len(person_ids):
+        raise Forgotten("A person was forgotten while their image was on its way.")
+
+
+def _write_file(known: Known, seal: Seal, plain: bytes) -> tuple[str, int]:
+    name = token_hex(16)
+    relative = f"{seal.project_id}/{name[:2]}/{name}.seal"
+    with files.stage(vault_root(), relative) as staged:
+        writer = sealed.SealedWriter(staged.write, known.wrap, _context(seal).encode())
+        writer.write(tokens.pack(plain))
+        writer.finish()
+        staged.commit()
+        return relative, staged.size
+
+
+def _read_file(known: Known, seal: Seal) -> bytes:
+    try:
+        packed = sealed.read_sealed(vault_root() / seal.path, known.unwrap, _context(seal).encode())
+    except FileNotFoundError:
+        raise SealBroken("The file of this seal is gone.") from None
+    return tokens.unpack(packed)
+
+
+def _context(seal: Seal) -> str:
+    return f"seal:{seal.project_id}:{seal.sop_uid}"
+
+
+def _pair_context(pair: UidPair) -> str:
+    return f"uid:{pair.project_id}:{pair.uid}"
+
+
+def paths_of(person_ids: Iterable[int]) -> list[Path]:
+    rows = Seal.objects.filter(person_id__in=list(person_ids)).exclude(path="")
+    return [vault_root() / path for path in rows.values_list("path", flat=True)]
