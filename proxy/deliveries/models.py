@@ -19,7 +19,9 @@ class Delivery(models.Model):
     reason = models.CharField(max_length=255, blank=True, default="")
     total = models.PositiveIntegerField(help_text="Instances of the revision.")
     acknowledged = models.PositiveIntegerField(default=0)
-    acks = models.BinaryField(default=bytes, blank=True, help_text="A bit for each ordinal that was acknowledged.")
+    acks = models.BinaryField(
+        default=bytes, blank=True, help_text="A bit for each ordinal that was acknowledged."
+    )
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -27,8 +29,12 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         constraints = [
             LIFE.check("delivery_state_known"),
-            models.UniqueConstraint(fields=["revision", "destination"], name="one_delivery_for_a_destination"),
-            models.CheckConstraint(condition=Q(acknowledged__lte=F("total")), name="no_more_acknowledged_than_sent"),
+            models.UniqueConstraint(
+                fields=["revision", "destination"], name="one_delivery_for_a_destination"
+            ),
+            models.CheckConstraint(
+                condition=Q(acknowledged__lte=F("total")), name="no_more_acknowledged_than_sent"
+            ),
         ]
         indexes = [
             models.Index(fields=["next_try_at"], condition=Q(state="waiting"), name="delivery_waiting"),

@@ -1,0 +1,165 @@
+"""Deliver into a folder: <path>/<patient>/<study>/<series>/<instance>.dcm, or one ZIP for a study's revision.
+
+A file is written beside its place, fsynced and renamed, so that whoever watches the folder never sees half a
+file, and a retry replaces instead of doubling. An image is acknowledged once its folder is fsynced, too.
+"""
+
+import errno
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from stream_zip import ZIP_64, stream_zip
+
+from proxy.deliveries.agents import beside
+from proxy.deliveries.outcomes import (
+    INTERRUPTED,
+    Delivered,
+    Outcome,
+    Refused,
+    Result,
+    TryLater,
+    Verdict,
+    fold,
+)
+from proxy.deliveries.parcel import Item, Parcel, Shelf
+
+BATCH = 32
+PIECE = 1 << 20
+FULL = {errno.ENOSPC, errno.EDQUOT}
+GONE = "Its stored file cannot be read; let doctor compare index and disk."
+NO_NAME = "A pseudonym or UID of it is no safe file name; nothing was written."
+ZIP_DATE = datetime(1980, 1, 1)  # fixed, so that a retry makes the same file
+_SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+
+
+class _SourceError(Exception):
+    """Our own file, not the destination's folder."""
+
+
+class _StoppedError(Exception):
+    """`keep_going` said no in the middle of a ZIP."""
+
+
+def deliver(
+    parcel: Parcel, acknowledge: Callable[[Sequence[int]], None], keep_going: Callable[[], bool]
+) -> Outcome:
+    if not isinstance(parcel.to, Shelf):
+        raise TypeError("The folder agent delivers to shelves only.")
+    try:
+        _open(parcel.to)
+        way = _as_zip if parcel.to.as_zip else _as_files
+        return way(parcel, parcel.to.path, acknowledge, keep_going)
+    except OSError as trouble:
+        return later(trouble)
+
+
+def later(trouble: OSError) -> TryLater:
+    if trouble.errno in FULL:
+        return TryLater("The destination's folder is full; make room there.")
+    if trouble.errno == errno.ENOENT:
+        return TryLater("The destination's folder is not there; check its mount.")
+    name = errno.errorcode.get(trouble.errno or 0, "an I/O error")
+    return TryLater(
+        f"The destination's folder cannot be written ({name}); check its permissions and its disk."
+    )
+
+
+def _open(shelf: Shelf) -> None:
+    """Only what lies below our own folder is made with its parents: an absent mount is no local folder."""
+    if shelf.make:
+        beside.make_folders(shelf.path)
+    elif not shelf.path.is_dir():
+        shelf.path.mkdir()
+        beside.sync_folder(shelf.path.parent)
+
+
+# --- one file for each instance -------------------------------------------------------------------
+
+
+def _as_files(
+    parcel: Parcel, base: Path, acknowledge: Callable[[Sequence[int]], None], keep_going: Callable[[], bool]
+) -> Outcome:
+    results: list[Result] = []
+    for start in range(0, len(parcel.items), BATCH):
+        if not keep_going():
+            return fold(parcel.ordinals, results, interrupted=True)
+        batch = _put_all(parcel, parcel.items[start : start + BATCH], base)
+        acknowledge([result.ordinal for result in batch if result.verdict is Verdict.STORED])
+        results += batch
+    return fold(parcel.ordinals, results)
+
+
+def _put_all(parcel: Parcel, items: Sequence[Item], base: Path) -> list[Result]:
+    batch = [_put(parcel, item, base) for item in items]
+    for folder in {place.parent for _, place in batch if place is not None}:
+        beside.sweep(folder)
+        beside.sync_up_to(base, folder)
+    return [result for result, _ in batch]
+
+
+def _put(parcel: Parcel, item: Item, base: Path) -> tuple[Result, Path | None]:
+    place = _place(parcel, item)
+    if place is None:
+        return Result(item.ordinal, Verdict.REFUSED, NO_NAME), None
+    try:
+        beside.write(base / place, _pieces(item.path))
+    except _SourceError:
+        return Result(item.ordinal, Verdict.REFUSED, GONE), None
+    return Result(item.ordinal, Verdict.STORED), base / place
+
+
+def _place(parcel: Parcel, item: Item) -> Path | None:
+    names = (parcel.patient, parcel.study_uid, item.series_uid, item.uid)
+    if not all(_SAFE.fullmatch(name) for name in names):
+        return None
+    return Path(*names[:-1]) / f"{item.uid}.dcm"
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                yield piece
+    except OSError:
+        raise _SourceError from None
+
+
+# --- one ZIP for each revision --------------------------------------------------------------------
+
+
+def _as_zip(
+    parcel: Parcel, base: Path, acknowledge: Callable[[Sequence[int]], None], keep_going: Callable[[], bool]
+) -> Outcome:
+    places = [_place(parcel, item) for item in parcel.items]
+    members = [(item, place) for item, place in zip(parcel.items, places, strict=True) if place is not None]
+    if len(members) < len(parcel.items):
+        return Refused(NO_NAME)
+    target = base / parcel.patient / f"{parcel.study_uid}-{parcel.revision}.zip"
+    try:
+        beside.write(target, zipped(members, keep_going))
+    except _SourceError:
+        return Refused(f"The ZIP was not made. An image is missing: {GONE}")
+    except _StoppedError:
+        return INTERRUPTED
+    beside.sync_up_to(base, target.parent)
+    acknowledge(sorted(parcel.ordinals))
+    return Delivered()
+
+
+def zipped(members: Sequence[tuple[Item, Path]], keep_going: Callable[[], bool]) -> Iterator[bytes]:
+    """ZIP64, piece by piece: neither a study nor an image is ever whole in memory."""
+
+    def files() -> Iterator[tuple[str, datetime, int, object, Iterator[bytes]]]:
+        for item, place in members:
+            if not keep_going():
+                raise _StoppedError
+            yield str(place), ZIP_DATE, 0o100644, ZIP_64, _pieces(item.path)
+
+    yield from stream_zip(files(), chunk_size=PIECE, get_compressobj=_deflate, extended_timestamps=False)
+
+
+def _deflate() -> "zlib._Compress":
+    return zlib.compressobj(level=1, wbits=-zlib.MAX_WBITS)

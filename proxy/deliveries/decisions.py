@@ -1,0 +1,85 @@
+"""What persons decide about deliveries and destinations.
+
+Each decision that changes something leaves a mark.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from proxy.audit.actions import DELIVERY_CHANGED
+from proxy.audit.record import record
+from proxy.deliveries.lifecycle import DELIVERED, LIFE, WAITING
+from proxy.deliveries.models import Delivery
+from proxy.deliveries.queue import close_revision
+from proxy.routing.models import Destination
+from proxy.studies.lifecycle import EXPIRED
+from proxy.studies.lifecycle import LIFE as REVISION_LIFE
+from proxy.studies.models import Revision
+
+
+def _row(delivery: Delivery) -> "QuerySet[Delivery]":
+    return Delivery.objects.filter(pk=delivery.pk)
+
+
+def retry(delivery: Delivery, by: str, now: datetime) -> bool:
+    """Try it now: what is open is sent; what was fully delivered is sent once more, as a whole.
+
+    False: it is being sent at this moment, or its files are gone.
+    """
+    with transaction.atomic():
+        revision = Revision.objects.select_for_update(no_key=True).get(pk=delivery.revision_id)
+        if revision.state == EXPIRED or not _wait_again(delivery, now):
+            return False
+        REVISION_LIFE.move(Revision.objects.filter(pk=revision.pk), "resend")
+        _mark("retry", delivery, by)
+    return True
+
+
+def _wait_again(delivery: Delivery, now: datetime) -> bool:
+    fresh = {"next_try_at": now, "finished_at": None, "attempts": 0, "reason": ""}
+    if LIFE.move(_row(delivery).filter(state=DELIVERED), "again", **fresh, acks=b"", acknowledged=0):
+        return True
+    if LIFE.move(_row(delivery), "again", **fresh):
+        return True
+    return bool(_row(delivery).filter(state=WAITING).update(next_try_at=now))
+
+
+def drop(delivery: Delivery, by: str, now: datetime, why: str = "") -> bool:
+    """Give it up: the ledger counts what it did not send as excluded. False: it is running, or over."""
+    with transaction.atomic():
+        Revision.objects.select_for_update(no_key=True).get(pk=delivery.revision_id)
+        if not LIFE.move(_row(delivery), "drop", finished_at=now):
+            return False
+        close_revision(delivery.revision_id)
+        _mark("drop", delivery, by, why)
+    return True
+
+
+def _mark(decision: str, delivery: Delivery, by: str, why: str = "") -> None:
+    study = delivery.revision.study.uid
+    place = {"destination": delivery.destination.name, "revision": delivery.revision.number}
+    record(DELIVERY_CHANGED, actor=by, subject=study, purpose=why, detail={"decision": decision, **place})
+
+
+def pause(destination: Destination, by: str, now: datetime) -> bool:
+    """Stop sending there until a person resumes it. What is running ends; what arrives waits."""
+    return _change(Destination.objects.filter(paused_at=None), destination, "pause", by, paused_at=now)
+
+
+def resume(destination: Destination, by: str) -> bool:
+    """Send there again, at once: a rest ends too."""
+    rows = Destination.objects.exclude(paused_at=None, rests_until=None, failures=0)
+    fresh = {"paused_at": None, "rests_until": None, "failures": 0}
+    return _change(rows, destination, "resume", by, **fresh)
+
+
+def _change(
+    rows: "QuerySet[Destination]", destination: Destination, decision: str, by: str, **changes: object
+) -> bool:
+    with transaction.atomic():
+        changed = rows.filter(pk=destination.pk).update(**changes)
+        if changed:
+            record(DELIVERY_CHANGED, actor=by, subject=destination.name, detail={"decision": decision})
+    return bool(changed)

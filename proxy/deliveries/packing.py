@@ -1,0 +1,75 @@
+"""Turn a claim into a parcel: read the rows, hand on plain values."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from proxy.deliveries import bitmap
+from proxy.deliveries.models import Delivery
+from proxy.deliveries.outcomes import TryLater
+from proxy.deliveries.parcel import Item, Parcel, Shelf, Wire
+from proxy.deliveries.queue import Claim
+from proxy.routing.models import Destination, Node
+from proxy.studies.models import Instance
+
+CONNECT_TIMEOUT = 10
+NO_STORE = TryLater("The storage folder cannot be reached; check its disk or mount.", rests=False)
+
+
+def pack(claim: Claim) -> Parcel | TryLater:
+    """The parcel of this claim. A ZIP is made whole or not at all, so it packs what was acknowledged, too."""
+    delivery = Delivery.objects.select_related("revision__study", "destination__node").get(
+        pk=claim.delivery_id
+    )
+    root = Path(settings.DICOM_STORAGE_DIR) / "studies"
+    if not root.is_dir():
+        return NO_STORE
+    destination, revision = delivery.destination, delivery.revision
+    to = _address(destination)
+    whole = isinstance(to, Shelf) and to.as_zip
+    return Parcel(
+        delivery_id=delivery.pk,
+        destination=destination.name,
+        kind=destination.kind,
+        to=to,
+        patient=revision.study.patient,
+        study_uid=revision.study.uid,
+        revision=revision.number,
+        total=delivery.total,
+        again=claim.number > 1,
+        items=_items(delivery, root, b"" if whole else bytes(delivery.acks)),
+    )
+
+
+def _items(delivery: Delivery, root: Path, acks: bytes) -> tuple[Item, ...]:
+    rows = Instance.objects.filter(revision_id=delivery.revision_id).order_by("ordinal")
+    columns = rows.values_list("ordinal", "sop_class", "uid", "transfer_syntax", "path", "series__uid")
+    return tuple(
+        Item(ordinal, sop_class, uid, syntax, root / path, series_uid)
+        for ordinal, sop_class, uid, syntax, path, series_uid in columns.iterator()
+        if not bitmap.has(acks, ordinal)
+    )
+
+
+def _address(destination: Destination) -> Wire | Shelf:
+    return _shelf(destination) if destination.node is None else _wire(destination.node)
+
+
+def _wire(node: Node) -> Wire:
+    return Wire(
+        ae_title=node.ae_title,
+        host=node.host,
+        port=node.port,
+        calling_ae=settings.DICOM_AE_TITLE,
+        max_pdu=settings.DICOM_MAX_PDU_SIZE,
+        acse_timeout=settings.DICOM_ACSE_TIMEOUT,
+        dimse_timeout=settings.DICOM_DIMSE_TIMEOUT,
+        network_timeout=settings.DICOM_NETWORK_TIMEOUT,
+        connect_timeout=min(CONNECT_TIMEOUT, settings.DICOM_NETWORK_TIMEOUT),
+    )
+
+
+def _shelf(destination: Destination) -> Shelf:
+    """A relative path lies below DATA_DIR and may be made; an absolute one may be a mount that is away."""
+    path = Path(destination.path)
+    return Shelf(Path(settings.DATA_DIR) / path, make=not path.is_absolute(), as_zip=destination.as_zip)

@@ -1,0 +1,63 @@
+"""What an agent is handed: plain values, so that no agent can reach the database or name the vault."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One clean image on our disk. `ordinal` is its place in the revision, and its bit in the progress."""
+
+    ordinal: int
+    sop_class: str
+    uid: str
+    transfer_syntax: str
+    path: Path
+    series_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How we speak to a DICOM peer; times in seconds."""
+
+    ae_title: str
+    host: str
+    port: int
+    calling_ae: str
+    max_pdu: int
+    acse_timeout: float
+    dimse_timeout: float
+    network_timeout: float
+    connect_timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A folder to write to. `make` is said for one below our own, never for what may be an absent mount."""
+
+    path: Path
+    make: bool
+    as_zip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """`items` are those the destination has not acknowledged yet; `total` counts the whole revision.
+
+    `again`: an earlier attempt may have brought some of the items there without our hearing of it.
+    """
+
+    delivery_id: int
+    destination: str
+    kind: str
+    to: Wire | Shelf
+    patient: str
+    study_uid: str
+    revision: int
+    total: int
+    again: bool
+    items: tuple[Item, ...]
+
+    @property
+    def ordinals(self) -> frozenset[int]:
+        return frozenset(item.ordinal for item in self.items)

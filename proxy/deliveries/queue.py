@@ -1,0 +1,272 @@
+"""The queue is a table. This is the workers' side of it; what persons decide is in `decisions.py`.
+
+Whoever wins the conditional update of `claim` owns the delivery until its lease runs out. Everything a worker
+writes afterwards names the claim's token, so a worker that was presumed dead changes nothing any more.
+
+Rows are locked in one order everywhere: destination, revision, delivery. On SQLite a transaction is the lock.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+
+from proxy.deliveries import backoff, bitmap
+from proxy.deliveries.backoff import Pace
+from proxy.deliveries.lifecycle import CLAIMED, DELIVERED, DROPPED, LIFE, WAITING
+from proxy.deliveries.models import Attempt, Delivery
+from proxy.deliveries.outcomes import Delivered, Outcome, Refused, TryLater
+from proxy.routing.models import Destination
+from proxy.studies.lifecycle import LIFE as REVISION_LIFE
+from proxy.studies.models import Instance, Revision
+
+LOST = "The worker fell silent before it finished; another one goes on where it stood."
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt at one delivery. `acknowledged` counts what earlier attempts had achieved."""
+
+    delivery_id: int
+    destination_id: int
+    attempt_id: int
+    token: str
+    number: int
+    acknowledged: int
+
+
+def pace() -> Pace:
+    return Pace(
+        pause=timedelta(seconds=settings.DELIVERY_PAUSE),
+        pause_max=timedelta(seconds=settings.DELIVERY_PAUSE_MAX),
+        lease=timedelta(seconds=settings.DELIVERY_LEASE),
+        at_once=getattr(settings, "DELIVERY_AT_ONCE", 1),
+    )
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def open_for(revision: Revision, destinations: Iterable[Destination], now: datetime) -> int:
+    """See that the revision has one delivery for each of these; how many are new. Twice is as once."""
+    wanted = list(destinations)
+    with transaction.atomic():
+        before = Delivery.objects.filter(revision=revision).count()
+        total = Instance.objects.filter(revision=revision).count()
+        revision.destinations.add(*wanted)
+        Delivery.objects.bulk_create(
+            [
+                Delivery(revision=revision, destination=one, total=total, next_try_at=now, created_at=now)
+                for one in wanted
+            ],
+            ignore_conflicts=True,
+        )
+        opened = Delivery.objects.filter(revision=revision).count() - before
+        if opened:
+            REVISION_LIFE.move(Revision.objects.filter(pk=revision.pk), "resend")
+    return opened
+
+
+# --- claiming -------------------------------------------------------------------------------------
+
+
+def claim(now: datetime, token: str) -> Claim | None:
+    """Take the delivery that has been due for longest at a destination that has room, if there is one."""
+    measure = pace()
+    for destination_id in _open_destinations(now, measure):
+        won = _claim_at(destination_id, now, token, measure)
+        if won is not None:
+            return won
+    return None
+
+
+def _due(now: datetime) -> "QuerySet[Delivery]":
+    """A study that was held after its release stays where it is until a person sets it free."""
+    return Delivery.objects.filter(state=WAITING, next_try_at__lte=now, revision__study__held_at=None)
+
+
+def _usable(now: datetime) -> "QuerySet[Destination]":
+    in_force = Destination.objects.filter(retired_at=None, paused_at=None).filter(
+        Q(node=None) | Q(node__retired_at=None)
+    )
+    return in_force.filter(Q(rests_until=None) | Q(rests_until__lte=now))
+
+
+def _open_destinations(now: datetime, measure: Pace) -> list[int]:
+    """Destinations that are in force, do not rest, have something due and room for it; longest due first."""
+    oldest = (
+        _due(now).filter(destination=OuterRef("pk")).order_by("next_try_at", "pk").values("next_try_at")[:1]
+    )
+    rows = _usable(now).annotate(since=Subquery(oldest)).exclude(since=None).order_by("since", "pk")
+    running = dict(
+        Delivery.objects.filter(state=CLAIMED)
+        .values_list("destination")
+        .annotate(running=Count("pk"))
+        .order_by()
+    )
+    known = rows.values_list("pk", "failures")
+    return [pk for pk, failures in known if running.get(pk, 0) < backoff.room(failures, measure)]
+
+
+def _claim_at(destination_id: int, now: datetime, token: str, measure: Pace) -> Claim | None:
+    """Its lock makes counting and claiming one step; a destination that another one locks is passed over."""
+    with transaction.atomic():
+        locked = _usable(now).select_for_update(skip_locked=True, no_key=True, of=("self",))
+        destination = locked.filter(pk=destination_id).first()
+        if destination is None:
+            return None
+        running = Delivery.objects.filter(destination=destination, state=CLAIMED).count()
+        if running >= backoff.room(destination.failures, measure):
+            return None
+        delivery = _due(now).filter(destination=destination).order_by("next_try_at", "pk").first()
+        return None if delivery is None else _take(delivery, now, token, measure)
+
+
+def _take(delivery: Delivery, now: datetime, token: str, measure: Pace) -> Claim | None:
+    rows = _due(now).filter(pk=delivery.pk)
+    if not LIFE.move(rows, "claim", token=token, lease_until=now + measure.lease, attempts=F("attempts") + 1):
+        return None
+    attempt = Attempt.objects.create(delivery=delivery, started_at=now)
+    return Claim(
+        delivery_id=delivery.pk,
+        destination_id=delivery.destination_id,
+        attempt_id=attempt.pk,
+        token=token,
+        number=delivery.attempts + 1,
+        acknowledged=delivery.acknowledged,
+    )
+
+
+# --- while it runs --------------------------------------------------------------------------------
+
+
+def _ours(claim: Claim) -> "QuerySet[Delivery]":
+    return Delivery.objects.filter(pk=claim.delivery_id, token=claim.token, state=CLAIMED)
+
+
+def renew(claim: Claim, now: datetime) -> bool:
+    """Hold on to it for another lease. False: it is no longer ours to send, or its study is held by now."""
+    rows = _ours(claim).filter(revision__study__held_at=None)
+    return bool(rows.update(lease_until=now + pace().lease))
+
+
+def progress(claim: Claim, ordinals: Iterable[int]) -> bool:
+    """Remember what was acknowledged, for good. False: the claim is lost and nothing was written."""
+    with transaction.atomic():
+        delivery = _ours(claim).select_for_update(no_key=True).first()
+        if delivery is None:
+            return False
+        acks = bitmap.mark(bytes(delivery.acks), ordinals, delivery.total)
+        return bool(_ours(claim).update(acks=acks, acknowledged=bitmap.count(acks)))
+
+
+# --- finishing ------------------------------------------------------------------------------------
+
+
+def finish(claim: Claim, outcome: Outcome, now: datetime, chance: float = 0.0) -> bool:
+    """Let go of the delivery with its outcome. False: the claim was lost, and its new owner decides."""
+    with transaction.atomic():
+        destination = Destination.objects.select_for_update(no_key=True).get(pk=claim.destination_id)
+        delivery = _ours(claim).select_related("revision").first()
+        if delivery is None:
+            return False
+        verdict = _checked(outcome, delivery)
+        gained = delivery.acknowledged - claim.acknowledged
+        _note_health(destination, verdict, gained, now, chance)
+        if not _let_go(claim, verdict, gained, now, chance):
+            return False
+        _end_attempt(claim.attempt_id, verdict, gained, now)
+        if isinstance(verdict, Delivered):
+            close_revision(delivery.revision_id)
+    return True
+
+
+def _checked(outcome: Outcome, delivery: Delivery) -> Outcome:
+    """Nothing is delivered before every instance was acknowledged (promise 3), whatever an agent believes."""
+    open_ones = delivery.total - delivery.acknowledged
+    if isinstance(outcome, Delivered) and open_ones:
+        return TryLater(f"{open_ones} of {delivery.total} images have no acknowledgement yet.", rests=False)
+    return outcome
+
+
+def _let_go(claim: Claim, outcome: Outcome, gained: int, now: datetime, chance: float) -> int:
+    free: dict[str, object] = {"token": "", "lease_until": None}
+    match outcome:
+        case Delivered():
+            return LIFE.move(_ours(claim), "delivered", **free, finished_at=now, reason="")
+        case Refused(reason):
+            return LIFE.move(_ours(claim), "refused", **free, finished_at=now, reason=reason)
+        case TryLater(reason, after):
+            tries = 1 if gained else claim.number
+            wait = backoff.pause(tries, pace(), chance) if after is None else after
+            return LIFE.move(_ours(claim), "later", **free, next_try_at=now + wait, reason=reason)
+
+
+def _note_health(
+    destination: Destination, outcome: Outcome, gained: int, now: datetime, chance: float
+) -> None:
+    """Failed attempts in a row lead to a rest; whatever gets through or is properly refused ends the row."""
+    rows = Destination.objects.filter(pk=destination.pk)
+    if isinstance(outcome, TryLater) and not outcome.rests:
+        return
+    if isinstance(outcome, TryLater) and not gained:
+        rest = backoff.rest(destination.failures + 1, pace(), chance)
+        rows.update(failures=F("failures") + 1, rests_until=None if rest is None else now + rest)
+    elif destination.failures or destination.rests_until:
+        rows.update(failures=0, rests_until=None)
+        if destination.failures >= backoff.RESTS_AFTER:
+            _drain(destination, now)
+
+
+def _drain(destination: Destination, now: datetime) -> None:
+    """It is back: what waited because of it need not wait any longer."""
+    Delivery.objects.filter(destination=destination, state=WAITING, next_try_at__gt=now).update(
+        next_try_at=now
+    )
+
+
+def _end_attempt(attempt_id: int, outcome: Outcome, gained: int, now: datetime) -> None:
+    names = {Delivered: "delivered", TryLater: "later", Refused: "refused"}
+    reason = "" if isinstance(outcome, Delivered) else outcome.reason
+    Attempt.objects.filter(pk=attempt_id).update(
+        ended_at=now, outcome=names[type(outcome)], reason=reason, acknowledged=max(gained, 0)
+    )
+
+
+def close_revision(revision_id: int) -> bool:
+    """A revision is delivered when each destination has it or was given up by a person, and one has it.
+
+    If all were given up, nobody has the images but us: the revision stays, and nothing of it expires.
+    """
+    with transaction.atomic():
+        revision = Revision.objects.select_for_update(no_key=True).get(pk=revision_id)
+        states = dict(Delivery.objects.filter(revision=revision).values_list("destination_id", "state"))
+        bound = revision.destinations.values_list("pk", flat=True)
+        over = all(states.get(pk) in (DELIVERED, DROPPED) for pk in {*bound, *states})
+        if not over or DELIVERED not in states.values():
+            return False
+        return bool(REVISION_LIFE.move(Revision.objects.filter(pk=revision_id), "delivered"))
+
+
+# --- rescuing -------------------------------------------------------------------------------------
+
+
+def rescue(now: datetime, chance: float = 0.0) -> int:
+    """Claims whose lease ran out wait again; how many. The progress they had made stays."""
+    late = Delivery.objects.filter(state=CLAIMED, lease_until__lte=now)
+    return sum(_rescue_one(row, now, chance) for row in list(late[:100]))
+
+
+def _rescue_one(delivery: Delivery, now: datetime, chance: float) -> int:
+    rows = Delivery.objects.filter(pk=delivery.pk, token=delivery.token, lease_until__lte=now)
+    again_at = now + backoff.pause(delivery.attempts, pace(), chance)
+    with transaction.atomic():
+        moved = LIFE.move(rows, "rescue", token="", lease_until=None, next_try_at=again_at, reason=LOST)
+        if moved:
+            Attempt.objects.filter(delivery=delivery, ended_at=None).update(
+                ended_at=now, outcome="lost", reason=LOST
+            )
+    return moved

@@ -1,0 +1,348 @@
+"""The queue with a real database: who may claim what, and what becomes of it."""
+
+import pytest
+from django.db import IntegrityError
+
+from proxy.deliveries import bitmap, queue
+from proxy.deliveries.models import Attempt, Delivery
+from proxy.deliveries.outcomes import Delivered, Outcome, Refused, TryLater
+from proxy.deliveries.queue import Claim
+from proxy.routing.models import Destination, Node
+from proxy.studies import lifecycle as study_life
+from proxy.studies.models import Revision, Study
+from tests.deliveries.builders import NOW, a_folder, a_peer, a_revision, a_waiting_delivery, opened, seconds
+
+pytestmark = pytest.mark.django_db
+
+DOWN = TryLater("The peer does not answer; check that it runs.")
+
+
+def claimed(token: str = "t1") -> Claim:
+    claim = queue.claim(NOW, token)
+    assert claim is not None
+    return claim
+
+
+def sent(claim: Claim) -> None:
+    total = Delivery.objects.get(pk=claim.delivery_id).total
+    assert queue.progress(claim, range(total))
+
+
+def fail(times: int, outcome: Outcome = DOWN) -> None:
+    for _ in range(times):
+        assert queue.finish(claimed(), outcome, NOW)
+        Delivery.objects.update(next_try_at=NOW)
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def test_opening_twice_is_as_once() -> None:
+    outbox, archive = a_folder(), a_peer()
+    revision = a_revision(images=4, destinations=(outbox, archive))
+    assert queue.open_for(revision, [outbox, archive], NOW) == 2
+    assert queue.open_for(revision, [outbox, archive], NOW) == 0
+    assert list(revision.deliveries.values_list("total", "state")) == [(4, "waiting")] * 2
+
+
+def test_a_destination_named_later_gets_its_own_delivery_and_is_bound() -> None:
+    outbox, archive = a_folder(), a_peer()
+    revision = a_revision(destinations=(outbox,))
+    opened(revision, outbox)
+    assert queue.open_for(revision, [outbox, archive], NOW) == 1
+    assert set(revision.destinations.all()) == {outbox, archive}
+
+
+def test_a_new_destination_of_a_delivered_revision_makes_it_undelivered_again() -> None:
+    outbox, archive = a_folder(), a_peer()
+    revision = a_revision(state=study_life.DELIVERED, destinations=(outbox,))
+    opened(revision, archive)
+    revision.refresh_from_db()
+    assert revision.state == study_life.RELEASED
+
+
+# --- claiming -------------------------------------------------------------------------------------
+
+
+def test_a_claim_carries_its_token_and_a_lease() -> None:
+    delivery = a_waiting_delivery()
+    claim = claimed("abc")
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.token, delivery.attempts) == ("claimed", "abc", 1)
+    assert delivery.lease_until == NOW + queue.pace().lease
+    assert claim.delivery_id == delivery.pk
+    assert delivery.tries.count() == 1
+
+
+def test_nothing_waiting_is_nothing_claimed() -> None:
+    assert queue.claim(NOW, "t") is None
+
+
+def test_the_delivery_that_has_been_due_for_longest_comes_first() -> None:
+    for study, late in ((1, 5), (2, 20), (3, 10)):
+        a_waiting_delivery(study)
+        Delivery.objects.filter(revision__study__uid__endswith=f".{study}").update(
+            next_try_at=NOW - seconds(late)
+        )
+    order = []
+    for _ in range(3):
+        claim = claimed()
+        order.append(Delivery.objects.get(pk=claim.delivery_id).revision.study.uid[-1])
+        sent(claim)
+        queue.finish(claim, Delivered(), NOW)
+    assert order == ["2", "3", "1"]
+
+
+def test_a_delivery_is_not_claimed_before_its_time() -> None:
+    delivery = a_waiting_delivery()
+    Delivery.objects.update(next_try_at=NOW + seconds(1))
+    assert queue.claim(NOW, "t") is None
+    later = queue.claim(NOW + seconds(1), "t")
+    assert later is not None
+    assert later.delivery_id == delivery.pk
+
+
+def test_a_destination_has_one_running_delivery_and_the_others_are_unhindered__promise_10() -> None:
+    outbox, archive = a_folder(), a_peer()
+    for study in (1, 2):
+        a_waiting_delivery(study, to=outbox)
+    a_waiting_delivery(3, to=archive)
+    assert [claimed().destination_id, claimed().destination_id] == [outbox.pk, archive.pk]
+    assert queue.claim(NOW, "t") is None
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"paused_at": NOW},
+        {"retired_at": NOW},
+        {"rests_until": NOW + seconds(1)},
+    ],
+)
+def test_a_destination_that_is_paused_retired_or_resting_is_passed_over__promise_10(
+    trouble: dict[str, object],
+) -> None:
+    outbox, archive = a_folder(), a_peer()
+    a_waiting_delivery(1, to=outbox)
+    a_waiting_delivery(2, to=archive)
+    Destination.objects.filter(pk=outbox.pk).update(**trouble)
+    assert claimed().destination_id == archive.pk
+    assert queue.claim(NOW, "t") is None
+
+
+def test_a_destination_whose_node_is_retired_is_passed_over() -> None:
+    a_waiting_delivery(to=a_peer())
+    Node.objects.update(retired_at=NOW)
+    assert queue.claim(NOW, "t") is None
+
+
+def test_a_study_that_is_held_after_its_release_does_not_leave__promise_1() -> None:
+    a_waiting_delivery()
+    Study.objects.update(held_at=NOW)
+    assert queue.claim(NOW, "t") is None
+    Study.objects.update(held_at=None)
+    assert queue.claim(NOW, "t") is not None
+
+
+def test_a_study_that_is_held_while_it_is_sent_loses_its_lease__promise_1() -> None:
+    a_waiting_delivery()
+    claim = claimed()
+    Study.objects.update(held_at=NOW)
+    assert not queue.renew(claim, NOW)
+
+
+# --- progress -------------------------------------------------------------------------------------
+
+
+def test_acknowledgements_are_kept_by_bit_and_counted_once() -> None:
+    delivery = a_waiting_delivery(images=10)
+    claim = claimed()
+    assert queue.progress(claim, [0, 9])
+    assert queue.progress(claim, [9, 3])
+    delivery.refresh_from_db()
+    assert delivery.acknowledged == 3
+    assert bitmap.missing(bytes(delivery.acks), 10) == [1, 2, 4, 5, 6, 7, 8]
+
+
+def test_a_lost_claim_writes_no_progress_and_no_outcome() -> None:
+    delivery = a_waiting_delivery()
+    first = claimed("first")
+    queue.rescue(NOW + queue.pace().lease)
+    Delivery.objects.update(next_try_at=NOW)
+    second = claimed("second")
+    assert not queue.progress(first, [0])
+    assert not queue.renew(first, NOW)
+    assert not queue.finish(first, Refused("No."), NOW)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.token, delivery.acknowledged) == ("claimed", "second", 0)
+    assert queue.progress(second, [0])
+
+
+# --- finishing ------------------------------------------------------------------------------------
+
+
+def test_a_delivery_is_done_when_all_is_acknowledged() -> None:
+    delivery = a_waiting_delivery()
+    claim = claimed()
+    sent(claim)
+    assert queue.finish(claim, Delivered(), NOW)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.token, delivery.lease_until) == ("delivered", "", None)
+    assert delivery.finished_at == NOW
+    attempt = Attempt.objects.get()
+    assert (attempt.outcome, attempt.acknowledged, attempt.ended_at) == ("delivered", 3, NOW)
+
+
+def test_an_agent_that_claims_success_too_early_is_not_believed__promise_3() -> None:
+    delivery = a_waiting_delivery()
+    claim = claimed()
+    queue.progress(claim, [0])
+    queue.finish(claim, Delivered(), NOW)
+    delivery.refresh_from_db()
+    assert delivery.state == "waiting"
+    assert delivery.reason == "2 of 3 images have no acknowledgement yet."
+
+
+def test_a_delivery_that_failed_waits_longer_each_time() -> None:
+    delivery = a_waiting_delivery()
+    waits = []
+    for _ in range(3):
+        Delivery.objects.update(next_try_at=NOW)
+        Destination.objects.update(failures=0, rests_until=None)
+        queue.finish(claimed(), DOWN, NOW)
+        delivery.refresh_from_db()
+        waits.append((delivery.next_try_at - NOW).total_seconds())
+    assert waits == [5, 10, 20]
+    assert delivery.reason == DOWN.reason
+
+
+def test_progress_shortens_the_pause_again() -> None:
+    delivery = a_waiting_delivery()
+    Delivery.objects.update(attempts=8)
+    claim = claimed()
+    queue.progress(claim, [1])
+    queue.finish(claim, DOWN, NOW)
+    delivery.refresh_from_db()
+    assert delivery.next_try_at == NOW + queue.pace().pause
+    assert Destination.objects.get().failures == 0
+
+
+def test_an_outcome_may_say_itself_when_to_try_again() -> None:
+    delivery = a_waiting_delivery()
+    queue.finish(claimed(), TryLater("Come back in an hour.", after=seconds(3600)), NOW)
+    delivery.refresh_from_db()
+    assert delivery.next_try_at == NOW + seconds(3600)
+
+
+def test_a_refused_delivery_waits_for_a_person_and_keeps_its_progress() -> None:
+    delivery = a_waiting_delivery()
+    claim = claimed()
+    queue.progress(claim, [0])
+    queue.finish(claim, Refused("2 of 3 images refused: The peer cannot understand the image."), NOW)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.acknowledged) == ("refused", 1)
+    assert queue.claim(NOW + seconds(1e6), "t") is None
+
+
+# --- destinations that rest -----------------------------------------------------------------------
+
+
+def test_a_destination_rests_after_three_failed_attempts_in_a_row__promise_10() -> None:
+    for study in range(1, 5):
+        a_waiting_delivery(study)
+    fail(3)
+    destination = Destination.objects.get()
+    assert destination.failures == 3
+    assert destination.rests_until == NOW + queue.pace().pause
+    assert queue.claim(NOW, "t") is None
+    assert Attempt.objects.count() == 3, "its queue was not burnt"
+
+
+def test_the_rest_grows_while_the_destination_stays_dead() -> None:
+    a_waiting_delivery()
+    fail(3)
+    Destination.objects.update(rests_until=None)
+    fail(1)
+    assert Destination.objects.get().rests_until == NOW + 2 * queue.pace().pause
+
+
+def test_success_ends_the_rest_and_drains_what_waited_because_of_it() -> None:
+    for study in (1, 2):
+        a_waiting_delivery(study)
+    fail(3)
+    Destination.objects.update(rests_until=None)
+    claim = claimed()
+    Delivery.objects.filter(state="waiting").update(next_try_at=NOW + seconds(500))
+    sent(claim)
+    queue.finish(claim, Delivered(), NOW)
+    destination = Destination.objects.get()
+    assert (destination.failures, destination.rests_until) == (0, None)
+    assert claimed().delivery_id != claim.delivery_id
+
+
+def test_trouble_of_our_own_rests_no_destination__promise_10() -> None:
+    a_waiting_delivery()
+    fail(5, TryLater("Postern was stopping.", rests=False))
+    assert Destination.objects.get().failures == 0
+
+
+def test_a_refusal_shows_that_the_destination_lives() -> None:
+    a_waiting_delivery()
+    fail(2)
+    queue.finish(claimed(), Refused("The peer cannot understand the image."), NOW)
+    assert Destination.objects.get().failures == 0
+
+
+# --- rescuing -------------------------------------------------------------------------------------
+
+
+def test_a_delivery_whose_worker_died_goes_on_where_it_stood__promise_12() -> None:
+    delivery = a_waiting_delivery(images=5)
+    queue.progress(claimed(), [0, 1])
+    assert queue.rescue(NOW + seconds(59)) == 0
+    assert queue.rescue(NOW + seconds(60)) == 1
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.token, delivery.acknowledged) == ("waiting", "", 2)
+    assert Attempt.objects.get().outcome == "lost"
+
+
+def test_a_renewed_lease_is_not_rescued() -> None:
+    a_waiting_delivery()
+    assert queue.renew(claimed(), NOW + seconds(30))
+    assert queue.rescue(NOW + seconds(80)) == 0
+
+
+# --- the revision ---------------------------------------------------------------------------------
+
+
+def deliver_all(revision: Revision) -> None:
+    while claim := queue.claim(NOW, "t"):
+        sent(claim)
+        queue.finish(claim, Delivered(), NOW)
+    revision.refresh_from_db()
+
+
+def test_a_revision_is_delivered_when_each_destination_has_it__promise_3() -> None:
+    outbox, archive = a_folder(), a_peer()
+    revision = a_revision(destinations=(outbox, archive))
+    opened(revision, outbox, archive)
+    Destination.objects.filter(pk=archive.pk).update(paused_at=NOW)
+    deliver_all(revision)
+    assert revision.state == study_life.RELEASED
+    Destination.objects.update(paused_at=None)
+    deliver_all(revision)
+    assert revision.state == study_life.DELIVERED
+
+
+def test_a_revision_with_a_bound_destination_that_got_no_delivery_is_not_delivered__promise_3() -> None:
+    outbox, archive = a_folder(), a_peer()
+    revision = a_revision(destinations=(outbox, archive))
+    opened(revision, outbox)
+    deliver_all(revision)
+    assert revision.state == study_life.RELEASED
+
+
+def test_an_unknown_state_is_refused_by_the_database() -> None:
+    a_waiting_delivery()
+    with pytest.raises(IntegrityError):
+        Delivery.objects.update(state="somewhere")

@@ -1,0 +1,90 @@
+"""Many workers at once, each in a thread with a database connection of its own."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from django.db import connections
+from django.test import override_settings
+
+from proxy.deliveries import queue
+from proxy.deliveries.models import Attempt, Delivery
+from proxy.deliveries.outcomes import Delivered
+from proxy.studies.models import Revision
+from tests.deliveries.builders import NOW, a_folder, a_revision, a_waiting_delivery, opened
+
+pytestmark = pytest.mark.django_db(transaction=True)
+THREADS = 6
+
+
+def at_once(job: Callable[[int], object]) -> None:
+    gate = threading.Barrier(THREADS)
+    troubles: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            gate.wait(10)
+            job(number)
+        except BaseException as trouble:
+            troubles.append(trouble)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert troubles == []
+
+
+def test_of_many_workers_one_wins_the_delivery() -> None:
+    a_waiting_delivery()
+    wins: list[int] = []
+    at_once(lambda number: wins.append(number) if queue.claim(NOW, f"t{number}") else None)
+    assert len(wins) == 1
+    assert Attempt.objects.count() == 1
+
+
+def test_of_many_workers_one_is_sent_to_a_destination__promise_10() -> None:
+    for study in range(1, 5):
+        a_waiting_delivery(study)
+    at_once(lambda number: queue.claim(NOW, f"t{number}"))
+    assert Delivery.objects.filter(state="claimed").count() == 1
+
+
+@override_settings(DELIVERY_AT_ONCE=3)
+def test_a_setting_may_allow_more_at_once_and_no_more_than_that() -> None:
+    for study in range(1, 9):
+        a_waiting_delivery(study)
+    at_once(lambda number: [queue.claim(NOW, f"t{number}-{turn}") for turn in range(3)])
+    assert Delivery.objects.filter(state="claimed").count() == 3
+
+
+def test_workers_that_empty_the_queue_together_do_each_delivery_once() -> None:
+    folders = [a_folder(f"outbox-{n}") for n in range(3)]
+    for study in range(1, 6):
+        opened(a_revision(study, destinations=tuple(folders)), *folders)
+
+    def work(number: int) -> None:
+        while Delivery.objects.exclude(state="delivered").exists():
+            claim = queue.claim(NOW, f"t{number}")
+            if claim:
+                assert queue.progress(claim, range(3))
+                assert queue.finish(claim, Delivered(), NOW)
+
+    at_once(work)
+    tries = Counter(Attempt.objects.values_list("delivery_id", flat=True))
+    assert set(tries.values()) == {1}
+    assert len(tries) == 15
+    assert set(Revision.objects.values_list("state", flat=True)) == {"delivered"}
+
+
+def test_opening_from_many_processes_makes_one_delivery_for_each_destination() -> None:
+    outbox = a_folder()
+    revision = a_revision(destinations=(outbox,))
+    counts: list[int] = []
+    at_once(lambda _: counts.append(queue.open_for(revision, [outbox], NOW)))
+    assert Delivery.objects.count() == 1
+    assert 1 in counts
