@@ -5,8 +5,8 @@ titles and `11104` is a port. Anchors and aliases are refused: nothing in a site
 how a small file becomes a huge one.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import yaml
 
@@ -14,12 +14,25 @@ NULL = "tag:yaml.org,2002:null"
 LARGEST = 1_000_000
 
 
-class SiteError(Exception):
-    """All that is wrong with a site file: one sentence each, with file and line."""
+@dataclass(frozen=True, slots=True, order=True)
+class Trouble:
+    """One thing that is wrong. The place is a path such as `nodes[1].port`."""
 
-    def __init__(self, sentences: list[str]) -> None:
-        super().__init__("\n".join(sentences))
-        self.sentences = sentences
+    line: int
+    place: str
+    what: str
+
+    def sentence(self, file: str) -> str:
+        return f"{file}:{self.line}: " + (f"{self.place}: " if self.place else "") + self.what
+
+
+class SiteError(Exception):
+    """All that is wrong with a site file."""
+
+    def __init__(self, file: str, troubles: Iterable[Trouble]) -> None:
+        self.troubles = sorted(troubles, key=lambda one: one.line)
+        self.sentences = [one.sentence(file) for one in self.troubles]
+        super().__init__("\n".join(self.sentences))
 
 
 class _Loader(yaml.SafeLoader):
@@ -34,25 +47,6 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-@dataclass
-class Troubles:
-    """Gathers what is wrong; a place is a path such as `nodes[1].port`."""
-
-    file: str
-    found: list[tuple[int, str]] = field(default_factory=list)
-
-    def add(self, node: yaml.Node, place: str, sentence: str) -> None:
-        self.add_at(line(node), place, sentence)
-
-    def add_at(self, number: int, place: str, sentence: str) -> None:
-        where = f"{place}: " if place else ""
-        self.found.append((number, f"{self.file}:{number}: {where}{sentence}"))
-
-    def raise_if_any(self) -> None:
-        if self.found:
-            raise SiteError([sentence for _, sentence in sorted(self.found, key=lambda one: one[0])])
-
-
 def line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
@@ -60,15 +54,16 @@ def line(node: yaml.Node) -> int:
 def compose(text: str, file: str) -> yaml.Node | None:
     """The document as nodes; None if there is nothing in it."""
     if len(text) > LARGEST:
-        raise SiteError([f"{file}:1: a site file has at most {LARGEST} characters."])
+        raise SiteError(file, [Trouble(1, "", f"a site file has at most {LARGEST} characters.")])
     try:
         return _single(text)
     except yaml.MarkedYAMLError as error:
-        raise SiteError([f"{file}:{_error_line(error)}: not YAML as we read it: {error.problem}."]) from None
+        trouble = Trouble(_error_line(error), "", f"not YAML as we read it: {error.problem}.")
     except yaml.YAMLError:
-        raise SiteError([f"{file}:1: this is not text that YAML allows."]) from None
+        trouble = Trouble(1, "", "this is not text that YAML allows.")
     except RecursionError:
-        raise SiteError([f"{file}:1: nested too deeply."]) from None
+        trouble = Trouble(1, "", "nested too deeply.")
+    raise SiteError(file, [trouble])
 
 
 def _single(text: str) -> yaml.Node | None:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from proxy.routing.site import values
-from proxy.routing.site.lines import Troubles, compose, is_null, pairs
+from proxy.routing.site.lines import SiteError, Trouble, compose, is_null, line, pairs
 from proxy.routing.site.recipes import recipe_trouble
 from proxy.routing.site.schema import (
     FIELDS,
@@ -49,18 +49,23 @@ class _Placed:
 
 class _Reading:
     def __init__(self, file: str, recipe_trouble: RecipeTrouble) -> None:
-        self.troubles = Troubles(file)
+        self.file = file
+        self.troubles: list[Trouble] = []
         self.recipe_trouble = recipe_trouble
         self.placed: dict[str, list[_Placed]] = {section: [] for section in SECTIONS}
         self.names: dict[str, list[str]] = {section: [] for section in SECTIONS}
 
     def site(self, text: str) -> Site:
-        root = compose(text, self.troubles.file)
+        root = compose(text, self.file)
         if root is not None and not is_null(root):
             self._sections(root)
         self._compare()
-        self.troubles.raise_if_any()
+        if self.troubles:
+            raise SiteError(self.file, self.troubles)
         return Site(**{name: tuple(one.spec for one in found) for name, found in self.placed.items()})
+
+    def _add(self, node: yaml.Node, place: str, what: str) -> None:
+        self.troubles.append(Trouble(line(node), place, what))
 
     def _sections(self, root: yaml.Node) -> None:
         found = self._mapping(root, "", tuple(SECTIONS))
@@ -75,12 +80,12 @@ class _Reading:
             self.placed[section] += [_Placed(spec, node, place)] if spec is not None else []
 
     def _spec(self, kind: type[Any], node: yaml.Node, place: str) -> Any | None:
-        before = len(self.troubles.found)
+        before = len(self.troubles)
         given = self._mapping(node, place, tuple(FIELDS[kind]))
         said = {name: self._field(FIELDS[kind][name], given[name], f"{place}.{name}") for name in given}
         for name in self._forgotten(kind, node, given):
-            self.troubles.add(node, place, f"{name} is missing.")
-        return kind(**said) if len(self.troubles.found) == before else None
+            self._add(node, place, f"{name} is missing.")
+        return kind(**said) if len(self.troubles) == before else None
 
     def _forgotten(self, kind: type[Any], node: yaml.Node, given: Mapping[str, yaml.Node]) -> list[str]:
         if not isinstance(node, yaml.MappingNode):
@@ -90,14 +95,14 @@ class _Reading:
 
     def _mapping(self, node: yaml.Node, place: str, known: tuple[str, ...]) -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):
-            self.troubles.add(node, place, f"this must be a mapping with the keys {', '.join(known)}.")
+            self._add(node, place, f"this must be a mapping with the keys {', '.join(known)}.")
             return {}
         found: dict[str, yaml.Node] = {}
         for key, name, value in pairs(node):
             if name not in known:
-                self.troubles.add(key, place, f"unknown key {name!r}{did_you_mean(name, known)}")
+                self._add(key, place, f"unknown key {name!r}{did_you_mean(name, known)}")
             elif name in found:
-                self.troubles.add(key, place, f"{name} stands here twice.")
+                self._add(key, place, f"{name} stands here twice.")
             elif not is_null(value):
                 found[name] = value
         return found
@@ -105,7 +110,7 @@ class _Reading:
     def _items(self, node: yaml.Node, place: str) -> list[yaml.Node]:
         if isinstance(node, yaml.SequenceNode):
             return list(node.value)
-        self.troubles.add(node, place, "this must be a list.")
+        self._add(node, place, "this must be a list.")
         return []
 
     def _field(self, field: Field, node: yaml.Node, place: str) -> Any:
@@ -119,12 +124,12 @@ class _Reading:
 
     def _value(self, check: values.Check, node: yaml.Node, place: str) -> Any:
         if not isinstance(node, yaml.ScalarNode):
-            self.troubles.add(node, place, "this must be a single value.")
+            self._add(node, place, "this must be a single value.")
             return None
         try:
             return check(node.value)
         except WrongValueError as wrong:
-            self.troubles.add(node, place, str(wrong))
+            self._add(node, place, str(wrong))
             return None
 
     def _compare(self) -> None:
@@ -148,7 +153,7 @@ class _Reading:
         for one in self.placed[section]:
             mark = key(one.spec)
             if mark is not None and mark in seen:
-                self.troubles.add(one.at(field), f"{one.place}.{field}", f"this is taken by {seen[mark]}.")
+                self._add(one.at(field), f"{one.place}.{field}", f"this is taken by {seen[mark]}.")
             elif mark is not None:
                 seen[mark] = one.place
 
@@ -157,12 +162,12 @@ class _Reading:
         for one in self.placed[section]:
             for name in [name for name in names(one.spec) if name not in known]:
                 sentence = f"{other} has no {name!r}{did_you_mean(name, known)}"
-                self.troubles.add(one.at(field), f"{one.place}.{field}", sentence)
+                self._add(one.at(field), f"{one.place}.{field}", sentence)
 
     def _complain(self, section: str, complaints: Callable[[Any], Iterator[Complaint]]) -> None:
         for one in self.placed[section]:
             for field, sentence in complaints(one.spec):
-                self.troubles.add(one.at(field), f"{one.place}.{field}", sentence)
+                self._add(one.at(field), f"{one.place}.{field}", sentence)
 
     def _recipe_complaints(self, spec: ProjectSpec) -> Iterator[Complaint]:
         trouble = self.recipe_trouble(spec.recipe)
@@ -179,4 +184,4 @@ class _Reading:
                 sentence = (
                     f"nothing tells this node from {twin.spec.name}; give one networks or a certificate."
                 )
-                self.troubles.add(one.at("ae_title"), f"{one.place}.ae_title", sentence)
+                self._add(one.at("ae_title"), f"{one.place}.ae_title", sentence)
