@@ -112,7 +112,7 @@ class _Progress:
 
 
 class _Heartbeat:
-    """Renews the lease from a thread of its own. One hiccup of the database does not lose it, a full lease does."""
+    """Renews the lease from a thread of its own. Only a whole lease without the database loses it."""
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
