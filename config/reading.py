@@ -85,7 +85,9 @@ def choice(name: str, default: str, allowed: Sequence[str]) -> str:
 def ae_title(name: str, default: str, *, empty: bool = False) -> str:
     """An AE title: 1 to 16 characters, no backslash or control character (PS3.5 6.2)."""
     value = text(name, default)
-    if (empty and not value) or (0 < len(value) <= 16 and value.isascii() and value.isprintable() and "\\" not in value):
+    if (empty and not value) or (
+        0 < len(value) <= 16 and value.isascii() and value.isprintable() and "\\" not in value
+    ):
         return value
     refuse(name, "an AE title has 1 to 16 printable ASCII characters and no backslash.")
 
@@ -105,7 +107,10 @@ def path(name: str, default: str | Path, *, base: Path) -> Path:
 def refuse_in_production(secret_key: str, postgres_password: str) -> None:
     for name, value in (("SECRET_KEY", secret_key), ("POSTGRES_PASSWORD", postgres_password)):
         if value.lower() in SAMPLE_SECRETS:
-            refuse(name, "this is the sample value; put a secret of your own there, or set DEBUG=True to try things out.")
+            refuse(
+                name,
+                "this is the sample value; put a secret of your own there, or set DEBUG=True to try things out.",
+            )
 
 
 def refuse_keys_under_data(key_dir: Path, data_dir: Path) -> None:

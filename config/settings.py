@@ -81,7 +81,9 @@ POSTGRES_HOST = reading.text("POSTGRES_HOST", "db")
 POSTGRES_PORT = reading.number("POSTGRES_PORT", 5432, low=1, high=65535)
 
 if not DEBUG:
-    reading.refuse_in_production(SECRET_KEY, POSTGRES_PASSWORD if DATABASE_ENGINE == "postgresql" else "unused")
+    reading.refuse_in_production(
+        SECRET_KEY, POSTGRES_PASSWORD if DATABASE_ENGINE == "postgresql" else "unused"
+    )
 reading.refuse_keys_under_data(KEY_DIR, DATA_DIR)
 
 _SQLITE = {

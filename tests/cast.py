@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, PositronEmissionTomographyImageStorage
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    PositronEmissionTomographyImageStorage,
+)
 
 CT_EAST = "CT_EAST"
 ARCHIVE = "ARCHIVE"
@@ -31,7 +36,13 @@ class Patient:
     @property
     def needles(self) -> tuple[str, ...]:
         """What must never be found anywhere."""
-        return (*(part for part in self.name.split("^") if part), self.id, self.birth_date, self.address, self.phone)
+        return (
+            *(part for part in self.name.split("^") if part),
+            self.id,
+            self.birth_date,
+            self.address,
+            self.phone,
+        )
 
 
 ADA = Patient("Exampleova^Adalberta", "AE-4711-XQ", "19510317", "F", "17 Quince Crescent", "555-0147-9911")
@@ -129,7 +140,9 @@ def ct(plan: StudyPlan = StudyPlan(), instance: int = 1, *, series: int = 1, siz
     return _finished(ds, plan)
 
 
-def mr(plan: StudyPlan = StudyPlan(number=2), instance: int = 1, *, series: int = 1, size: int = 64) -> Dataset:  # noqa: B008
+def mr(
+    plan: StudyPlan = StudyPlan(number=2), instance: int = 1, *, series: int = 1, size: int = 64
+) -> Dataset:  # noqa: B008
     ds = _common(plan, MRImageStorage, "MR", instance, series)
     ds.ScanningSequence, ds.SequenceVariant, ds.ScanOptions = "SE", "NONE", ""
     ds.MRAcquisitionType, ds.EchoTime, ds.RepetitionTime, ds.EchoTrainLength = "2D", 15, 500, 1
@@ -137,7 +150,9 @@ def mr(plan: StudyPlan = StudyPlan(number=2), instance: int = 1, *, series: int 
     return _finished(ds, plan)
 
 
-def pet(plan: StudyPlan = StudyPlan(number=3), instance: int = 1, *, series: int = 1, size: int = 64) -> Dataset:  # noqa: B008
+def pet(
+    plan: StudyPlan = StudyPlan(number=3), instance: int = 1, *, series: int = 1, size: int = 64
+) -> Dataset:  # noqa: B008
     """A PET slice from which SUV can be computed: weight, injected dose, injection and acquisition time."""
     ds = _common(plan, PositronEmissionTomographyImageStorage, "PT", instance, series)
     ds.ImageType = ["ORIGINAL", "PRIMARY"]

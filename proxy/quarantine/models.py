@@ -12,7 +12,7 @@ class HeldItem(models.Model):
     node = models.ForeignKey(Node, null=True, blank=True, on_delete=models.PROTECT)
     destinations = models.ManyToManyField(Destination, blank=True, help_text="Where it would have gone.")
     state = models.CharField(max_length=16, choices=LIFE.choices, default=LIFE.first)
-    code = models.CharField(max_length=32, help_text="The gate: burned-in, conflict, two-persons ...")
+    code = models.CharField(max_length=64, help_text="The gate: burned-in, conflict, two-persons ...")
     reason = models.CharField(max_length=255)
     patient = models.CharField(max_length=64, blank=True, default="", db_index=True)
     study_uid = models.CharField(max_length=64, blank=True, default="", db_index=True)

@@ -7,9 +7,10 @@ from django.db import models
 from django.db.models import Q
 
 
-
 class Retirable(models.Model):
-    retired_at = models.DateTimeField(null=True, blank=True, help_text="Out of force since; nothing is deleted.")
+    retired_at = models.DateTimeField(
+        null=True, blank=True, help_text="Out of force since; nothing is deleted."
+    )
 
     class Meta:
         abstract = True
@@ -23,9 +24,14 @@ class Project(Retirable):
     """One purpose, one set of pseudonyms: every unique key of a person or image includes the project."""
 
     name = models.SlugField(max_length=64, unique=True)
-    recipe = models.CharField(max_length=255, default="basic", help_text="A shipped recipe's name or a file's path.")
+    recipe = models.CharField(
+        max_length=255, default="basic", help_text="A shipped recipe's name or a file's path."
+    )
     issuer = models.CharField(
-        max_length=64, blank=True, default="", help_text="Issuer of Patient ID where image and node name none."
+        max_length=64,
+        blank=True,
+        default="",
+        help_text="Issuer of Patient ID where image and node name none.",
     )
 
     def __str__(self) -> str:
@@ -47,19 +53,28 @@ class Node(Retirable):
     port = models.PositiveIntegerField()
     may = models.JSONField(default=list, blank=True)
     view = models.CharField(max_length=16, choices=VIEWS, default=PSEUDONYMOUS)
-    networks = models.JSONField(default=list, blank=True, help_text="CIDR networks it may call from; empty: any.")
+    networks = models.JSONField(
+        default=list, blank=True, help_text="CIDR networks it may call from; empty: any."
+    )
     certificate = models.CharField(max_length=255, blank=True, default="")
     projects = models.ManyToManyField(Project, blank=True, help_text="Empty: all, for the pseudonymous view.")
-    grant = models.JSONField(null=True, blank=True, help_text="Standing grant of an identified view: purpose, until.")
+    grant = models.JSONField(
+        null=True, blank=True, help_text="Standing grant of an identified view: purpose, until."
+    )
     issuer = models.CharField(max_length=64, blank=True, default="")
     outside = models.BooleanField(default=False, help_text="Sends results made from pseudonymous images.")
     on_hold = models.CharField(
-        max_length=8, choices=ON_HOLD, default=SUCCESS, help_text="What it hears when an image goes to quarantine."
+        max_length=8,
+        choices=ON_HOLD,
+        default=SUCCESS,
+        help_text="What it hears when an image goes to quarantine.",
     )
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(view__in=["pseudonymous", "identified"]), name="node_view_known"),
+            models.CheckConstraint(
+                condition=Q(view__in=["pseudonymous", "identified"]), name="node_view_known"
+            ),
             models.CheckConstraint(condition=Q(on_hold__in=["success", "refuse"]), name="node_on_hold_known"),
         ]
 
@@ -76,8 +91,12 @@ class Destination(Retirable):
     name = models.CharField(max_length=64, unique=True)
     kind = models.CharField(max_length=16, choices=KINDS)
     node = models.ForeignKey(Node, null=True, blank=True, on_delete=models.PROTECT)
-    path = models.CharField(max_length=1024, blank=True, default="", help_text="For a folder; relative to DATA_DIR.")
-    as_zip = models.BooleanField(default=False, help_text="For a folder: one ZIP for each study and revision.")
+    path = models.CharField(
+        max_length=1024, blank=True, default="", help_text="For a folder; relative to DATA_DIR."
+    )
+    as_zip = models.BooleanField(
+        default=False, help_text="For a folder: one ZIP for each study and revision."
+    )
     failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
     rests_until = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True, help_text="Stopped by a person.")
@@ -102,7 +121,9 @@ class Route(Retirable):
     calling_ae = models.CharField(max_length=16, blank=True, default="", help_text="Empty: whoever calls.")
     project = models.ForeignKey(Project, on_delete=models.PROTECT)
     destinations = models.ManyToManyField(Destination, blank=True)
-    review = models.BooleanField(default=False, help_text="A person looks at each study before it is released.")
+    review = models.BooleanField(
+        default=False, help_text="A person looks at each study before it is released."
+    )
 
     class Meta:
         constraints = [

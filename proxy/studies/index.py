@@ -39,6 +39,7 @@ class Arrival:
     bulk_digest: str
     received_at: datetime
     quiet_at: datetime
+    waived: frozenset[str] = frozenset()  # conflicts that a person has decided in this image's favour
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ class Conflict:
 Outcome = Stored | Duplicate | Conflict
 
 OTHER_CONTENT = Conflict("conflict", "This SOP Instance UID is already here with other content.")
-RECOMPRESSED = Conflict("recompressed", "This image is already here in another compression; its pixels are being compared.")
+RECOMPRESSED = Conflict(
+    "recompressed", "This image is already here in another compression; its pixels are being compared."
+)
 TWO_PERSONS = Conflict("two-persons", "This study already belongs to another person; a person must decide.")
 
 
@@ -89,7 +92,7 @@ def place(arrivals: Sequence[Arrival]) -> list[Outcome]:
         twin = known.get((arrival.project_id, arrival.uid))
         if twin is not None:
             outcomes[place_in_batch] = compare(twin, arrival)
-        elif study.patient != arrival.patient:
+        elif study.patient != arrival.patient and TWO_PERSONS.code not in arrival.waived:
             outcomes[place_in_batch] = _hold(study, arrival)
         else:
             instance = _add(arrival, study, revisions)
@@ -131,7 +134,9 @@ def _locked_study(arrival: Arrival) -> Study:
 
 
 def _hold(study: Study, arrival: Arrival) -> Conflict:
-    Study.objects.filter(pk=study.pk, held_at=None).update(held_at=arrival.received_at, held_reason=TWO_PERSONS.reason)
+    Study.objects.filter(pk=study.pk, held_at=None).update(
+        held_at=arrival.received_at, held_reason=TWO_PERSONS.reason
+    )
     return TWO_PERSONS
 
 
@@ -152,7 +157,17 @@ def _add(arrival: Arrival, study: Study, revisions: dict[tuple[int, int], Revisi
 
 
 def _columns(arrival: Arrival) -> dict[str, Any]:
-    names = ("uid", "sop_class", "transfer_syntax", "number", "path", "size", "header_mac", "bulk_digest", "node_id")
+    names = (
+        "uid",
+        "sop_class",
+        "transfer_syntax",
+        "number",
+        "path",
+        "size",
+        "header_mac",
+        "bulk_digest",
+        "node_id",
+    )
     return {name: getattr(arrival, name) for name in names} | {"received_at": arrival.received_at}
 
 
@@ -178,4 +193,3 @@ def _series_id(study: Study, arrival: Arrival) -> int:
     if found is not None:
         return found
     return Series.objects.create(study=study, uid=arrival.series_uid, **arrival.series).pk
-

@@ -10,10 +10,14 @@ from proxy.studies.lifecycle import LIFE
 class Study(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT)
     uid = models.CharField(max_length=64)
-    patient = models.CharField(max_length=64, db_index=True, help_text="Pseudonym: Patient ID and name alike.")
+    patient = models.CharField(
+        max_length=64, db_index=True, help_text="Pseudonym: Patient ID and name alike."
+    )
     birth_date = models.CharField(max_length=8, blank=True, default="")
     sex = models.CharField(max_length=16, blank=True, default="")
-    date = models.CharField(max_length=8, blank=True, default="", db_index=True, help_text="As the recipe left it.")
+    date = models.CharField(
+        max_length=8, blank=True, default="", db_index=True, help_text="As the recipe left it."
+    )
     time = models.CharField(max_length=16, blank=True, default="")
     accession = models.CharField(max_length=64, blank=True, default="", db_index=True)
     description = models.CharField(max_length=255, blank=True, default="")
@@ -42,22 +46,30 @@ class Revision(models.Model):
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=16, choices=LIFE.choices, default=LIFE.first)
     opened_at = models.DateTimeField()
-    quiet_at = models.DateTimeField(help_text="Complete if nothing arrives until then; moves with each image.")
+    quiet_at = models.DateTimeField(
+        help_text="Complete if nothing arrives until then; moves with each image."
+    )
     released_at = models.DateTimeField(null=True, blank=True)
     total = models.PositiveIntegerField(default=0, help_text="Instances; the next one's ordinal.")
-    destinations = models.ManyToManyField(Destination, blank=True, help_text="Bound when the revision was opened.")
+    destinations = models.ManyToManyField(
+        Destination, blank=True, help_text="Bound when the revision was opened."
+    )
 
     class Meta:
         constraints = [
             LIFE.check("revision_state_known"),
             models.UniqueConstraint(fields=["study", "number"], name="one_revision_for_a_number"),
             models.UniqueConstraint(
-                fields=["study", "route"], condition=Q(state="receiving"), name="one_open_revision_for_a_route"
+                fields=["study", "route"],
+                condition=Q(state="receiving"),
+                name="one_open_revision_for_a_route",
             ),
         ]
         indexes = [
             models.Index(fields=["quiet_at"], condition=Q(state="receiving"), name="revision_due"),
-            models.Index(fields=["state"], condition=~Q(state__in=["delivered", "expired"]), name="revision_alive"),
+            models.Index(
+                fields=["state"], condition=~Q(state__in=["delivered", "expired"]), name="revision_alive"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -86,7 +98,9 @@ class Instance(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT)
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="instances")
     series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="instances")
-    ordinal = models.PositiveIntegerField(help_text="Place in its revision, from 0: the bit in a delivery's progress.")
+    ordinal = models.PositiveIntegerField(
+        help_text="Place in its revision, from 0: the bit in a delivery's progress."
+    )
     uid = models.CharField(max_length=64)
     sop_class = models.CharField(max_length=64)
     transfer_syntax = models.CharField(max_length=64)

@@ -1,8 +1,10 @@
-"""When a study has gone quiet it is complete. The deadline is a column, so a restart forgets no timer (promise 12)."""
+"""When a study has gone quiet it is complete. The deadline is a column: a restart forgets no timer (promise 12)."""
 
 from datetime import datetime
 
-from proxy.studies.lifecycle import COMPLETE, LIFE, RECEIVING
+from django.db.models import Q
+
+from proxy.studies.lifecycle import COMPLETE, LIFE, RECEIVING, RELEASED
 from proxy.studies.models import Revision
 
 
@@ -17,6 +19,21 @@ def awaiting_release(limit: int = 100) -> list[Revision]:
     return list(waiting.order_by("quiet_at", "pk")[:limit])
 
 
+def awaiting_deliveries(limit: int = 100) -> list[Revision]:
+    """Released revisions that ought to go somewhere and have no delivery yet."""
+    waiting = Revision.objects.filter(state=RELEASED, deliveries=None, study__held_at=None)
+    to_somewhere = waiting.filter(
+        Q(destinations__isnull=False)
+        | Q(route__destinations__isnull=False, route__destinations__retired_at=None)
+    )
+    return list(to_somewhere.select_related("route", "study").distinct().order_by("quiet_at", "pk")[:limit])
+
+
 def next_deadline() -> datetime | None:
     """When the next revision may become complete."""
-    return Revision.objects.filter(state=RECEIVING).order_by("quiet_at").values_list("quiet_at", flat=True).first()
+    return (
+        Revision.objects.filter(state=RECEIVING)
+        .order_by("quiet_at")
+        .values_list("quiet_at", flat=True)
+        .first()
+    )

@@ -1,0 +1,108 @@
+"""The story of the house, on one page. Every line is the name of a room you can walk into.
+
+    modality ──C-STORE──▶ receive ──▶ settle ──▶ deliver ──▶ PACS, archive, folder
+                             │            │
+                         quarantine     review
+
+**receive** takes an image off the wire, finds its route, project and person, takes the identity out while it
+is still in memory, writes the clean file, and commits instance, seal and study in one transaction. Only then
+does the sender hear Success. A gate that says no puts the original, encrypted, into quarantine.
+
+**settle** finds the studies that have gone quiet, asks for review where the route wants it, and opens one
+delivery for each destination. A late image opens the study's next revision; only the new images go out.
+
+**deliver** claims one delivery at a time, hands a parcel to the destination's agent, keeps each
+acknowledgement, and ends in an outcome: delivered, later, or refused, with the reason.
+
+**bring home** (what is made outside from our images, and comes back) is not built yet: see the issues.
+
+Nothing here waits in memory: whatever is stopped in between goes on where it stood (promise 12).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import close_old_connections, connections
+
+from proxy.deliveries import queue
+from proxy.deliveries.work import Workers
+from proxy.network.door import Door
+from proxy.reception import held, storing
+from proxy.reception.committer import Committer
+from proxy.reception.door import Reception
+from proxy.reception.storing import Commit, Written
+from proxy.routing.match import SnapshotCache
+from proxy.studies import quiet
+from proxy.studies.lifecycle import LIFE
+from proxy.studies.models import Revision
+
+log = logging.getLogger(__name__)
+
+
+# --- receive --------------------------------------------------------------------------------------
+
+
+def open_reception() -> tuple[Door, Callable[[], None]]:
+    """What the listener asks for every association and every image, and how to close it."""
+    committer: Committer[Commit, Written] = Committer(storing.write)
+    committer.start()
+    return Reception(committer, SnapshotCache()), committer.stop
+
+
+def release_held(item_id: int, by: str) -> str:
+    """A person, or a proof, sets a held image free: it goes the way of any other, past the gate that held it."""
+    return held.release(item_id, by)
+
+
+# --- settle ---------------------------------------------------------------------------------------
+
+
+def settle(now: datetime) -> int:
+    """Close what has gone quiet, release what may go, open its deliveries; how many revisions went on their way."""
+    quiet.close_quiet(now)
+    for revision in quiet.awaiting_release():
+        _release(revision, now)
+    return sum(open_deliveries(revision, now) > 0 for revision in quiet.awaiting_deliveries())
+
+
+def _release(revision: Revision, now: datetime) -> None:
+    mine = Revision.objects.filter(pk=revision.pk, study__held_at=None)
+    if revision.route.review:
+        LIFE.move(mine, "ask")
+    else:
+        LIFE.move(mine, "release", released_at=now)
+
+
+def open_deliveries(revision: Revision, now: datetime) -> int:
+    """One delivery for each destination that was bound to the revision, or whose route names it by now."""
+    named = {one.pk: one for one in revision.route.destinations.filter(retired_at=None)}
+    bound = {one.pk: one for one in revision.destinations.all()}
+    return queue.open_for(revision, (bound | named).values(), now)
+
+
+# --- deliver --------------------------------------------------------------------------------------
+
+
+def work(
+    now: Callable[[], datetime], going: Callable[[], bool], workers: Workers, pause: float = 0.25
+) -> None:
+    """Settle, deliver, compare what is held, until told to stop."""
+    workers.start()
+    while going():
+        if _quietly(lambda: settle(now())):
+            workers.wake()
+        _quietly(held.compare_recompressed)
+        time.sleep(pause)
+
+
+def _quietly(step: Callable[[], int]) -> int:
+    """One step's trouble ends neither the process nor the other steps; it is tried again."""
+    try:
+        close_old_connections()
+        return step()
+    except Exception as trouble:
+        log.error("work: %s while settling; it is tried again", type(trouble).__name__)
+        connections.close_all()
+        return 0

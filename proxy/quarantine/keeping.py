@@ -1,0 +1,76 @@
+"""Quarantine on disk: the original data set, encrypted in chunks, whole or absent."""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from proxy.quarantine.lifecycle import HELD
+from proxy.quarantine.models import HeldItem
+from proxy.storage.files import Staged, remove, stage
+from proxy.storage.sealed import SealedWriter, open_sealed
+
+Key = Callable[[bytes], bytes]
+CONTEXT = b"quarantine"
+
+
+def folder() -> Path:
+    return Path(settings.DICOM_STORAGE_DIR) / "quarantine"
+
+
+@dataclass(slots=True)
+class Spool:
+    """An original on its way into quarantine. In clear it exists in memory only."""
+
+    path: str
+    staged: Staged
+    writer: SealedWriter
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.writer.write(data)
+
+    def commit(self) -> int:
+        """Make it durable; the size on disk in bytes."""
+        self.writer.finish()
+        self.staged.commit()
+        return self.staged.size
+
+    def discard(self) -> None:
+        self.staged.discard()
+
+
+def spool(project_id: int, wrap: Key) -> Spool:
+    """Names of files say nothing: a random one below the project's folder."""
+    path = f"{project_id}/{secrets.token_hex(16)}.sealed"
+    staged = stage(folder(), path)
+    return Spool(path, staged, SealedWriter(staged.write, wrap, CONTEXT))
+
+
+def hold(item: HeldItem, spool: Spool, destination_ids: Sequence[int]) -> None:
+    """Make it durable, then known. The same image sent again while it is held is as once."""
+    item.size = spool.commit()
+    try:
+        with transaction.atomic():
+            item.save(force_insert=True)
+            item.destinations.set(destination_ids)
+    except IntegrityError:
+        remove(folder() / spool.path)
+        if not _is_held(item):
+            raise
+    except Exception:
+        remove(folder() / spool.path)
+        raise
+
+
+def _is_held(item: HeldItem) -> bool:
+    names = ("project_id", "uid", "header_mac", "bulk_digest", "transfer_syntax")
+    same = {name: getattr(item, name) for name in names}
+    return HeldItem.objects.filter(state=HELD, **same).exists()
+
+
+def original(path: str, unwrap: Key) -> Iterator[bytes]:
+    """The data set as it came. Raises SealBroken if it was touched."""
+    return open_sealed(folder() / path, unwrap, CONTEXT)

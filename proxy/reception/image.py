@@ -1,0 +1,259 @@
+"""One image on its way from the wire to the disk.
+
+The header comes first. As soon as the engine has read it, the vault says who the person is, the engine takes
+the identity out, and the gates have their first word. From then on only clean bytes are kept; an image that a
+gate stops goes, encrypted, into quarantine instead. What is kept of the original until then is in memory.
+
+The order of durability (promise 2): the file, its folders, then one transaction with instance, seal and study,
+then Success. A crash in between leaves a file that no row names, which `doctor --repair` removes.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+from django.utils import timezone
+
+from proxy.deid import Clean, Facts, Hold, Pass, Subject, restore
+from proxy.network.door import StoreCommand
+from proxy.quarantine import keeping
+from proxy.quarantine.keeping import Spool
+from proxy.quarantine.models import HeldItem
+from proxy.reception import pairs, rows
+from proxy.reception.engines import engine_for
+from proxy.reception.replies import MISMATCH, NoRoom, WrongImage
+from proxy.reception.storing import Commit, Freed, Written
+from proxy.routing.match import NodeFacts, RouteFacts
+from proxy.storage.files import remove, stage
+from proxy.storage.space import has_room
+from proxy.studies import index
+from proxy.studies.index import Arrival, Conflict
+from proxy.vault import pseudonyms, seals
+from proxy.vault.keyring import current
+from proxy.vault.pseudonyms import Known
+
+Bytes = bytes | memoryview
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The image is in the index, now or since an earlier time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The image is in quarantine, for these reasons."""
+
+    holds: tuple[Hold, ...]
+
+
+class Commits(Protocol):
+    def commit(self, job: Commit) -> Written: ...
+
+
+@dataclass(slots=True)
+class Image:
+    commits: Commits
+    route: RouteFacts
+    node: NodeFacts | None
+    command: StoreCommand | None  # none for an image that comes out of quarantine
+    transfer_syntax: str
+    waived: frozenset[str] = frozenset()  # gates that a person has opened for this image
+    frees: Freed | None = None  # the held item that this image was
+    _pass: Pass = field(init=False)
+    _known: Known | None = field(init=False, default=None)
+    _facts: Facts | None = field(init=False, default=None)
+    _holds: tuple[Hold, ...] = field(init=False, default=())
+    _original: list[bytes] = field(init=False, default_factory=list)
+    _clean: list[Bytes] = field(init=False, default_factory=list)
+    _spool: Spool | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if not has_room(Path(settings.DICOM_STORAGE_DIR), settings.DISK_WATERMARK * MEGABYTE):
+            raise NoRoom
+        current().check()
+        self._pass = engine_for(self.route.recipe).begin(self.transfer_syntax)
+
+    # --- while bytes come ---------------------------------------------------------------------
+
+    def feed(self, view: memoryview) -> None:
+        self._pass.feed(view)
+        if self._spool is not None:
+            self._spool.write(view)
+        elif self._known is None:
+            self._original.append(bytes(view))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Settle the header once it is whole; keep what is clean by now."""
+        if self._known is None and self._pass.facts is not None:
+            self._identify(self._pass.facts)
+        if self._known is not None:
+            ready = self._pass.take()
+            if self._spool is None:
+                self._clean.extend(ready)
+
+    def _identify(self, facts: Facts) -> None:
+        """Who is it, and may it pass?"""
+        check(facts, self.command)
+        self._facts = facts
+        self._known = self._person(facts)
+        self._holds = self._standing(self._pass.settle(subject_of(self._known)))
+        if self._holds:
+            self._to_quarantine(self._known, self._original)
+        self._original.clear()
+
+    def _person(self, facts: Facts) -> Known:
+        issuer = facts.issuer or (self.node.issuer if self.node else "") or self.route.project_issuer
+        identity = {"name": facts.patient_name}
+        return pseudonyms.person_for(
+            self.route.project_id, issuer, facts.patient_id, identity, facts.study_uid
+        )
+
+    def _standing(self, holds: Sequence[Hold]) -> tuple[Hold, ...]:
+        return tuple(hold for hold in holds if hold.code not in self.waived)
+
+    def _to_quarantine(self, known: Known, pieces: Sequence[Bytes]) -> None:
+        self._spool = keeping.spool(self.route.project_id, known.wrap)
+        for piece in pieces:
+            self._spool.write(piece)
+
+    # --- at the end ---------------------------------------------------------------------------
+
+    def finish(self) -> Kept | Held:
+        """Returns when the image is safe, in the index or in quarantine; raises what kept it from that."""
+        self._pass.end()
+        self._go_on()
+        clean = self._pass.finish()
+        if self._facts is None or self._known is None:
+            raise WrongImage(MISMATCH, "The data set has no header.")
+        self._clean.extend(clean.rest)
+        self._holds = self._standing(clean.holds)
+        if not self._holds:
+            return self._keep(clean, self._facts, self._known)
+        if self._spool is None:
+            self._to_quarantine(self._known, [self._restored(clean)])
+        return self._hold(clean, self._holds)
+
+    def _keep(self, clean: Clean, facts: Facts, known: Known) -> Kept | Held:
+        path = self._write_file(clean)
+        try:
+            outcome = self.commits.commit(self._job(clean, facts, known, path))
+        except Exception:
+            remove(studies_folder() / path)
+            raise
+        pairs.remember(known, clean.values)
+        if not isinstance(outcome, index.Stored):
+            remove(studies_folder() / path)
+        if isinstance(outcome, Conflict):
+            return self._hold_conflict(clean, known, outcome)
+        return Kept()
+
+    def _write_file(self, clean: Clean) -> str:
+        """Durable when this returns. The random part keeps a second image from touching the first one's file."""
+        study, uid = rows.plain(clean.values, rows.STUDY_UID), rows.plain(clean.values, rows.SOP_UID)
+        path = f"{self.route.project_id}/{study}/{uid}-{secrets.token_hex(6)}.dcm"
+        with stage(studies_folder(), path) as staged:
+            staged.write([clean.meta, *self._clean])
+            staged.commit()
+        return path
+
+    def _job(self, clean: Clean, facts: Facts, known: Known, path: str) -> Commit:
+        size = len(clean.meta) + sum(len(piece) for piece in self._clean)
+        uid = rows.plain(clean.values, rows.SOP_UID)
+        return Commit(
+            arrival=self._arrival(clean, known, path, size),
+            seal=seals.seal_row(known, self.route.project_id, uid, clean.seal),
+            uid_pairs=pairs.fresh(known, facts, clean.values),
+            frees=self.frees,
+        )
+
+    def _arrival(self, clean: Clean, known: Known, path: str, size: int) -> Arrival:
+        now = timezone.now()
+        values = clean.values
+        return Arrival(
+            project_id=self.route.project_id,
+            route_id=self.route.id,
+            destination_ids=self.route.destination_ids,
+            node_id=self.node.id if self.node else None,
+            patient=known.pseudonym,
+            study_uid=rows.plain(values, rows.STUDY_UID),
+            study=rows.columns(values, rows.STUDY),
+            series_uid=rows.plain(values, rows.SERIES_UID),
+            series=rows.columns(values, rows.SERIES),
+            uid=rows.plain(values, rows.SOP_UID),
+            sop_class=rows.plain(values, rows.SOP_CLASS),
+            transfer_syntax=self.transfer_syntax,
+            number=rows.plain(values, rows.INSTANCE_NUMBER)[:16],
+            path=path,
+            size=size,
+            header_mac=self._mac(clean),
+            bulk_digest=clean.bulk_digest.hex(),
+            received_at=now,
+            quiet_at=now + timedelta(seconds=settings.DICOM_STUDY_TIMEOUT),
+            waived=self.waived,
+        )
+
+    def _mac(self, clean: Clean) -> str:
+        return current().blind(self.route.project_id, clean.header_digest.hex())
+
+    # --- quarantine ---------------------------------------------------------------------------
+
+    def _hold_conflict(self, clean: Clean, known: Known, conflict: Conflict) -> Held:
+        self._to_quarantine(known, [self._restored(clean)])
+        return self._hold(clean, (Hold(conflict.code, conflict.reason),))
+
+    def _restored(self, clean: Clean) -> bytes:
+        return restore(b"".join(self._clean), self.transfer_syntax, clean.seal)
+
+    def _hold(self, clean: Clean, holds: tuple[Hold, ...]) -> Held:
+        spool, values = self._spool, clean.values
+        if spool is None or self._known is None:
+            raise RuntimeError("held without a spool")
+        item = HeldItem(
+            project_id=self.route.project_id,
+            route_id=self.route.id,
+            node_id=self.node.id if self.node else None,
+            code=",".join(dict.fromkeys(hold.code for hold in holds))[:64],
+            reason=" ".join(hold.reason for hold in holds)[:255],
+            patient=self._known.pseudonym,
+            study_uid=rows.plain(values, rows.STUDY_UID),
+            uid=rows.plain(values, rows.SOP_UID),
+            sop_class=rows.plain(values, rows.SOP_CLASS),
+            transfer_syntax=self.transfer_syntax,
+            header_mac=self._mac(clean),
+            bulk_digest=clean.bulk_digest.hex(),
+            path=spool.path,
+            held_at=timezone.now(),
+        )
+        keeping.hold(item, spool, self.route.destination_ids)
+        return Held(holds)
+
+    def abort(self) -> None:
+        if self._spool is not None:
+            self._spool.discard()
+        self._original.clear()
+        self._clean.clear()
+
+
+def check(facts: Facts, command: StoreCommand | None) -> None:
+    """The data set must be what its command says (PS3.4 B.2.3: 0xA900), and have a place in the hierarchy."""
+    if not (facts.sop_class_uid and facts.sop_instance_uid and facts.study_uid and facts.series_uid):
+        raise WrongImage(MISMATCH, "A UID of study, series or instance is missing.")
+    if command is None:
+        return
+    if (facts.sop_class_uid, facts.sop_instance_uid) != (command.sop_class_uid, command.sop_instance_uid):
+        raise WrongImage(MISMATCH, "The UIDs of command and data set differ.")
+
+
+def subject_of(known: Known) -> Subject:
+    return Subject(known.pseudonym, known.shift_days, known.uid_key)
+
+
+def studies_folder() -> Path:
+    return Path(settings.DICOM_STORAGE_DIR) / "studies"

@@ -1,0 +1,53 @@
+"""The one transaction that makes an image ours: instance, series, study, seal and UIDs, or nothing of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from proxy.quarantine.lifecycle import LIFE
+from proxy.quarantine.models import HeldItem
+from proxy.studies import index
+from proxy.studies.index import Arrival, Outcome, Stored
+from proxy.vault import seals
+from proxy.vault.models import Seal, UidPair
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    item: HeldItem
+    by: str
+
+
+class AlreadyDecided(Exception):
+    """Somebody else decided about this held image first; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What the committer writes for one image. Its file is durable already."""
+
+    arrival: Arrival
+    seal: Seal
+    uid_pairs: tuple[UidPair, ...]
+    frees: "Freed | None" = None  # the held item that this image was
+
+
+Written = Outcome
+
+
+def write(batch: Sequence[Commit]) -> list[Written]:
+    outcomes = index.place([commit.arrival for commit in batch])
+    stored = [commit for commit, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Stored)]
+    seals.keep([commit.seal for commit in stored])
+    seals.keep_pairs([pair for commit in stored for pair in commit.uid_pairs])
+    for commit in stored:
+        if commit.frees is not None:
+            _free(commit.frees)
+    return outcomes
+
+
+def _free(freed: Freed) -> None:
+    decision = {"decided_at": timezone.now(), "decided_by": freed.by[:150]}
+    if not LIFE.move(HeldItem.objects.filter(pk=freed.item.pk), "release", **decision):
+        raise AlreadyDecided
