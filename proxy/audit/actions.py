@@ -27,6 +27,8 @@ HELD: Final = "study.held"
 REJECTED: Final = "study.rejected"
 EXPIRED: Final = "study.expired"
 QUARANTINE_DECIDED: Final = "quarantine.decided"
+HELD_RELEASED: Final = "quarantine.released"
+HELD_DISCARDED: Final = "quarantine.discarded"
 DELIVERY_CHANGED: Final = "delivery.changed-by-a-person"
 
 LOGGED_IN: Final = "login.succeeded"

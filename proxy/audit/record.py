@@ -16,7 +16,7 @@ HEAD: Final = 1
 LENGTHS: Final = {"actor": 255, "action": 64, "subject": 255, "purpose": 1000}
 
 
-class ChainBroken(Exception):  # noqa: N818 - says what is so
+class ChainBroken(Exception):
     """Our fault: the end of the chain was tampered with, so nothing may be appended to it."""
 
     status = 0x0110

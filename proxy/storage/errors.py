@@ -7,19 +7,19 @@ from contextlib import contextmanager
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class StorageFull(OSError):  # noqa: N818 - says what is so
+class StorageFull(OSError):
     """Our fault: no room. The sender keeps the image and tries later."""
 
     status = 0xA700
 
 
-class AlreadyThere(FileExistsError):  # noqa: N818 - says what is so
+class AlreadyThere(FileExistsError):
     """A file of that name is there already; it was left alone."""
 
     status = 0x0110
 
 
-class SealBroken(ValueError):  # noqa: N818 - says what is so
+class SealBroken(ValueError):
     """A sealed file or token was damaged, cut, reordered or moved, or was made with another key."""
 
     status = 0x0110

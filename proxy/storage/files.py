@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from proxy.storage.errors import AlreadyThere, full_is_said
+from proxy.storage.errors import AlreadyThere, StorageFull, full_is_said
+
+__all__ = ["AlreadyThere", "Staged", "StorageFull", "publish_many", "remove", "stage", "sweep", "sync_folder"]
 
 Buffer = bytes | bytearray | memoryview
 

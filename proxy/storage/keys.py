@@ -22,7 +22,7 @@ TOO_OPEN = 0o077
 KEY_BYTES = 32
 
 
-class KeysMissing(Exception):  # noqa: N818 - says what is so
+class KeysMissing(Exception):
     """Our fault: a key is gone, damaged or readable by others, so nothing identified may pass."""
 
     status = 0x0110

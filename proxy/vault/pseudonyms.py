@@ -53,13 +53,13 @@ class Known:
         return f"file:{self.project_id}:{self.pseudonym}"
 
 
-class Nameless(Exception):  # noqa: N818 - says what is so
+class Nameless(Exception):
     """The sender's fault: neither a Patient ID nor a study UID, so nobody can say whose image this is."""
 
     status = 0xC000
 
 
-class Taken(Exception):  # noqa: N818 - says what is so
+class Taken(Exception):
     """Our fault: this pseudonym is another person's, which only tampering or a lost key can bring about."""
 
     status = 0x0110

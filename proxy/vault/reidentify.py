@@ -55,13 +55,13 @@ class Opened:
     plain: bytes = field(repr=False)
 
 
-class NotAllowed(Exception):  # noqa: N818 - says what is so
+class NotAllowed(Exception):
     """The asker's fault: no permission, or no purpose given."""
 
     status = 0x0124
 
 
-class Unknown(LookupError):  # noqa: N818 - says what is so
+class Unknown(LookupError):
     """Nobody of that pseudonym, or nothing of that UID, in this project."""
 
     status = 0x0110

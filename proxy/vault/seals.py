@@ -23,13 +23,13 @@ SMALL: Final = 65_536
 """A token up to this many bytes is a row's; more becomes a file."""
 
 
-class Forgotten(Exception):  # noqa: N818 - says what is so
+class Forgotten(Exception):
     """This person was forgotten: what was sealed for them does not open again, for nobody."""
 
     status = 0x0110
 
 
-class NoSeal(LookupError):  # noqa: N818 - says what is so
+class NoSeal(LookupError):
     """We hold no seal for this instance."""
 
     status = 0x0110
@@ -123,7 +123,7 @@ def _write_file(known: Known, seal: Seal, plain: bytes) -> tuple[str, int]:
     relative = f"{seal.project_id}/{name[:2]}/{name}.seal"
     with files.stage(vault_root(), relative) as staged:
         writer = sealed.SealedWriter(staged.write, known.wrap, _context(seal).encode())
-        writer.write(tokens.pack(plain))
+        writer.write(plain)
         writer.finish()
         staged.commit()
         return relative, staged.size
@@ -131,10 +131,9 @@ def _write_file(known: Known, seal: Seal, plain: bytes) -> tuple[str, int]:
 
 def _read_file(known: Known, seal: Seal) -> bytes:
     try:
-        packed = sealed.read_sealed(vault_root() / seal.path, known.unwrap, _context(seal).encode())
+        return sealed.read_sealed(vault_root() / seal.path, known.unwrap, _context(seal).encode())
     except FileNotFoundError:
         raise SealBroken("The file of this seal is gone.") from None
-    return tokens.unpack(packed)
 
 
 def _context(seal: Seal) -> str:

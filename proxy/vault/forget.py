@@ -1,0 +1,90 @@
+"""Forget a person for good: without the data key no token, file or identity of theirs opens again.
+
+The row stays with its blind index and pseudonym, so that the next sighting becomes the next generation and
+nobody gets this pseudonym again. Rows of seals stay too, empty: the ledger counts what was forgotten. A wrapped
+key may outlive its row in a database's dead pages and in backups: SQLite overwrites and truncates here,
+PostgreSQL when it vacuums, and `restore` replays the list of the forgotten.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from proxy.audit import actions
+from proxy.audit.record import record
+from proxy.storage import files
+from proxy.vault import seals
+from proxy.vault.models import Person, Seal, UidPair
+from proxy.vault.reidentify import FORGET, Principal, Unknown, allowed
+from proxy.vault.seals import Forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was forgotten, for whoever confirms it to the patient."""
+
+    pseudonym: str
+    seals: int
+    uid_pairs: int
+
+
+def forget(principal: Principal, pseudonym: str, project_id: int, purpose: str) -> Erased:
+    """Raises NotAllowed, Unknown, or Forgotten when it was done before."""
+    allowed(principal, FORGET, pseudonym, project_id, purpose)
+    with transaction.atomic():
+        _overwrite_what_is_deleted()
+        person = _take(project_id, pseudonym)
+        paths = seals.paths_of([person.pk])
+        erased = _erase(person)
+        detail = {"project": project_id, "seals": erased.seals, "uid_pairs": erased.uid_pairs}
+        record(actions.FORGOTTEN, actor=principal.name, subject=pseudonym, purpose=purpose, detail=detail)
+        transaction.on_commit(lambda: _clean_up(paths))
+    return erased
+
+
+def erase_again(project_id: int, pseudonym: str) -> bool:
+    """For `restore`, which replays the list of the forgotten; False if there was nothing to erase."""
+    with transaction.atomic():
+        _overwrite_what_is_deleted()
+        person = Person.objects.filter(project_id=project_id, pseudonym=pseudonym).first()
+        if person is None or person.forgotten_at is not None:
+            return False
+        paths = seals.paths_of([person.pk])
+        _erase(person)
+        transaction.on_commit(lambda: _clean_up(paths))
+    return True
+
+
+def _take(project_id: int, pseudonym: str) -> Person:
+    rows = Person.objects.select_for_update().filter(project_id=project_id, pseudonym=pseudonym)
+    person = rows.first()
+    if person is None:
+        raise Unknown("Nobody of that pseudonym is known in this project.")
+    if person.forgotten_at is not None:
+        raise Forgotten("This person was forgotten before.")
+    return person
+
+
+def _erase(person: Person) -> Erased:
+    Person.objects.filter(pk=person.pk).update(wrapped_key=None, identity=None, forgotten_at=timezone.now())
+    emptied = Seal.objects.filter(person=person).update(token=None, path="", size=0)
+    pairs, _ = UidPair.objects.filter(person=person).delete()
+    return Erased(person.pseudonym, emptied, pairs)
+
+
+def _overwrite_what_is_deleted() -> None:
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA secure_delete = ON")
+
+
+def _clean_up(paths: Sequence[Path]) -> None:
+    """A crash before this leaves files that nobody can open; `seals.orphans` finds them."""
+    for path in paths:
+        files.remove(path)
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
