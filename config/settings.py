@@ -20,6 +20,7 @@ DICOM_STORAGE_DIR = reading.path("DICOM_STORAGE_DIR", DATA_DIR, base=BASE_DIR)
 DICOM_LOG_DIR = reading.path("DICOM_LOG_DIR", DATA_DIR / "logs", base=BASE_DIR)
 ARCHIVE_DIR = reading.path("ARCHIVE_DIR", DATA_DIR / "archives", base=BASE_DIR)
 BACKUP_DIR = reading.path("BACKUP_DIR", BASE_DIR / "backups", base=BASE_DIR)
+FORGOTTEN_FILE = reading.path("FORGOTTEN_FILE", KEY_DIR / "forgotten", base=BASE_DIR)
 
 # --- Django ---------------------------------------------------------------------------------------
 DEBUG = reading.boolean("DEBUG", False)

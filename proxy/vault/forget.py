@@ -16,7 +16,7 @@ from django.utils import timezone
 from proxy.audit import actions
 from proxy.audit.record import record
 from proxy.storage import files
-from proxy.vault import seals
+from proxy.vault import forgotten, seals
 from proxy.vault.models import Person, Seal, UidPair
 from proxy.vault.reidentify import FORGET, Principal, Unknown, allowed
 from proxy.vault.seals import Forgotten
@@ -39,6 +39,7 @@ def forget(principal: Principal, pseudonym: str, project_id: int, purpose: str) 
         person = _take(project_id, pseudonym)
         paths = seals.paths_of([person.pk])
         erased = _erase(person)
+        forgotten.remember(project_id, pseudonym)
         detail = {"project": project_id, "seals": erased.seals, "uid_pairs": erased.uid_pairs}
         record(actions.FORGOTTEN, actor=principal.name, subject=pseudonym, purpose=purpose, detail=detail)
         transaction.on_commit(lambda: _clean_up(paths))
