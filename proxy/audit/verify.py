@@ -25,6 +25,8 @@ from proxy.audit.record import HEAD
 PAGE: Final = 1000
 SEARCHED: Final = 1000
 """How far around its place an entry's own place is looked for."""
+TRIES: Final = 200_000
+"""How often altogether, so that a table full of forgeries is still judged in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class _Search:
         self.empty: list[tuple[int, int]] = []
         self.moved_from: set[int] = set()
         self.strangers: list[int] = []
+        self.offset, self.tries = 0, TRIES
         self.head: Head | None = None
         self.head_is_ours = False
 
@@ -86,18 +89,21 @@ class _Search:
             self._judge(before, row, after)
             before = row
         self.last = before.sequence
-        if self.head is not None:
-            self.head_is_ours = same(self.head.mac, head_mac(self.key, self.head.count, self.head.head))
 
     def _rows(self) -> Iterator[Row]:
         last = 0
         while True:
-            self.head = Head.objects.using(self.using).filter(pk=HEAD).first()
+            self._read_head()
             page = self._page(last)
             yield from page
             if not page:
                 return
             last = page[-1].sequence
+
+    def _read_head(self) -> None:
+        head = Head.objects.using(self.using).filter(pk=HEAD).first()
+        self.head = head
+        self.head_is_ours = head is not None and same(head.mac, head_mac(self.key, head.count, head.head))
 
     def _page(self, last: int) -> list[Row]:
         rows = Entry.objects.using(self.using).filter(sequence__gt=last).order_by("sequence")[:PAGE]
@@ -121,12 +127,12 @@ class _Search:
             self.empty.append((before.sequence + 1, row.sequence - 1))
         if row.facts is not None and same(row.mac, entry_mac(self.key, row.facts)):
             self._judge_link(before, row, row.facts)
-        elif self._is_known_after(row, after):
-            self._find(Kind.EDITED, row.sequence)
         elif place := self._own_place(row):
             self.moved_from.add(place)
             self.empty.append((row.sequence, row.sequence))
             self._find(Kind.MOVED, row.sequence, place - row.sequence)
+        elif self._is_known_after(row, after):
+            self._find(Kind.EDITED, row.sequence)
         else:
             self.strangers.append(row.sequence)
 
@@ -143,7 +149,7 @@ class _Search:
         """The successor, or the head, was written after an entry of this MAC, or of the one it ought to have."""
         if after is not None and after.facts is not None and after.sequence == row.sequence + 1:
             known = after.facts.previous
-        elif self.head is not None and self.head.count == row.sequence:
+        elif self.head is not None and self.head_is_ours and self.head.count == row.sequence:
             known = self.head.head
         else:
             return False
@@ -151,20 +157,31 @@ class _Search:
         return same(known, row.mac) or same(known, ought)
 
     def _own_place(self, row: Row) -> int | None:
-        """The place for which this entry's MAC was made."""
+        """The place for which this entry's MAC was made; neighbours mostly moved together."""
         if row.facts is None:
             return None
-        for step in range(1, SEARCHED):
-            for place in (row.sequence - step, row.sequence + step):
-                if place > 0 and same(row.mac, entry_mac(self.key, replace(row.facts, sequence=place))):
-                    return place
+        for step in self._steps():
+            self.tries -= 1
+            if row.sequence + step > 0 and self._fits(row, row.facts, row.sequence + step):
+                self.offset = step
+                return row.sequence + step
         return self._place_after(row, row.facts)
+
+    def _steps(self) -> Iterator[int]:
+        yield from (self.offset, 1, -1)
+        for step in range(2, SEARCHED):
+            if self.tries < 0:
+                return
+            yield from (step, -step)
+
+    def _fits(self, row: Row, facts: Facts, place: int) -> bool:
+        return same(row.mac, entry_mac(self.key, replace(facts, sequence=place)))
 
     def _place_after(self, row: Row, facts: Facts) -> int | None:
         """Far away: right after the entry that it names as its predecessor."""
         named = Entry.objects.using(self.using).filter(mac=facts.previous).values_list("sequence", flat=True)
         for sequence in named[:1]:
-            if same(row.mac, entry_mac(self.key, replace(facts, sequence=sequence + 1))):
+            if self._fits(row, facts, sequence + 1):
                 return sequence + 1
         return None
 
@@ -205,7 +222,7 @@ class _Search:
         end = self.head.count if self.head is not None and self.head_is_ours else self.last
         found = [self._stranger(place, end) for place in self.strangers]
         for first, last in self.empty:
-            found += [Finding(Kind.DELETED, *hole) for hole in _holes(first, last, self.moved_from)]
+            found += [Finding(Kind.DELETED, *hole) for hole in _holes(first, min(last, end), self.moved_from)]
         return found
 
     def _stranger(self, place: int, end: int) -> Finding:

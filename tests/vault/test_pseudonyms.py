@@ -29,7 +29,9 @@ def test_two_projects_know_one_person_by_two_pseudonyms() -> None:
     assert one.uid_key != other.uid_key
 
 
-@pytest.mark.parametrize("empty", ["", "  ", "0", "000", "UNKNOWN", "[unknown]", "N/A", "---", "xxx", "*ANON*"])
+@pytest.mark.parametrize(
+    "empty", ["", "  ", "0", "000", "UNKNOWN", "[unknown]", "N/A", "---", "xxx", "*ANON*"]
+)
 def test_nobody_in_particular_is_a_person_of_one_study(empty: str) -> None:
     one, same, other = (person_for(1, "EAST", empty, {}, study) for study in ("1.2", "1.2", "1.3"))
     assert one == same
