@@ -2,13 +2,14 @@
 
 A site names groups (`default`, `all`), UIDs or keywords. Whatever it says, a Media Storage Directory and Raw
 Data stay out: the one is an index of files, the other a vendor's black box that no rule can clean.
-The contexts built here are shared by every association and never changed: pynetdicom copies 170 classes
-with 45 transfer syntaxes for each one, which costs 38 ms of CPU before the first byte.
+Contexts built here are shared by all associations and never changed: pynetdicom copies 170 classes with 45
+transfer syntaxes for each association, which costs 38 ms of CPU before the first byte.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from pydicom.uid import UID_dictionary
 from pynetdicom import ALL_TRANSFER_SYNTAXES
@@ -17,6 +18,7 @@ from pynetdicom.presentation import AllStoragePresentationContexts, Presentation
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+PLAIN_SYNTAXES = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"
 NEVER_ACCEPTED = frozenset({MEDIA_STORAGE_DIRECTORY, RAW_DATA})
@@ -37,13 +39,11 @@ DEFAULT_CLASSES: tuple[str, ...] = tuple(
     )
 )
 
-# The first of ours that the peer offers in a context is taken, so uncompressed comes first: a sender that
-# offers both in one context would otherwise have to compress what it holds uncompressed.
 TRANSFER_SYNTAXES: tuple[str, ...] = (
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    *(str(uid) for uid in ALL_TRANSFER_SYNTAXES if uid not in (EXPLICIT_LITTLE, IMPLICIT_LITTLE)),
+    *PLAIN_SYNTAXES,
+    *(str(uid) for uid in ALL_TRANSFER_SYNTAXES if uid not in PLAIN_SYNTAXES),
 )
+_KNOWN_SYNTAXES = frozenset(TRANSFER_SYNTAXES)
 
 
 def _all_classes() -> tuple[str, ...]:
@@ -72,11 +72,29 @@ def _named(word: str) -> tuple[str, ...]:
     return (uid,)
 
 
-@lru_cache(maxsize=8)
-def supported_contexts(classes: tuple[str, ...]) -> tuple[PresentationContext, ...]:
-    """What an association may negotiate: the classes in every transfer syntax, and C-ECHO."""
-    storage = (_context(uid, TRANSFER_SYNTAXES) for uid in classes)
-    return (*storage, _context(VERIFICATION, (IMPLICIT_LITTLE, EXPLICIT_LITTLE)))
+def supported_contexts() -> tuple[PresentationContext, ...]:
+    """What pynetdicom wants to be told before there is a caller; `answers` says it again for each one."""
+    return (_context(VERIFICATION, PLAIN_SYNTAXES),)
+
+
+def answers(requested: Iterable[Any], accepted: frozenset[str]) -> list[PresentationContext]:
+    """What we negotiate with, out of what a peer proposes: its classes, its transfer syntaxes, in its order.
+
+    A peer names first what it would rather send, and choosing that spares it a conversion. pynetdicom keeps one
+    order per class, so where a class is proposed twice, the order is by the worst place a syntax was given.
+    """
+    worst: dict[str, dict[str, int]] = {}
+    for proposal in requested:
+        places = worst.setdefault(str(proposal.abstract_syntax), {})
+        for place, syntax in enumerate(proposal.transfer_syntax):
+            places[str(syntax)] = max(place, places.get(str(syntax), 0))
+    return [_answer(uid, places) for uid, places in worst.items() if uid in accepted or uid == VERIFICATION]
+
+
+def _answer(sop_class: str, places: dict[str, int]) -> PresentationContext:
+    known = PLAIN_SYNTAXES if sop_class == VERIFICATION else _KNOWN_SYNTAXES
+    ordered = sorted((syntax for syntax in places if syntax in known), key=lambda syntax: places[syntax])
+    return _context(sop_class, tuple(ordered) or (IMPLICIT_LITTLE,))
 
 
 def rounds(wanted: Iterable[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
@@ -93,14 +111,17 @@ def rounds(wanted: Iterable[tuple[str, str]]) -> list[tuple[tuple[str, str], ...
 
 def proposals(pairs: Sequence[tuple[str, str]]) -> list[PresentationContext]:
     """A context for each pair, and for each class a plain one to fall back to when its syntax is refused."""
-    exact = [_context(sop_class, (syntax,)) for sop_class, syntax in pairs]
     classes = dict.fromkeys(sop_class for sop_class, _ in pairs)
-    return exact + [_context(sop_class, (EXPLICIT_LITTLE, IMPLICIT_LITTLE)) for sop_class in classes]
+    wanted = [(sop_class, (syntax,)) for sop_class, syntax in pairs] + [
+        (uid, PLAIN_SYNTAXES) for uid in classes
+    ]
+    return [build_context(sop_class, list(syntaxes)) for sop_class, syntaxes in wanted]
 
 
 def _needed(pairs: Sequence[tuple[str, str]]) -> int:
     return len(pairs) + len({sop_class for sop_class, _ in pairs})
 
 
-def _context(abstract: str, syntaxes: Sequence[str]) -> PresentationContext:
+@lru_cache(maxsize=4096)
+def _context(abstract: str, syntaxes: tuple[str, ...]) -> PresentationContext:
     return build_context(abstract, list(syntaxes))

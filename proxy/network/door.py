@@ -64,7 +64,7 @@ class Sink(Protocol):
         ...
 
     def abort(self) -> None:
-        """The association died in the middle, or feeding failed: leave nothing behind."""
+        """The association died in the middle, or `feed` or `finish` raised: leave nothing behind."""
 
 
 class Door(Protocol):

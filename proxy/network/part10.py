@@ -19,7 +19,7 @@ from proxy.network.contexts import IMPLICIT_LITTLE
 _GROUP_LENGTH = struct.Struct("<HH2sHL")
 
 
-class Unconvertible(Exception):  # noqa: N818 - says whose fault it is
+class Unconvertible(Exception):
     """The peer does not take the stored transfer syntax, and we cannot decode it."""
 
 

@@ -1,22 +1,35 @@
-"""The listener: C-ECHO and C-STORE as a provider, with a door that decides and sinks that take the bytes."""
+"""The listener: C-ECHO and C-STORE as a provider, with a door that decides and sinks that take the bytes.
+
+Connections are counted before anything is read, so a flood of half-open ones meets a wall; associations are
+counted when they ask, so that one too many hears why (2/3/2) and comes again.
+"""
 
 import logging
+import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
-from pynetdicom.transport import ThreadedAssociationServer
+from pynetdicom.transport import AddressInformation, AssociationServer, RequestHandler
 
-from proxy.network import statuses
-from proxy.network.contexts import accepted_classes, supported_contexts
-from proxy.network.door import LOCAL_LIMIT_EXCEEDED, Caller, Door, HearsEchoes, Rejection, Reply, StoreCommand
+from proxy.network import messages
+from proxy.network.contexts import accepted_classes, answers, supported_contexts
+from proxy.network.door import LOCAL_LIMIT_EXCEEDED, Caller, Door, HearsEchoes, Rejection
+from proxy.network.inbox import Gathered, Inbox, Store, place
+from proxy.network.messages import Command
 from proxy.network.quiet import hush
+from proxy.network.reactor import Association
+from proxy.network.wire import Wire
 
 hush()
 logger = logging.getLogger(__name__)
+
+SUCCESS = 0x0000
+SPARE_CONNECTIONS = 32  # beyond the associations: callers that are about to be told to come again
+NO_DECISION = Rejection(2, 3, 1, "the decision who may come in failed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,106 +43,221 @@ class ListenSettings:
     network_timeout: float = 60.0
     max_associations: int = 50
     accepted: tuple[str, ...] = ("default",)
+    tls: ssl.SSLContext | None = None
+
+
+class Acceptor(Association):
+    """An association somebody asked us for."""
+
+    server: "Server"
+    caller: Caller
+
+    def open_message(self, context_id: int, encoded: bytes, command: Command) -> Store | Gathered | None:
+        """Decide where a message goes whose command is complete."""
+        negotiated = self._accepted_cx.get(context_id)
+        if command.number(messages.COMMAND_FIELD) == messages.C_STORE_RQ and negotiated is not None:
+            return self._open_store(context_id, command, negotiated)
+        if command.has_data_set:
+            return Gathered(context_id, encoded, self.pass_on)
+        self.pass_on(context_id, encoded, None)
+        return None
+
+    def _open_store(self, context_id: int, command: Command, negotiated: Any) -> Store | None:
+        store = Store(context_id, command, self.respond)
+        pair = (str(negotiated.abstract_syntax), str(negotiated.transfer_syntax[0]))
+        store.begin(self.server.door, self.caller, pair)
+        if command.has_data_set:
+            return store
+        store.finish()
+        return None
+
+    def run_reactor(self) -> None:
+        """All of an association's life, whatever happens in it."""
+        try:
+            if self._is_secure():
+                super().run_reactor()
+        except Exception as error:
+            logger.error("An association failed: %s.", place(error))
+        finally:
+            self.inbox.drop()
+            self.dul.socket.dispose()
+            self.server.forget(self)
+
+    def _is_secure(self) -> bool:
+        context = self.server.settings.tls
+        if context is None or self.dul.socket.secure(
+            context, time.monotonic() + self.server.settings.acse_timeout
+        ):
+            return True
+        logger.warning("A TLS handshake with %s failed.", self.peer_address)
+        return False
+
+    def requested(self, event: Any) -> None:
+        """The first moment at which we know who is calling: let in, or refuse."""
+        request, info = self.requestor.primitive, self.requestor.address_info
+        self.caller = Caller(
+            request.called_ae_title.strip(),
+            request.calling_ae_title.strip(),
+            info.address,
+            info.port,
+            self.dul.socket.certificate_subject(),
+        )
+        rejection = self.server.judge(self)
+        if rejection is None:
+            proposed = request.presentation_context_definition_list
+            self.acceptor.supported_contexts = answers(proposed, self.server.accepted)
+            return
+        logger.warning("An association from %s is refused: %s", self.caller.address, rejection.why)
+        self.acse.send_reject(rejection.result, rejection.source, rejection.reason)
+        self.kill()
+
+    def echoed(self, event: Any) -> int:
+        if isinstance(self.server.door, HearsEchoes):
+            self.server.door.echoed(self.caller)
+        return SUCCESS
+
+
+class Handler(RequestHandler):  # type: ignore[misc]
+    """Builds the association for a connection, as pynetdicom does, but shares what every one has in common."""
+
+    server: "Server"
+
+    def handle(self) -> None:
+        association = self._create_association()
+        self.server.remember(association)
+        association.start()
+
+    def _create_association(self) -> Acceptor:
+        server = self.server
+        association = Acceptor(server.ae, "acceptor")
+        association._server = association.server = server
+        association.name = f"AcceptorThread@{self.client_address[0]}:{self.client_address[1]}"
+        association.set_socket(Wire(association, server.settings.network_timeout, client_socket=self.request))
+        association.inbox = Inbox(association.open_message)
+        local = association.acceptor
+        local.maximum_length = server.ae.maximum_pdu_size
+        local.ae_title = server.ae_title
+        local.address_info = server.address_info
+        local.implementation_class_uid = server.ae.implementation_class_uid
+        local.implementation_version_name = server.ae.implementation_version_name
+        association.requestor.address_info = AddressInformation.from_tuple(self.client_address)
+        association.bind(evt.EVT_REQUESTED, association.requested)
+        association.bind(evt.EVT_C_ECHO, association.echoed)
+        return association
+
+
+class Server(AssociationServer):  # type: ignore[misc]
+    request_queue_size = 128
+
+    def __init__(self, *arguments: Any, settings: ListenSettings, door: Door, **options: Any) -> None:
+        self.settings, self.door = settings, door
+        self.accepted = frozenset(accepted_classes(settings.accepted))
+        self._open: set[Acceptor] = set()
+        self._admitted: set[Acceptor] = set()
+        self._counting = threading.Lock()
+        super().__init__(*arguments, request_handler=Handler, **options)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Only accept: whatever a caller can make us wait for happens on its own thread."""
+        connection, address = self.socket.accept()
+        return connection, address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return len(self._open) < self.settings.max_associations + SPARE_CONNECTIONS
+
+    def service_actions(self) -> None:
+        """pynetdicom collects garbage here; it has no reason to any more."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        logger.error("A connection from %s could not be taken.", client_address[0])
+
+    def remember(self, association: Acceptor) -> None:
+        with self._counting:
+            self._open.add(association)
+
+    def forget(self, association: Acceptor) -> None:
+        with self._counting:
+            self._open.discard(association)
+            self._admitted.discard(association)
+
+    def judge(self, association: Acceptor) -> Rejection | None:
+        """The limit first, then the door; a door that fails lets nobody in."""
+        most = self.settings.max_associations
+        with self._counting:
+            if len(self._admitted) >= most:
+                return Rejection(
+                    *LOCAL_LIMIT_EXCEEDED, why=f"{most} associations are open, as many as are allowed."
+                )
+            self._admitted.add(association)
+        try:
+            rejection = self.door.admit(association.caller)
+        except Exception as error:
+            logger.error("The door failed: %s.", place(error))
+            rejection = NO_DECISION
+        if rejection is not None:
+            with self._counting:
+                self._admitted.discard(association)
+        return rejection
+
+    def running(self) -> list[Acceptor]:
+        with self._counting:
+            return list(self._open)
+
+    def admitted(self) -> int:
+        with self._counting:
+            return len(self._admitted)
 
 
 class Listener:
     def __init__(self, settings: ListenSettings, door: Door) -> None:
         self._settings, self._door = settings, door
-        self._server: Any = None
-        self._stopped = False
+        self._server: Server | None = None
+        self._port = 0
 
     def start(self) -> None:
+        """Raises OSError when the port is taken, ValueError when an accepted class is no class."""
         settings = self._settings
-        ae = AE(ae_title=settings.ae_title)
-        ae.maximum_pdu_size = settings.max_pdu
-        ae.acse_timeout, ae.dimse_timeout = settings.acse_timeout, settings.dimse_timeout
-        ae.network_timeout = settings.network_timeout
-        ae.maximum_associations = 1_000_000
-        contexts = list(supported_contexts(accepted_classes(settings.accepted)))
-        handlers = [
-            (evt.EVT_REQUESTED, self._requested),
-            (evt.EVT_C_STORE, self._store),
-            (evt.EVT_C_ECHO, self._echo),
-        ]
-        self._server = ae.make_server(
+        self._server = _entity(settings).make_server(
             (settings.bind, settings.port),
-            contexts=contexts,
-            evt_handlers=handlers,
-            server_class=ThreadedAssociationServer,
+            contexts=list(supported_contexts()),
+            server_class=Server,
+            settings=settings,
+            door=self._door,
         )
-        ae._servers.append(self._server)
+        self._port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, name="listener", daemon=True).start()
 
     @property
     def port(self) -> int:
-        return int(self._server.server_address[1])
+        return self._port
 
     def active(self) -> int:
-        return len(self._server.active_associations)
+        """How many associations are open."""
+        return self._server.admitted() if self._server is not None else 0
 
     def stop(self, grace: float) -> None:
         """Accept nobody new, let the running associations finish for so long, then abort them."""
-        if self._stopped:
+        server, self._server = self._server, None
+        if server is None:
             return
-        self._stopped = True
-        associations = list(self._server.active_associations)
-        self._server.shutdown()
-        deadline = time.monotonic() + grace
-        while any(one.is_alive() for one in associations) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        for one in associations:
-            if one.is_alive():
-                one.abort()
-
-    def _requested(self, event: Any) -> None:
-        caller = _caller(event.assoc)
-        rejection = self._judge(caller)
-        if rejection is None:
-            return
-        logger.warning("Association from %s refused: %s", caller.address, rejection.why)
-        event.assoc.acse.send_reject(rejection.result, rejection.source, rejection.reason)
-        event.assoc.kill()
-
-    def _judge(self, caller: Caller) -> Rejection | None:
-        if self.active() > self._settings.max_associations:
-            return Rejection(*LOCAL_LIMIT_EXCEEDED, why="as many associations are open as are allowed.")
-        return self._door.admit(caller)
-
-    def _store(self, event: Any) -> Any:
-        try:
-            reply = self._stored(event)
-        except Exception as error:
-            logger.error("A sink failed: %s.", type(error).__name__)
-            return statuses.PROCESSING_FAILURE
-        answer = Dataset()
-        answer.Status, answer.ErrorComment = reply.status, reply.comment
-        return answer
-
-    def _stored(self, event: Any) -> Reply:
-        request = event.request
-        command = StoreCommand(
-            str(request.AffectedSOPClassUID),
-            str(request.AffectedSOPInstanceUID),
-            str(event.context.transfer_syntax),
-            request.MessageID,
-            request.MoveOriginatorApplicationEntityTitle or None,
-            request.MoveOriginatorMessageID,
-        )
-        sink = self._door.begin(_caller(event.assoc), command)
-        try:
-            sink.feed(request.DataSet.getbuffer())
-            return sink.finish()
-        except Exception:
-            sink.abort()
-            raise
-
-    def _echo(self, event: Any) -> int:
-        if isinstance(self._door, HearsEchoes):
-            self._door.echoed(_caller(event.assoc))
-        return statuses.SUCCESS
+        server.ae._servers.append(server)  # which shutdown takes it from
+        server.shutdown()
+        _wait(lambda: not server.running(), grace)
+        for association in server.running():
+            association.ask_abort()
+        _wait(lambda: not server.running(), 2.0)
 
 
-def _caller(association: Any) -> Caller:
-    request = association.requestor.primitive
-    info = association.requestor.address_info
-    return Caller(request.called_ae_title.strip(), request.calling_ae_title.strip(), info.address, info.port)
+def _entity(settings: ListenSettings) -> AE:
+    ae = AE(ae_title=settings.ae_title)
+    ae.maximum_pdu_size = settings.max_pdu
+    ae.acse_timeout, ae.dimse_timeout = settings.acse_timeout, settings.dimse_timeout
+    ae.network_timeout = settings.network_timeout
+    ae.maximum_associations = 1_000_000  # the server counts
+    return ae
+
+
+def _wait(true: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)

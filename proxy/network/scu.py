@@ -70,7 +70,7 @@ class EchoResult:
     took_ms: float
 
 
-class _Lost(Exception):  # noqa: N818 - an outcome that unwinds a batch
+class _Lost(Exception):
     """The association is gone; its message is a sentence for an operator."""
 
 

@@ -1,0 +1,123 @@
+"""Cut a stream of bytes into PDUs as it arrives, without ever holding a whole P-DATA PDU.
+
+No I/O and no opinion about states. `Pdus.room()` is where the next bytes are to be received, `took(n)` says how
+many came; what they mean is told at once to a listener: fragments of data as views into the buffer, valid only
+during the call, and every other PDU as bytes when it is complete. Lengths are checked before they are believed:
+a length that contradicts itself or exceeds what we announced raises `Malformed`.
+"""
+
+import struct
+from typing import Protocol
+
+from proxy.network.messages import Malformed
+
+P_DATA = 4
+_HEAD = struct.Struct(">BxL")
+_PDV = struct.Struct(">LBB")
+KNOWN = range(1, 8)
+FIXED = range(5, 8)  # release request, release response, abort: always four bytes
+LONGEST_ASSOCIATE = 512 * 1024
+TOLERATED = 1024 * 1024  # peers that ignore our maximum a little are endured: a fragment costs no memory
+BUFFER = 256 * 1024
+
+
+class Hearer(Protocol):
+    def fragment(self, context_id: int, control: int, view: memoryview, ends: bool) -> None:
+        """Some bytes of a presentation data value; `ends` with its last ones."""
+
+    def control(self, pdu: bytes) -> None:
+        """A whole PDU that is not P-DATA."""
+
+    def boundary(self) -> None:
+        """A P-DATA PDU is complete."""
+
+
+class Pdus:
+    def __init__(self, hearer: Hearer, longest_data: int, size: int = BUFFER) -> None:
+        self._hearer = hearer
+        self._longest_data = max(longest_data, TOLERATED) if longest_data else 0xFFFFFFFF
+        self._view = memoryview(bytearray(size))
+        self._end = 0
+        self._data_left = 0  # of the P-DATA PDU we are in
+        self._value_left = 0  # of the presentation data value we are in
+        self._context_id = self._control = 0
+        self._whole = bytearray()
+        self._whole_left = 0
+
+    def room(self) -> memoryview:
+        return self._view[self._end :]
+
+    @property
+    def between(self) -> bool:
+        """No PDU has begun that is not complete."""
+        return not (self._end or self._data_left or self._whole_left)
+
+    def took(self, count: int) -> None:
+        """Raises Malformed, after which the stream cannot be read on."""
+        end = self._end + count
+        used = self._consume(end)
+        left = end - used
+        self._view[:left] = self._view[used:end]  # the beginning of a header, at most five bytes
+        self._end = left
+
+    def _consume(self, end: int) -> int:
+        at = 0
+        while at < end:
+            if self._value_left:
+                at = self._feed(at, end)
+            elif self._whole_left:
+                at = self._gather(at, end)
+            elif end - at < 6:
+                break
+            elif self._data_left:
+                at = self._open_value(at)
+            else:
+                at = self._open_pdu(at)
+        return at
+
+    def _open_pdu(self, at: int) -> int:
+        kind, length = _HEAD.unpack_from(self._view, at)
+        if kind == P_DATA:
+            if not 6 <= length <= self._longest_data:
+                raise Malformed("a P-DATA PDU has a length that cannot be")
+            self._data_left = length
+            return at + 6
+        if kind not in KNOWN or length > LONGEST_ASSOCIATE or (kind in FIXED and length != 4) or length == 0:
+            raise Malformed("a PDU is of no known type or of a length that cannot be")
+        self._whole = bytearray(self._view[at : at + 6])
+        self._whole_left = length
+        return at + 6
+
+    def _open_value(self, at: int) -> int:
+        length, self._context_id, self._control = _PDV.unpack_from(self._view, at)
+        if not 2 <= length <= self._data_left - 4:
+            raise Malformed("a presentation data value is longer than its PDU")
+        rest = self._data_left - 4 - length
+        if 0 < rest < 6:
+            raise Malformed("a presentation data value is cut off")
+        self._value_left = length - 2
+        self._data_left = rest + self._value_left
+        if not self._value_left:
+            self._hearer.fragment(self._context_id, self._control, self._view[:0], True)
+            self._end_of_data()
+        return at + 6
+
+    def _feed(self, at: int, end: int) -> int:
+        stop = min(end, at + self._value_left)
+        self._value_left -= stop - at
+        self._data_left -= stop - at
+        self._hearer.fragment(self._context_id, self._control, self._view[at:stop], not self._value_left)
+        self._end_of_data()
+        return stop
+
+    def _end_of_data(self) -> None:
+        if not self._data_left:
+            self._hearer.boundary()
+
+    def _gather(self, at: int, end: int) -> int:
+        stop = min(end, at + self._whole_left)
+        self._whole += self._view[at:stop]
+        self._whole_left -= stop - at
+        if not self._whole_left:
+            self._hearer.control(bytes(self._whole))
+        return stop

@@ -1,0 +1,144 @@
+"""The socket of one association: never blocks by itself, waits only where and as long as it is told.
+
+pynetdicom's wrapper polls, reads 4 KiB at a time and cannot be woken. This one is a subclass with the same
+methods, so the state machine uses it unchanged, and adds waiting on the socket and on a wake-up at once.
+"""
+
+import os
+import select
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from pynetdicom.transport import AssociationSocket
+
+_WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+CLOSED = 0
+
+
+class Wire(AssociationSocket):  # type: ignore[misc]
+    socket: Any
+
+    def __init__(self, association: Any, patience: float, **where: Any) -> None:
+        super().__init__(association, **where)
+        self._patience = patience
+        self._waking = threading.Lock()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._wake, select.POLLIN)
+        if self._is_connected:
+            self._adopt()
+
+    def _adopt(self) -> None:
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._poll.register(self.socket, select.POLLIN)
+
+    def connect(self, primitive: Any) -> None:
+        super().connect(primitive)
+        if self._is_connected:
+            self._adopt()
+
+    def secure(self, context: ssl.SSLContext, deadline: float) -> bool:
+        """Shake hands as a TLS server, before the deadline."""
+        plain = self.socket
+        self.socket = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        while True:
+            try:
+                self.socket.do_handshake()
+                return True
+            except _WOULD_BLOCK as blocked:
+                for_writing = isinstance(blocked, ssl.SSLWantWriteError)
+                if not self._wait_raw(select.POLLOUT if for_writing else select.POLLIN, deadline):
+                    return False
+            except (OSError, ValueError):
+                return False
+
+    def certificate_subject(self) -> str | None:
+        if not isinstance(self.socket, ssl.SSLSocket):
+            return None
+        subject: Any = (self.socket.getpeercert() or {}).get("subject", ())
+        return ",".join(f"{name}={value}" for part in subject for name, value in part) or None
+
+    def wake(self) -> None:
+        """From any thread: whoever waits looks around."""
+        with self._waking:  # a descriptor number is given out again as soon as it is closed
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
+
+    def wait(self, deadline: float | None) -> None:
+        """Until bytes came, somebody woke us, or the deadline passed."""
+        if isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+            return
+        self.acknowledge()
+        milliseconds = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000 + 1
+        for descriptor, _ in self._poll.poll(milliseconds):
+            if descriptor == self._wake:
+                with suppress(BlockingIOError):
+                    os.eventfd_read(self._wake)
+
+    def acknowledge(self) -> None:
+        """A sender with Nagle on holds its last bytes back until we acknowledge: do not let it wait 40 ms."""
+        with suppress(OSError, AttributeError):
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def read_into(self, room: memoryview) -> int | None:
+        """How many bytes came; None when there are none yet, CLOSED when there will never be more."""
+        if self.socket is None:
+            return CLOSED
+        try:
+            return int(self.socket.recv_into(room))
+        except _WOULD_BLOCK:
+            return None
+        except (OSError, ValueError):
+            return CLOSED
+
+    def send(self, bytestream: bytes) -> None:
+        """As in pynetdicom: what cannot be sent closes the connection (Evt17)."""
+        if not self.write(bytestream):
+            self.event_queue.put("Evt17")
+
+    def write(self, data: bytes | memoryview, flags: int = 0) -> bool:
+        view = memoryview(data)
+        deadline = time.monotonic() + self._patience
+        while view:
+            try:
+                sent = self.socket.send(view, flags) if flags else self.socket.send(view)
+                view = view[sent:]
+            except _WOULD_BLOCK:
+                if not self.writable(deadline):
+                    return False
+            except (OSError, ValueError, AttributeError):
+                return False
+        return True
+
+    def writable(self, deadline: float) -> bool:
+        return self._wait_raw(select.POLLOUT, deadline)
+
+    def _wait_raw(self, what: int, deadline: float) -> bool:
+        poll = select.poll()
+        poll.register(self.socket, what)
+        return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+    def _shutdown_socket(self) -> None:
+        """pynetdicom forgets to close a socket whose peer has already gone."""
+        sock = self.socket
+        if sock is None:
+            return
+        with suppress(OSError, ValueError, KeyError):
+            self._poll.unregister(sock)
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        sock.close()
+
+    def dispose(self) -> None:
+        """The association is over: nothing of it stays open."""
+        self._shutdown_socket()
+        self.socket = None
+        with self._waking:
+            if self._wake >= 0:
+                os.close(self._wake)
+                self._wake = -1
