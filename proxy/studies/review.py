@@ -57,9 +57,8 @@ def _decide(
 def hold(study: Study, by: str, now: datetime, comment: str = "") -> bool:
     """Stop a study where it stands: nothing of it is released or sent until a person sets it free."""
     reason = comment[:255] or "Held by a person."
-    return _mark(
-        study, Study.objects.filter(held_at=None), HELD, by, comment, held_at=now, held_reason=reason
-    )
+    rows = Study.objects.filter(held_at=None)
+    return _mark(study, rows, action=HELD, by=by, comment=comment, held_at=now, held_reason=reason)
 
 
 def set_free(study: Study, by: str, comment: str = "") -> bool:

@@ -146,14 +146,14 @@ def test_a_destination_has_what_its_kind_needs(line: str, sentence: str) -> None
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("projects: [{name: a}, {name: a}]", "projects[1].name: this is taken by projects[0]."),
+        ("projects: [{name: a}, {name: a}]", "projects[1].name: a has this already."),
         (
             "destinations: [{name: a, kind: folder, path: p}, {name: b, kind: folder, path: p}]",
-            "destinations[1].path: this is taken by destinations[0].",
+            "destinations[1].path: a has this already.",
         ),
         (
             "projects: [{name: a}]\nroutes: [{called_ae: X, project: a}, {called_ae: X, project: a}]",
-            "routes[1].called_ae: this is taken by routes[0].",
+            "routes[1].called_ae: * → X has this already.",
         ),
         (
             "nodes: [{name: a, ae_title: X, host: h, port: 1, may: [find]},"

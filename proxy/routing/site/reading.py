@@ -153,9 +153,9 @@ class _Reading:
         for one in self.placed[section]:
             mark = key(one.spec)
             if mark is not None and mark in seen:
-                self._add(one.at(field), f"{one.place}.{field}", f"this is taken by {seen[mark]}.")
+                self._add(one.at(field), f"{one.place}.{field}", f"{seen[mark]} has this already.")
             elif mark is not None:
-                seen[mark] = one.place
+                seen[mark] = one.spec.name
 
     def _known(self, section: str, field: str, other: str, names: Callable[[Any], Iterable[str]]) -> None:
         known = self.names[other]  # also of those that have troubles of their own: one mistake, one sentence

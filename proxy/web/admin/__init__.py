@@ -1,0 +1,10 @@
+"""Django's admin over all rooms. It stands here because it calls every one of them; no room knows it.
+
+Lives, audit and vault are shown and never edited: what persons may decide about them are actions, and the
+rooms carry those out and leave the marks. Only pseudonyms are shown; the one page with an identity on it is
+`vault.py`'s.
+"""
+
+from proxy.web.admin import audit, deliveries, quarantine, routing, studies, users, vault
+
+__all__ = ["audit", "deliveries", "quarantine", "routing", "studies", "users", "vault"]

@@ -1,0 +1,64 @@
+"""The queue as a page: where every revision stands on its way, and the buttons of those who look after it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+
+from proxy.deliveries import decisions
+from proxy.deliveries.models import Attempt, Delivery
+from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
+from proxy.web.admin.ledger import ledger_page
+
+
+class AttemptInline(ReadOnlyInline):
+    model = Attempt
+    fields = ("started_at", "ended_at", "outcome", "acknowledged", "reason")
+    ordering = ("-started_at",)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("study", "destination", "state", "progress", "attempts", "next_try_at", "reason")
+    list_filter = ("state", "destination")
+    list_select_related = ("revision__study", "destination")
+    search_fields = ("=revision__study__uid", "=revision__study__patient")
+    exclude = ("acks", "token")
+    inlines = (AttemptInline,)
+    actions = ("retry", "drop")
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("ledger/", self.admin_site.admin_view(self._ledger), name="ledger"), *super().get_urls()]
+
+    def _ledger(self, request: HttpRequest) -> HttpResponse:
+        return ledger_page(self, request)
+
+    @admin.display(description="study")
+    def study(self, delivery: Delivery) -> str:
+        return f"{delivery.revision.study.uid} ({delivery.revision.number})"
+
+    @admin.display(description="images")
+    def progress(self, delivery: Delivery) -> str:
+        return f"{delivery.acknowledged} of {delivery.total}"
+
+    @admin.action(description="Retry now", permissions=["decide"])
+    def retry(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
+        now = timezone.now()
+        decide(self, request, rows, lambda row: decisions.retry(row, by(request), now), "will be tried now")
+
+    @admin.action(description="Drop (give it up, counted as excluded)", permissions=["decide"])
+    def drop(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
+        now, why = timezone.now(), comment_of(request)
+        decide(self, request, rows, lambda row: decisions.drop(row, by(request), now, why), "dropped")
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnlyAdmin):
+    list_display = ("delivery", "started_at", "ended_at", "outcome", "acknowledged", "reason")
+    list_filter = ("outcome", "delivery__destination")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("delivery__revision", "delivery__destination")

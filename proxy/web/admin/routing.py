@@ -1,0 +1,163 @@
+"""The configuration, editable: by the schema of the site file, and each change with its mark."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from proxy.deliveries import decisions
+from proxy.routing.audited import tell
+from proxy.routing.models import Destination, Node, Project, Route
+from proxy.routing.site.keeping import one_at_a_time
+from proxy.web.admin.base import CommentForm, MarkedAdmin, by, decide
+from proxy.web.admin.site_form import (
+    DestinationForm,
+    NodeForm,
+    ProjectForm,
+    RouteForm,
+    spec_of,
+    troubles_of,
+    troubles_without,
+)
+
+
+class InForceFilter(admin.SimpleListFilter):
+    title = "in force"
+    parameter_name = "in_force"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "in force"), ("no", "retired")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        if self.value() is None:
+            return queryset
+        return queryset.filter(retired_at__isnull=self.value() == "yes")
+
+
+class RetirableAdmin(MarkedAdmin):
+    """Nothing is deleted: what is no longer wanted is retired, and may come back as itself."""
+
+    action_form = CommentForm
+    actions: tuple[str, ...] = ("retire", "reinstate")
+    fixed: tuple[str, ...] = ("name",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A name is the object's identity in site file, ledger and audit."""
+        return (*self.readonly_fields, "retired_at", *(self.fixed if obj else ()))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = _in_force(db_field.related_model)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = _in_force(db_field.related_model)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    @admin.action(description="Retire (out of force, nothing is deleted)", permissions=["change"])
+    def retire(self, request: HttpRequest, rows: "QuerySet[Any]") -> None:
+        decide(self, request, rows, lambda row: self._retire(request, row), "retired")
+
+    @admin.action(description="Reinstate (in force again)", permissions=["change"])
+    def reinstate(self, request: HttpRequest, rows: "QuerySet[Any]") -> None:
+        decide(self, request, rows, lambda row: self._reinstate(request, row), "reinstated")
+
+    def _retire(self, request: HttpRequest, row: Any) -> bool | str:
+        with transaction.atomic():
+            one_at_a_time()
+            needed = troubles_without(spec_of(row))
+            if needed:
+                return f"it is still needed: {needed[0]}"
+            return self._move(request, row, "retired", retired_at=timezone.now())
+
+    def _reinstate(self, request: HttpRequest, row: Any) -> bool | str:
+        with transaction.atomic():
+            one_at_a_time()
+            troubles = troubles_of(spec_of(row), spec_of(row))
+            if troubles:
+                return f"not as things are: {troubles[0].what}"
+            return self._move(request, row, "reinstated", retired_at=None)
+
+    def _move(self, request: HttpRequest, row: Any, what: str, **changes: Any) -> bool:
+        standing = type(row)._default_manager.filter(pk=row.pk, retired_at__isnull=what == "retired")
+        if not standing.update(**changes):
+            return False
+        subject = f"{self.opts.model_name} {row}"
+        tell(by(request), [f"{subject} {what}"], subject)
+        return True
+
+
+def _in_force(model: Any) -> Any:
+    return model._default_manager.filter(retired_at=None)
+
+
+@admin.register(Project)
+class ProjectAdmin(RetirableAdmin):
+    form = ProjectForm
+    list_display = ("name", "recipe", "issuer", "retired_at")
+    list_filter = (InForceFilter,)
+
+
+@admin.register(Node)
+class NodeAdmin(RetirableAdmin):
+    form = NodeForm
+    list_display = ("name", "ae_title", "host", "port", "rights", "view", "outside", "retired_at")
+    list_filter = (InForceFilter, "view", "outside")
+    search_fields = ("name", "ae_title", "host")
+    filter_horizontal = ("projects",)
+
+    @admin.display(description="may")
+    def rights(self, node: Node) -> str:
+        return ", ".join(node.may) or "-"
+
+
+@admin.register(Destination)
+class DestinationAdmin(RetirableAdmin):
+    form = DestinationForm
+    list_display = ("name", "kind", "node", "path", "state", "failures", "retired_at")
+    list_filter = (InForceFilter, "kind")
+    list_select_related = ("node",)
+    readonly_fields = ("failures", "rests_until", "paused_at")
+    actions = ("retire", "reinstate", "pause", "resume")
+
+    @admin.display(description="state")
+    def state(self, destination: Destination) -> str:
+        if destination.paused_at:
+            return "paused by a person"
+        rests = destination.rests_until
+        return f"rests until {rests:%H:%M:%S}" if rests and rests > timezone.now() else "open"
+
+    @admin.action(description="Pause (nothing is sent until resumed)", permissions=["change"])
+    def pause(self, request: HttpRequest, rows: "QuerySet[Destination]") -> None:
+        now = timezone.now()
+        decide(self, request, rows, lambda row: decisions.pause(row, by(request), now), "paused")
+
+    @admin.action(description="Resume (send again, at once)", permissions=["change"])
+    def resume(self, request: HttpRequest, rows: "QuerySet[Destination]") -> None:
+        decide(self, request, rows, lambda row: decisions.resume(row, by(request)), "resumed")
+
+
+@admin.register(Route)
+class RouteAdmin(RetirableAdmin):
+    form = RouteForm
+    list_display = ("called_ae", "caller", "project", "goes_to", "review", "retired_at")
+    list_filter = (InForceFilter, "project")
+    list_select_related = ("project",)
+    filter_horizontal = ("destinations",)
+    fixed = ("called_ae", "calling_ae")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Route]":
+        return super().get_queryset(request).prefetch_related("destinations")
+
+    @admin.display(description="calling AE")
+    def caller(self, route: Route) -> str:
+        return route.calling_ae or "whoever calls"
+
+    @admin.display(description="destinations")
+    def goes_to(self, route: Route) -> str:
+        return ", ".join(one.name for one in route.destinations.all()) or "stays here"

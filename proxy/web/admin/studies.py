@@ -1,0 +1,92 @@
+"""What we hold, by study: pseudonyms only. Persons may hold, free, approve and reject."""
+
+from datetime import datetime
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from proxy.studies import review
+from proxy.studies.models import Instance, Revision, Series, Study
+from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
+
+
+class SeriesInline(ReadOnlyInline):
+    model = Series
+    fields = ("number", "modality", "description", "body_part", "uid")
+
+
+class RevisionInline(ReadOnlyInline):
+    model = Revision
+    fields = ("number", "route", "state", "total", "opened_at", "quiet_at", "released_at")
+
+
+@admin.register(Study)
+class StudyAdmin(ReadOnlyAdmin):
+    list_display = ("uid", "patient", "project", "date", "description", "received_at", "held")
+    list_filter = ("project", ("held_at", admin.EmptyFieldListFilter), "received_at")
+    list_select_related = ("project",)
+    search_fields = ("=uid", "=patient", "=accession")
+    date_hierarchy = "received_at"
+    inlines = (RevisionInline, SeriesInline)
+    actions = ("hold", "set_free")
+
+    @admin.display(boolean=True, description="held")
+    def held(self, study: Study) -> bool:
+        return study.is_held
+
+    @admin.action(description="Hold (nothing more is released or sent)", permissions=["decide"])
+    def hold(self, request: HttpRequest, rows: "QuerySet[Study]") -> None:
+        now, why = timezone.now(), comment_of(request)
+        decide(self, request, rows, lambda row: review.hold(row, by(request), now, why), "held")
+
+    @admin.action(description="Set free (a held study goes on)", permissions=["decide"])
+    def set_free(self, request: HttpRequest, rows: "QuerySet[Study]") -> None:
+        why = comment_of(request)
+        decide(self, request, rows, lambda row: review.set_free(row, by(request), why), "set free")
+
+
+@admin.register(Revision)
+class RevisionAdmin(ReadOnlyAdmin):
+    list_display = ("study", "number", "route", "state", "total", "opened_at", "quiet_at", "released_at")
+    list_filter = ("state", "route", "study__project")
+    list_select_related = ("study", "route")
+    search_fields = ("=study__uid", "=study__patient")
+    actions = ("approve", "reject", "reconsider")
+
+    @admin.action(description="Approve (release to its destinations)", permissions=["decide"])
+    def approve(self, request: HttpRequest, rows: "QuerySet[Revision]") -> None:
+        now, why = timezone.now(), comment_of(request)
+        decide(self, request, rows, lambda row: self._approve(request, row, now, why), "approved")
+
+    def _approve(self, request: HttpRequest, row: Revision, now: datetime, why: str) -> bool | str:
+        if row.study.is_held:
+            return "its study is held; set it free first."
+        return review.approve(row, by(request), now, why)
+
+    @admin.action(description="Reject (stays here, counted as excluded)", permissions=["decide"])
+    def reject(self, request: HttpRequest, rows: "QuerySet[Revision]") -> None:
+        why = comment_of(request)
+        decide(self, request, rows, lambda row: review.reject(row, by(request), why), "rejected")
+
+    @admin.action(description="Reconsider (back to review)", permissions=["decide"])
+    def reconsider(self, request: HttpRequest, rows: "QuerySet[Revision]") -> None:
+        why = comment_of(request)
+        decide(self, request, rows, lambda row: review.reconsider(row, by(request), why), "back in review")
+
+
+@admin.register(Series)
+class SeriesAdmin(ReadOnlyAdmin):
+    list_display = ("uid", "study", "modality", "number", "description")
+    list_filter = ("modality",)
+    list_select_related = ("study",)
+    search_fields = ("=uid", "=study__uid", "=study__patient")
+
+
+@admin.register(Instance)
+class InstanceAdmin(ReadOnlyAdmin):
+    list_display = ("uid", "series", "number", "sop_class", "size", "received_at")
+    list_filter = ("project",)
+    list_select_related = ("series",)
+    search_fields = ("=uid", "=series__uid", "=series__study__uid")

@@ -1,0 +1,49 @@
+"""Lines for the admin's first page: do the books balance, is the audit whole?"""
+
+import time
+from dataclasses import dataclass
+
+from django import template
+
+from proxy.audit.models import Entry
+from proxy.audit.verify import verify
+from proxy.deliveries.ledger import balance
+
+register = template.Library()
+
+AT_ONCE = 5_000
+FRESH_FOR = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`fine` is None where it was not looked at now."""
+
+    fine: bool | None
+    sentence: str
+
+
+_last: dict[str, tuple[float, Line]] = {}
+
+
+@register.simple_tag
+def audit_line() -> Line:
+    """The verdict of the last minute; long chains are verified when somebody asks."""
+    count = Entry.objects.count()
+    if count > AT_ONCE:
+        return Line(None, f"{count} audit entries; press Verify to read them all.")
+    known = _last.get("audit")
+    if known is None or time.monotonic() - known[0] > FRESH_FOR:
+        report = verify()
+        known = (time.monotonic(), Line(report.ok, report.sentence()))
+        _last["audit"] = known
+    return known[1]
+
+
+@register.simple_tag
+def ledger_line() -> Line:
+    lines = balance()
+    off = [line for line in lines if line.difference]
+    if off:
+        return Line(False, f"The ledger is off by {off[0].difference} at {off[0].destination}.")
+    return Line(True, f"The books balance at {len(lines)} destinations.")

@@ -1,0 +1,262 @@
+"""The admin shows every model, edits only the configuration, and never shows who somebody is."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+
+from proxy.audit.models import Entry
+from proxy.audit.verify import verify
+from proxy.deliveries.models import Delivery
+from proxy.routing.models import Destination, Node, Project, Route
+from proxy.routing.site import load_site
+from proxy.studies.models import Study
+from tests.cast import NEEDLES
+from tests.web.conftest import Scene, colleague
+
+ROOMS = ("audit", "vault", "routing", "studies", "quarantine", "deliveries")
+MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
+SHOWN = [model for model in MODELS if model.__name__ != "Head"]
+READ_ONLY = [model for model in SHOWN if model._meta.app_label != "routing"]
+
+
+def act(client: Client, model: type, action: str, row: object, comment: str = "looked at it") -> str:
+    """Run an action of the changelist; the page that follows."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")  # type: ignore[attr-defined]
+    data = {"action": action, "_selected_action": [row.pk], "comment": comment}  # type: ignore[attr-defined]
+    return client.post(address, data, follow=True).content.decode()
+
+
+def last() -> Entry:
+    return Entry.objects.order_by("-sequence")[0]
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model.__name__)
+def test_every_model_can_be_looked_at_and_no_identity_shows(chief: Client, scene: Scene, model: type) -> None:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"  # type: ignore[attr-defined]
+    pages = [chief.get(reverse(f"{name}_changelist"))]
+    for row in model._default_manager.all():  # type: ignore[attr-defined]
+        pages.append(chief.get(reverse(f"{name}_change", args=[row.pk])))
+    assert all(page.status_code == 200 for page in pages)
+    text = "".join(page.content.decode() for page in pages)
+    assert not [needle for needle in NEEDLES if needle in text]
+
+
+@pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model.__name__)
+def test_lives_audit_and_vault_cannot_be_written(chief: Client, scene: Scene, model: type) -> None:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"  # type: ignore[attr-defined]
+    assert chief.get(reverse(f"{name}_add")).status_code == 403
+    for row in model._default_manager.all()[:1]:  # type: ignore[attr-defined]
+        assert chief.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
+        assert chief.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_no_encrypted_field_is_on_any_page_of_the_vault() -> None:
+    secret = {"wrapped", "wrapped_key", "identity", "token", "blind", "shift_days", "check_mac"}
+    for model, view in admin.site._registry.items():
+        if model._meta.app_label == "vault":
+            assert view.fields is not None and not secret & {*view.fields, *map(str, view.list_display)}
+
+
+class TestTheConfiguration:
+    def form(self, **changes: object) -> dict[str, object]:
+        node = {
+            "name": "CT_EAST",
+            "ae_title": "CT_EAST",
+            "host": "127.0.0.1",
+            "port": 11104,
+            "may": ["store"],
+        }
+        return node | {"view": "pseudonymous", "networks": "", "on_hold": "success"} | changes
+
+    def test_what_is_added_leaves_a_mark(self, chief: Client, scene: Scene) -> None:
+        answer = chief.post(reverse("admin:routing_node_add"), self.form())
+        assert answer.status_code == 302
+        assert Node.objects.get(name="CT_EAST").may == ["store"]
+        entry = last()
+        assert (entry.action, entry.actor, entry.subject) == (
+            "configuration.changed",
+            "chief",
+            "node CT_EAST",
+        )
+
+    def test_a_change_marks_its_fields_and_saving_without_one_marks_nothing(
+        self, chief: Client, scene: Scene
+    ) -> None:
+        node = Node.objects.get(name="ARCHIVE")
+        address = reverse("admin:routing_node_change", args=[node.pk])
+        same = self.form(ae_title="ARCHIVE", port=4242, may=["find"])
+        before = Entry.objects.count()
+        assert chief.post(address, same).status_code == 302
+        assert Entry.objects.count() == before
+        assert chief.post(address, same | {"port": 104}).status_code == 302
+        assert Node.objects.get(name="ARCHIVE").port == 104
+        assert last().detail == {"changes": ["node ARCHIVE updated: Port"]}
+
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"ae_title": "A\\B"}, "an AE title has 1 to 16"),
+            ({"port": 70000}, "give a whole number from 1 to 65535."),
+            ({"networks": "10.0.0.1/8"}, "did you mean 10.0.0.0/8?"),
+            ({"view": "identified"}, "needs a certificate or networks"),
+            (
+                {"grant_purpose": "treatment", "grant_until": "2030-01-01"},
+                "a grant belongs to view: identified.",
+            ),
+            ({"name": "ARCHIVE"}, "ARCHIVE has this already."),
+            ({"host": "http://x"}, "without http://"),
+        ],
+    )
+    def test_what_configure_refuses_cannot_be_saved(
+        self, chief: Client, scene: Scene, changes: dict[str, object], sentence: str
+    ) -> None:
+        before = load_site()
+        answer = chief.post(reverse("admin:routing_node_add"), self.form(**changes))
+        assert answer.status_code == 200 and sentence in answer.content.decode().replace("&#x27;", "'")
+        assert load_site() == before
+
+    def test_an_identified_node_can_be_made_here_too(self, chief: Client, scene: Scene) -> None:
+        identified = self.form(
+            view="identified",
+            networks="127.0.0.1/32\n",
+            projects=[Project.objects.get().pk],
+            grant_purpose="treatment",
+            grant_until="2030-01-01",
+        )
+        assert chief.post(reverse("admin:routing_node_add"), identified).status_code == 302
+        node = Node.objects.get(name="CT_EAST")
+        assert node.grant == {"purpose": "treatment", "until": "2030-01-01"}
+        assert node.networks == ["127.0.0.1/32"]
+
+    def test_nothing_is_deleted_and_what_is_needed_is_not_retired(self, chief: Client, scene: Scene) -> None:
+        archive = Destination.objects.get(name="archive")
+        delete = reverse("admin:routing_destination_delete", args=[archive.pk])
+        assert chief.post(delete, {"post": "yes"}).status_code == 403
+        assert "it is still needed" in act(chief, Destination, "retire", archive)
+        assert not Destination.objects.exclude(retired_at=None).exists()
+
+    def test_a_route_is_retired_and_reinstated_with_marks(self, chief: Client, scene: Scene) -> None:
+        route = Route.objects.get()
+        assert "1 retired" in act(chief, Route, "retire", route)
+        assert Route.objects.get().is_retired and last().detail["changes"] == ["route * → DICOMRCV retired"]
+        assert "1 reinstated" in act(chief, Route, "reinstate", route)
+        assert not Route.objects.get().is_retired
+
+    def test_a_destination_is_paused_and_resumed(self, chief: Client, scene: Scene) -> None:
+        outbox = Destination.objects.get(name="outbox")
+        assert "1 paused" in act(chief, Destination, "pause", outbox)
+        assert Destination.objects.get(name="outbox").paused_at and last().actor == "chief"
+        assert "1 resumed" in act(chief, Destination, "resume", outbox)
+        assert Destination.objects.get(name="outbox").paused_at is None
+
+    def test_who_may_only_view_changes_nothing(self, scene: Scene) -> None:
+        viewer = colleague("routing.view_node")
+        assert viewer.get(reverse("admin:routing_node_changelist")).status_code == 200
+        assert viewer.post(reverse("admin:routing_node_add"), self.form()).status_code == 403
+
+    def test_a_new_user_leaves_a_mark(self, chief: Client, scene: Scene) -> None:
+        words = {"username": "newcomer", "password1": "a long new word 7", "password2": "a long new word 7"}
+        chief.post(reverse("admin:auth_user_add"), words | {"usable_password": "true"})
+        assert last().subject == "user newcomer"
+
+
+class TestDecisions:
+    def test_a_study_in_review_is_approved(self, chief: Client, scene: Scene) -> None:
+        assert "1 approved" in act(chief, type(scene.revision), "approve", scene.revision)
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "released" and scene.revision.released_at is not None
+        entry = last()
+        assert (entry.actor, entry.subject, entry.purpose) == ("chief", "2.25.1", "looked at it")
+
+    def test_a_rejected_study_can_be_reconsidered(self, chief: Client, scene: Scene) -> None:
+        act(chief, type(scene.revision), "reject", scene.revision)
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "rejected"
+        act(chief, type(scene.revision), "reconsider", scene.revision)
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "review"
+
+    def test_a_held_study_is_not_approved_until_it_is_set_free(self, chief: Client, scene: Scene) -> None:
+        assert "1 held" in act(chief, Study, "hold", scene.study)
+        assert "set it free first" in act(chief, type(scene.revision), "approve", scene.revision)
+        assert "1 set free" in act(chief, Study, "set_free", scene.study)
+        assert "1 approved" in act(chief, type(scene.revision), "approve", scene.revision)
+
+    def test_deciding_twice_says_so(self, chief: Client, scene: Scene) -> None:
+        act(chief, type(scene.revision), "approve", scene.revision)
+        assert "somebody was faster" in act(chief, type(scene.revision), "approve", scene.revision)
+
+    def test_a_refused_delivery_is_retried_or_dropped(self, chief: Client, scene: Scene) -> None:
+        assert "1 will be tried now" in act(chief, Delivery, "retry", scene.delivery)
+        scene.delivery.refresh_from_db()
+        assert scene.delivery.state == "waiting"
+        assert "1 dropped" in act(chief, Delivery, "drop", scene.delivery)
+        scene.delivery.refresh_from_db()
+        assert scene.delivery.state == "dropped"
+
+    def test_a_held_image_is_discarded_once(self, chief: Client, scene: Scene) -> None:
+        assert "1 discarded" in act(chief, type(scene.item), "discard", scene.item)
+        scene.item.refresh_from_db()
+        assert (scene.item.state, scene.item.decided_by) == ("discarded", "chief")
+        assert "somebody was faster" in act(chief, type(scene.item), "discard", scene.item)
+
+    def test_releasing_asks_the_pipeline_and_shows_its_refusal(
+        self, chief: Client, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from proxy import pipeline
+        from proxy.reception.held import CannotRelease
+
+        asked: list[tuple[int, str]] = []
+        monkeypatch.setattr(pipeline, "release_held", lambda pk, who: asked.append((pk, who)))
+        assert "1 released" in act(chief, type(scene.item), "release", scene.item)
+        assert asked == [(scene.item.pk, "chief")]
+        assert last().detail["decision"] == "release"
+
+        def refuse(pk: int, who: str) -> None:
+            raise CannotRelease("Another gate still holds it.")
+
+        monkeypatch.setattr(pipeline, "release_held", refuse)
+        assert "Another gate still holds it." in act(chief, type(scene.item), "release", scene.item)
+
+    def test_who_may_only_view_decides_nothing(self, scene: Scene) -> None:
+        viewer = colleague("studies.view_revision")
+        act(viewer, type(scene.revision), "approve", scene.revision)
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "review"
+
+
+class TestTheFirstPage:
+    def test_it_says_whether_books_and_audit_are_fine(self, chief: Client, scene: Scene) -> None:
+        text = chief.get(reverse("admin:index")).content.decode()
+        assert "The audit chain is whole" in text and "ledger" in text.lower()
+
+    def test_the_ledger_is_a_page(self, chief: Client, scene: Scene) -> None:
+        text = chief.get(reverse("admin:ledger")).content.decode()
+        assert '<th scope="row">archive</th>' in text
+
+    def test_the_audit_is_verified_on_a_page(self, chief: Client, scene: Scene) -> None:
+        assert "The audit chain is whole" in chief.get(reverse("admin:audit_verify")).content.decode()
+        Entry.objects.filter(sequence=1).update(actor="nobody")
+        assert "tampered" in chief.get(reverse("admin:audit_verify")).content.decode()
+        assert not verify().ok
+
+    def test_a_stranger_sees_the_login_alone(self, scene: Scene, client: Client) -> None:
+        for name in ("index", "ledger", "audit_verify"):
+            assert client.get(reverse(f"admin:{name}")).status_code == 302
+
+    def test_staff_without_permissions_sees_neither_ledger_nor_audit(self, scene: Scene) -> None:
+        staff = colleague()
+        assert staff.get(reverse("admin:ledger")).status_code == 403
+        assert staff.get(reverse("admin:audit_verify")).status_code == 403
+        assert "audit chain" not in staff.get(reverse("admin:index")).content.decode()
+
+
+def test_djangos_own_log_holds_no_identity(chief: Client, scene: Scene) -> None:
+    address = reverse("admin:vault_person_identity", args=[scene.person.pk])
+    chief.post(address, {"purpose": "the referrer called"})
+    act(chief, type(scene.revision), "approve", scene.revision)
+    kept = "".join(f"{entry.object_repr}{entry.change_message}" for entry in LogEntry.objects.all())
+    assert not [needle for needle in NEEDLES if needle in kept]

@@ -1,0 +1,75 @@
+"""Who somebody is: behind one permission, for a purpose, in a posted form, and with a mark each time."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from proxy.audit.models import Entry
+from tests.cast import ADA, NEEDLES
+from tests.web.conftest import Scene, colleague
+
+
+def page(scene: Scene) -> str:
+    return reverse("admin:vault_person_identity", args=[scene.person.pk])
+
+
+def marks() -> list[tuple[str, str, str, str]]:
+    rows = Entry.objects.filter(action__startswith="identity").order_by("sequence")
+    return list(rows.values_list("action", "actor", "subject", "purpose"))
+
+
+def test_with_permission_and_purpose_the_identity_is_shown_and_marked(chief: Client, scene: Scene) -> None:
+    answer = chief.post(page(scene), {"purpose": "the referrer called"})
+    text = answer.content.decode()
+    assert ADA.id in text and ADA.name in text
+    assert marks() == [("identity.viewed", "chief", scene.person.pseudonym, "the referrer called")]
+
+
+def test_the_answer_is_kept_by_no_browser_and_no_proxy(chief: Client, scene: Scene) -> None:
+    answer = chief.post(page(scene), {"purpose": "the referrer called"})
+    assert "no-store" in answer["Cache-Control"] and "private" in answer["Cache-Control"]
+
+
+def test_asking_without_a_purpose_shows_nothing_and_is_marked(chief: Client, scene: Scene) -> None:
+    answer = chief.post(page(scene), {"purpose": "  "})
+    assert answer.status_code == 200
+    assert not [needle for needle in NEEDLES if needle in answer.content.decode()]
+    assert [mark[0] for mark in marks()] == ["identity.refused"]
+
+
+def test_the_form_alone_shows_and_marks_nothing(chief: Client, scene: Scene) -> None:
+    text = chief.get(page(scene)).content.decode()
+    assert not [needle for needle in NEEDLES if needle in text]
+    assert marks() == []
+
+
+def test_a_purpose_in_the_address_is_no_purpose(chief: Client, scene: Scene) -> None:
+    text = chief.get(page(scene), {"purpose": "curious"}).content.decode()
+    assert ADA.id not in text and marks() == []
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_without_the_permission_it_is_refused_and_the_try_is_marked(scene: Scene, method: str) -> None:
+    client = colleague("vault.view_person")
+    answer = getattr(client, method)(page(scene), {"purpose": "curious"})
+    assert answer.status_code == 403
+    assert not [needle for needle in NEEDLES if needle in answer.content.decode()]
+    assert [mark[:3] for mark in marks()] == [("identity.refused", "colleague", scene.person.pseudonym)]
+
+
+def test_the_permission_alone_is_enough_and_needs_no_superuser(scene: Scene) -> None:
+    client = colleague("vault.view_person", "vault.view_identity")
+    assert ADA.name in client.post(page(scene), {"purpose": "the referrer called"}).content.decode()
+
+
+def test_a_stranger_is_sent_to_the_login(scene: Scene, client: Client) -> None:
+    answer = client.post(page(scene), {"purpose": "curious"})
+    assert answer.status_code == 302 and "login" in answer["Location"] and marks() == []
+
+
+def test_a_forgotten_person_stays_forgotten(chief: Client, scene: Scene) -> None:
+    from django.utils import timezone
+
+    type(scene.person).objects.update(forgotten_at=timezone.now(), wrapped_key=None, identity=None)
+    answer = chief.post(page(scene), {"purpose": "the referrer called"})
+    assert "forgotten" in answer.content.decode() and ADA.id not in answer.content.decode()
