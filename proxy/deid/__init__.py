@@ -1,0 +1,58 @@
+"""De-identification: bytes in, clean bytes, a seal and a report out. Knows nothing of the house around it.
+
+engine = Engine(load_recipe("basic"))
+work = engine.begin(transfer_syntax)
+work.feed(view) ...                # until work.facts is known, or all was fed and work.end() said so
+holds = work.settle(subject)       # who it is from now on
+work.take(); work.feed(view) ...
+clean = work.finish()
+"""
+
+from proxy.deid.context import INDEXED, Hold, Subject
+from proxy.deid.engine import Clean, Engine, Limits, Pass, deidentify
+from proxy.deid.errors import DeidError, EngineFault, RecipeError, TooLarge, Unreadable, WrongSeal
+from proxy.deid.facts import Facts
+from proxy.deid.identifiers import (
+    map_uid,
+    normalise_id,
+    pseudonym,
+    shift_date,
+    shift_days,
+    subject_uid_key,
+)
+from proxy.deid.part10 import Part10, make_meta, split
+from proxy.deid.recipe import KEEP_ALL, Recipe, load_recipe
+from proxy.deid.report import Report
+from proxy.deid.restore import restore
+
+__all__ = [
+    "INDEXED",
+    "KEEP_ALL",
+    "Clean",
+    "DeidError",
+    "Engine",
+    "EngineFault",
+    "Facts",
+    "Hold",
+    "Limits",
+    "Part10",
+    "Pass",
+    "Recipe",
+    "RecipeError",
+    "Report",
+    "Subject",
+    "TooLarge",
+    "Unreadable",
+    "WrongSeal",
+    "deidentify",
+    "load_recipe",
+    "make_meta",
+    "map_uid",
+    "normalise_id",
+    "pseudonym",
+    "restore",
+    "shift_date",
+    "shift_days",
+    "split",
+    "subject_uid_key",
+]

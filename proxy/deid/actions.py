@@ -1,0 +1,249 @@
+"""One small function per action of PS3.15 (D Z X K C U and the compound ones) and of the recipes.
+
+An action gets the splice and its token, and calls drop, put, walk, or does nothing, which keeps the bytes.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from proxy.deid.dictionary import NAMING_TAGS, REGISTERED_UIDS
+from proxy.deid.identifiers import shift_date
+from proxy.deid.rules import Action, nothing
+from proxy.deid.splice import padded
+
+if TYPE_CHECKING:
+    from proxy.deid.splice import Splice
+    from proxy.deid.stream import Token
+
+Factory: TypeAlias = "Callable[[str, tuple[str, ...]], Action]"  # (VR, arguments) -> action
+
+_PADDING: Final = b" \0"
+_DUMMY: Final[Mapping[str, bytes]] = {
+    "AE": b"ANON", "AS": b"000Y", "CS": b"ANON", "DA": b"19000101", "DS": b"0", "DT": b"19000101000000",
+    "IS": b"0", "LO": b"ANONYMIZED", "LT": b"ANONYMIZED", "PN": b"ANONYMIZED", "SH": b"ANONYMIZED",
+    "ST": b"ANONYMIZED", "TM": b"000000", "UC": b"ANONYMIZED", "UT": b"ANONYMIZED", "UR": b"urn:anonymized",
+    "AT": b"\0\0\0\0", "FL": b"\0" * 4, "FD": b"\0" * 8, "SL": b"\0" * 4, "SS": b"\0" * 2, "UL": b"\0" * 4,
+    "US": b"\0" * 2, "SV": b"\0" * 8, "UV": b"\0" * 8, "OB": b"\0\0", "OW": b"\0\0", "OF": b"\0" * 4,
+    "OD": b"\0" * 8, "OL": b"\0" * 4, "OV": b"\0" * 8, "UN": b"\0\0",
+}  # fmt: skip
+# Values that the standard restricts, where "ANON" would not be valid
+_DUMMY_OF: Final[Mapping[int, bytes]] = {
+    0x00100040: b"O", 0x00080060: b"OT", 0x0040A040: b"TEXT", 0x0040A010: b"CONTAINS",
+    0x00380500: b"UNKNOWN", 0x00120062: b"YES",
+}  # fmt: skip
+_EXTENDED_DATES: Final = re.compile(rb"\d{8}(?=[\d.+\-]|$)")
+
+
+def keep(splice: "Splice", token: "Token") -> None:
+    """Keep, and let the index have the value."""
+    if not splice.depth:
+        splice.context.note(token[0].tag, splice.value(token).strip(_PADDING))
+
+
+def walk(splice: "Splice", token: "Token") -> None:
+    splice.walk(token)
+
+
+def drop(splice: "Splice", token: "Token") -> None:
+    splice.drop(token)
+
+
+def drop_top(splice: "Splice", token: "Token") -> None:
+    """X, unless the SOP Class demands the attribute: then the least that is valid."""
+    kind = splice.context.type_of(token[0].tag)
+    (drop if kind in (0, 3) else empty if kind == 2 else dummy)(splice, token)
+
+
+def empty(splice: "Splice", token: "Token") -> None:
+    splice.put(token, b"", "empty")
+
+
+def empty_top(splice: "Splice", token: "Token") -> None:
+    (dummy if splice.context.type_of(token[0].tag) == 1 else empty)(splice, token)
+
+
+def dummy(splice: "Splice", token: "Token") -> None:
+    """D: a value that says nothing, of the same VR; a sequence keeps its shape and loses its words."""
+    rule = token[0]
+    if rule.written == "UI":
+        replace_uid(splice, token)
+    elif token[4]:
+        splice.context.dummy += 1
+        splice.walk(token)
+        splice.context.dummy -= 1
+    elif rule.written == "SQ":
+        empty(splice, token)
+    else:
+        splice.put(token, _DUMMY_OF.get(rule.tag) or _DUMMY[rule.written], "replace")
+
+
+def pseudonym(splice: "Splice", token: "Token") -> None:
+    splice.put(token, splice.context.subject.pseudonym.encode("ascii"), "pseudonym")
+
+
+def replace_uid(splice: "Splice", token: "Token") -> None:
+    """U: every UID of the value by the keyed function; classes, syntaxes and registered UIDs stay."""
+    value = splice.value(token)
+    if token[0].tag in NAMING_TAGS:
+        keep(splice, token)
+        return
+    if token[4]:
+        splice.walk(token)
+        return
+    new = b"\\".join(_new_uid(splice, part.strip(_PADDING)) for part in value.split(b"\\"))
+    if value.strip(_PADDING) == new:
+        keep(splice, token)
+    else:
+        splice.put(token, new, "replace_UID")
+
+
+def _new_uid(splice: "Splice", uid: bytes) -> bytes:
+    return uid if not uid or uid in REGISTERED_UIDS else splice.context.uid(uid)
+
+
+def text(splice: "Splice", token: "Token") -> None:
+    """Words that stay: listed for the hunt, cleaned if this is the hunting visit."""
+    context = splice.context
+    if context.dummy:
+        dummy(splice, token)
+        return
+    splice.texts.append(token)
+    if context.cut is None:
+        keep(splice, token)
+        return
+    value = splice.value(token)
+    new = context.cut(value, token[0].written, True)
+    if new == value:
+        keep(splice, token)
+    else:
+        splice.put(token, new, "clean")
+
+
+def shift(basic: Action) -> Action:
+    """DA and the date part of DT move by the person's days; what is no whole date goes the basic way."""
+
+    def act(splice: "Splice", token: "Token") -> None:
+        if token[4]:
+            splice.walk(token)
+            return
+        if token[0].written == "TM":
+            keep(splice, token)
+            return
+        value = splice.value(token).strip(_PADDING)
+        moved = [
+            _moved(part.strip(_PADDING), splice.context.subject.shift_days) for part in value.split(b"\\")
+        ]
+        if None in moved:
+            basic(splice, token)
+        else:
+            splice.put(token, b"\\".join(part or b"" for part in moved), "shift_date")
+
+    return act
+
+
+def _moved(value: bytes, days: int) -> bytes | None:
+    if not value:
+        return b""
+    if not _EXTENDED_DATES.match(value):
+        return None
+    moved = shift_date(value[:8].decode("ascii"), days)
+    return None if moved is None else moved.encode("ascii") + value[8:]
+
+
+def year_only(splice: "Splice", token: "Token") -> None:
+    """The year stays (HIPAA Safe Harbor), month and day become the first of January; times go."""
+    vr, value = token[0].written, splice.value(token).strip(_PADDING)
+    if not value:
+        keep(splice, token)
+    elif vr == "TM" or not re.match(rb"\d{4}", value):
+        empty_top(splice, token) if not splice.depth else empty(splice, token)
+    else:
+        splice.put(token, value[:4] + b"0101", "year_only")
+
+
+def age_cap(splice: "Splice", token: "Token") -> None:
+    """Ages over 89 years become 090Y."""
+    value = splice.value(token).strip(_PADDING)
+    match = re.fullmatch(rb"(\d{3})([DWMY])", value)
+    if match is None:
+        empty(splice, token) if value else keep(splice, token)
+    elif match[2] == b"Y" and int(match[1]) > 89:
+        splice.put(token, b"090Y", "age_cap")
+    else:
+        keep(splice, token)
+
+
+def with_value(vr: str, arguments: tuple[str, ...]) -> Action:
+    value = padded(vr, arguments[0].encode("utf-8"))
+
+    def act(splice: "Splice", token: "Token") -> None:
+        splice.put(token, value.rstrip(_PADDING), "replace_with_value")
+
+    return act
+
+
+def regexp(vr: str, arguments: tuple[str, ...]) -> Action:
+    pattern, new = re.compile(arguments[0]), arguments[1]
+
+    def act(splice: "Splice", token: "Token") -> None:
+        value = splice.value(token).strip(_PADDING).decode("utf-8", "surrogateescape")
+        splice.put(token, pattern.sub(new, value).encode("utf-8", "surrogateescape"), "regexp")
+
+    return act
+
+
+def allow(vr: str, arguments: tuple[str, ...]) -> Action:
+    """Listed values stay, every other is emptied (or made a dummy where one must stand)."""
+    listed = frozenset(argument.strip().encode("utf-8") for argument in arguments)
+
+    def act(splice: "Splice", token: "Token") -> None:
+        if splice.value(token).strip(_PADDING) in listed:
+            keep(splice, token)
+        else:
+            (empty if splice.depth else empty_top)(splice, token)
+
+    return act
+
+
+def compound(by_type: tuple[Action, Action, Action, Action]) -> tuple[Action, Action]:
+    """(top level, nested) of a compound action: by the attribute's Type, index 0 where that is unknown."""
+
+    def act(splice: "Splice", token: "Token") -> None:
+        by_type[splice.context.type_of(token[0].tag)](splice, token)
+
+    return act, by_type[0]
+
+
+# by Type: unknown, 1, 2, 3
+_COMPOUND: Final[Mapping[str, tuple[Action, Action]]] = {
+    "delete": (drop_top, drop),
+    "empty": (empty_top, empty),
+    "empty_or_replace": compound((dummy, dummy, empty, empty)),
+    "delete_or_empty": compound((empty, dummy, empty, drop)),
+    "delete_or_replace": compound((dummy, dummy, dummy, drop)),
+    "delete_or_empty_or_replace": compound((dummy, dummy, empty, drop)),
+    "delete_or_empty_or_replace_UID": (replace_uid, replace_uid),
+}
+_SIMPLE: Final[Mapping[str, Action]] = {
+    "nothing": nothing, "keep": keep, "replace": dummy, "replace_UID": replace_uid, "pseudonym": pseudonym,
+    "clean": text, "text": text, "year_only": year_only, "age_cap": age_cap, "walk": walk, "drop": drop,
+}  # fmt: skip
+_MADE: Final[Mapping[str, Factory]] = {"replace_with_value": with_value, "regexp": regexp, "allow": allow}
+_SAME: Final = {"deleteOrEmptyOrReplace": "delete_or_empty_or_replace"}
+
+
+def make(
+    name: str, vr: str, arguments: tuple[str, ...] = (), basic: str = "delete_or_empty"
+) -> tuple[Action, Action]:
+    """(top level, nested) functions of an action by its name; `basic` is where a malformed date goes."""
+    name = _SAME.get(name, name)
+    if name in _COMPOUND:
+        return _COMPOUND[name]
+    if name == "shift_date":
+        top, nested = make(basic, vr)
+        return shift(top), shift(nested)
+    action = _MADE[name](vr, arguments) if name in _MADE else _SIMPLE[name]
+    if vr == "SQ" and name in ("keep", "clean", "text"):
+        action = walk
+    return action, action

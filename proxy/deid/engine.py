@@ -1,0 +1,432 @@
+"""The engine: encoded bytes in, clean encoded bytes, a seal and a report out; fed in pieces.
+
+`Pass` follows one object through four stages: header (buffered, tokenised), bulk (pixel data, passed through),
+trailer (whatever follows them, buffered), done. The header is complete when pixel data start or `end()` says
+that nothing more comes; then `facts` are known, `settle()` rewrites it, and `take()` gives out clean bytes.
+Everything that cannot be parsed is Unreadable; anything unexpected becomes EngineFault: nothing passes by luck.
+"""
+
+import hashlib
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from proxy.deid import bigendian, marks, part10, seal
+from proxy.deid.bulk import Bulk
+from proxy.deid.context import Context, Hold, Subject
+from proxy.deid.errors import DeidError, EngineFault, TooLarge, Unreadable
+from proxy.deid.facts import Facts, gather
+from proxy.deid.gates import gates
+from proxy.deid.plan import MARKS, Plan
+from proxy.deid.recipe import Recipe
+from proxy.deid.report import Report
+from proxy.deid.rules import show, tag_number
+from proxy.deid.splice import Splice, make_element
+from proxy.deid.stream import More, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMPLICIT: Final = "1.2.840.10008.1.2"
+BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
+DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+_FIRST_LOOK: Final = 1 << 16
+_INFLATE_STEP: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    header: int = 64 << 20
+    inflated: int = 4 << 30
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Clean:
+    """What one object became."""
+
+    meta: bytes
+    rest: list[bytes | memoryview]
+    seal: bytes
+    report: Report
+    holds: tuple[Hold, ...]
+    values: Mapping[int, bytes]
+    header_digest: bytes
+    bulk_digest: bytes
+
+    def __repr__(self) -> str:
+        return "Clean(...)"
+
+
+class Engine:
+    """A compiled recipe. Immutable; any number of threads may begin passes."""
+
+    def __init__(self, recipe: Recipe, limits: Limits | None = None) -> None:
+        self.recipe = recipe
+        self.limits = limits or Limits()
+        self.plan = Plan(recipe)
+
+    def begin(self, transfer_syntax: str) -> "Pass":
+        return Pass(self, transfer_syntax)
+
+
+@contextmanager
+def _fail_closed() -> "Iterator[None]":
+    """Anything unexpected is our fault, said without values."""
+    try:
+        yield
+    except DeidError:
+        raise
+    except More as more:
+        raise Unreadable(f"the data set ends inside the element at offset {more.args[0]}") from None
+    except Exception as trouble:
+        raise EngineFault(f"de-identification failed: {type(trouble).__name__}") from None
+
+
+@dataclass(slots=True)
+class _Part:
+    """A buffer (header or trailer) on its way."""
+
+    raw: bytearray = field(default_factory=bytearray)
+    looked: int = 0  # size at the last, unsuccessful look
+    original: bytes = b""  # little endian
+    clean: bytes = b""
+    splice: Splice | None = None
+
+
+class Pass:
+    """One object on its way through. Feed it, settle it, take what is ready, finish it."""
+
+    def __init__(self, engine: Engine, transfer_syntax: str) -> None:
+        self._engine = engine
+        self._syntax = transfer_syntax
+        self._explicit = transfer_syntax != IMPLICIT
+        self._big = transfer_syntax == BIG_ENDIAN
+        self._wide = 12 if self._explicit else 8  # the head of the pixel data element
+        deflated = transfer_syntax == DEFLATED
+        self._inflate = zlib.decompressobj(-15) if deflated else None
+        self._deflate = zlib.compressobj(6, zlib.DEFLATED, -15) if deflated else None
+        self._inflated = 0
+        self._header, self._trailer = _Part(), _Part()
+        self._scan = Scan(engine.plan, self._explicit)
+        self._tail_scan: Scan | None = None
+        self._facts: Facts | None = None
+        self._bulk: Bulk | None = None
+        self._bulk_size = 0
+        self._bulk_hash = hashlib.sha256()
+        self._ready: list[bytes | memoryview] = []
+        self._context: Context | None = None
+        self._subject: Subject | None = None
+        self._holds: tuple[Hold, ...] = ()
+        self._ended = False
+        self._header_given = False
+        self._keeps = True  # copy bulk bytes, because views live only during feed
+
+    # Bytes come in
+
+    def feed(self, view: bytes | memoryview) -> None:
+        """The next bytes of the data set; the view may die after the call."""
+        if self._ended:
+            raise EngineFault("fed after the end")
+        with _fail_closed():
+            if self._inflate:
+                self._feed_deflated(view)
+            else:
+                self._accept(memoryview(view))
+
+    def _feed_deflated(self, view: bytes | memoryview) -> None:
+        inflate = self._inflate
+        assert inflate is not None  # noqa: S101 - for mypy
+        data: bytes | memoryview = view
+        while data and not inflate.eof:
+            try:
+                piece = inflate.decompress(data, _INFLATE_STEP)
+            except zlib.error:
+                raise Unreadable("the deflated data set cannot be inflated") from None
+            self._inflated += len(piece)
+            if self._inflated > self._engine.limits.inflated:
+                raise TooLarge("the deflated data set inflates beyond the limit")
+            self._accept(memoryview(piece))
+            data = inflate.unconsumed_tail
+
+    def _accept(self, view: memoryview) -> None:
+        while view:
+            if self._bulk is None:
+                view = self._more_header(view)
+            elif not self._bulk.done:
+                view = self._pass_bulk(view)
+            else:
+                self._more(self._trailer, view)
+                return
+
+    def _more(self, part: _Part, view: memoryview) -> None:
+        part.raw += view
+        if len(part.raw) > self._engine.limits.header:
+            raise TooLarge("the header is larger than the limit")
+
+    def _more_header(self, view: memoryview) -> memoryview:
+        """Buffer and look for pixel data; looks again only when there is twice as much."""
+        part = self._header
+        step = view[: max(_FIRST_LOOK, len(part.raw))]
+        self._more(part, step)
+        rest = view[len(step) :]
+        if len(part.raw) >= 2 * part.looked:
+            part.looked = len(part.raw)
+            try:
+                found = self._look()
+            except More:
+                return rest
+            if found:
+                self._start_bulk()
+        return rest
+
+    def _look(self) -> bool:
+        """Tokenise what is there; True if pixel data start in it."""
+        part, scan = self._header, self._scan
+        raw = bytes(part.raw)
+        if self._big:
+            turned, end = bigendian.turn(raw, True)
+            scan.run(turned)
+            scan.bulk_at = end if end < len(raw) else -1
+        else:
+            scan.run(raw)
+        part.original = scan.buf
+        if scan.bulk_at < 0:
+            return False
+        if len(raw) < scan.bulk_at + self._wide:
+            part.looked = 0
+            raise More(scan.bulk_at)
+        return True
+
+    def _start_bulk(self) -> None:
+        """The header is complete: pixel data start inside what was buffered."""
+        part, at = self._header, self._scan.bulk_at
+        raw = bytes(part.raw)
+        wide = self._wide
+        length = int.from_bytes(raw[at + wide - 4 : at + wide], "big" if self._big else "little")
+        self._bulk = Bulk(length)
+        part.original = self._scan.buf = part.original[:at]
+        part.raw = bytearray()
+        self._know()
+        self._emit(raw[at : at + wide])
+        self._accept(memoryview(raw)[at + wide :])
+
+    def _pass_bulk(self, view: memoryview) -> memoryview:
+        bulk = self._bulk
+        assert bulk is not None  # noqa: S101 - for mypy
+        used = bulk.take(view)
+        piece = view[:used]
+        self._bulk_hash.update(piece)
+        self._emit(bytes(piece) if self._keeps else piece)
+        return view[used:]
+
+    def _emit(self, piece: bytes | memoryview) -> None:
+        self._bulk_size += len(piece)
+        self._ready.append(piece)
+
+    def _know(self) -> None:
+        self._facts = gather(self._scan.buf, self._scan.tokens)
+
+    # What the caller learns and decides
+
+    def end(self) -> None:
+        """Nothing more comes: without pixel data, facts are known only now. finish() calls it too."""
+        if self._ended:
+            return
+        self._ended = True
+        with _fail_closed():
+            if self._inflate and not self._inflate.eof:
+                raise Unreadable("the deflated data set ends early")
+            if self._bulk is None:
+                if self._look():
+                    self._start_bulk()
+                else:
+                    self._know()
+            if self._bulk is not None and not self._bulk.done:
+                raise Unreadable("the data set ends inside the pixel data")
+
+    @property
+    def facts(self) -> Facts | None:
+        return self._facts
+
+    def settle(self, subject: Subject) -> tuple[Hold, ...]:
+        """De-identify the header; the gates that say no so far."""
+        facts = self._facts
+        if facts is None or self._subject is not None:
+            raise EngineFault("settled too early or twice")
+        self._subject = subject
+        with _fail_closed():
+            self._context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit)
+            self._rewrite(self._header, self._scan, first=True)
+            self._holds = gates(facts, self._engine.recipe)
+        return self._holds
+
+    def _rewrite(self, part: _Part, scan: Scan, first: bool) -> None:
+        context = self._context
+        assert context is not None  # noqa: S101 - for mypy
+        splice = Splice(part.original, scan.tokens, context)
+        inserts = self._inserts(scan) if first else []
+        index = 0
+        for tag, element in inserts:
+            at = _position(scan, tag)
+            stop = _token_at(scan, at)
+            splice.visit(index, stop)
+            splice.insert(at, element)
+            splice.counts[tag, "insert"] += 1
+            index = stop
+        splice.visit(index, len(scan.tokens))
+        part.splice = splice
+        part.clean = splice.finish()
+
+    def _inserts(self, scan: Scan) -> list[tuple[int, bytes]]:
+        """Elements that a clean image has though the original may not, in ascending order."""
+        recipe = self._engine.recipe
+        if not recipe.marks:
+            return []
+        standing = {token[0].tag: token for token in scan.tokens}
+        assert self._subject is not None and self._context is not None  # noqa: S101 - for mypy
+        explicit = self._explicit
+        for tag in {0x00100010, 0x00100020} - standing.keys():
+            self._context.note(tag, self._subject.pseudonym.encode())
+        found = [
+            (tag, make_element(tag, vr, self._subject.pseudonym.encode(), explicit))
+            for tag, vr in ((0x00100010, "PN"), (0x00100020, "LO"))
+            if tag not in standing
+        ]
+        old = standing.get(0x00120063)
+        method = marks.method(recipe, scan.buf[old[2] : old[3]] if old else b"")
+        found.append((0x00120062, make_element(0x00120062, "CS", b"YES", explicit)))
+        found.append((0x00120063, make_element(0x00120063, "LO", method, explicit)))
+        found.append((0x00120064, marks.code_sequence(marks.codes_of(recipe), explicit)))
+        found.append((0x00280303, make_element(0x00280303, "CS", marks.temporal(recipe), explicit)))
+        return found
+
+    # Clean bytes go out
+
+    def take(self) -> list[bytes | memoryview]:
+        """Clean bytes that are ready, each given once."""
+        if self._subject is None:
+            raise EngineFault("taken before it was settled")
+        ready, self._ready = self._ready, []
+        if not self._header_given:
+            ready.insert(0, self._outward(self._header.clean))
+            self._header_given = True
+        return self._packed(ready)
+
+    def _outward(self, clean: bytes) -> bytes:
+        return bigendian.turn(clean, False)[0] if self._big else clean
+
+    def _packed(self, ready: list[bytes | memoryview]) -> list[bytes | memoryview]:
+        if not self._deflate:
+            return ready
+        packed = [self._deflate.compress(piece) for piece in ready]
+        return [piece for piece in packed if piece]
+
+    def finish(self) -> Clean:
+        """After the last feed. Raises Unreadable if the data set is truncated."""
+        self.end()
+        if self._subject is None:
+            raise EngineFault("finished before it was settled")
+        with _fail_closed():
+            self._finish_trailer()
+            rest = self.take()
+            if self._deflate:
+                rest.append(self._deflate.flush())
+            return self._result(rest)
+
+    def _finish_trailer(self) -> None:
+        part = self._trailer
+        if not part.raw:
+            return
+        raw = bytes(part.raw)
+        part.original = bigendian.turn(raw, True)[0] if self._big else raw
+        self._tail_scan = Scan(self._engine.plan, self._explicit)
+        self._tail_scan.run(part.original)
+        if self._tail_scan.bulk_at >= 0:
+            raise Unreadable("pixel data stand in the data set twice")
+        self._rewrite(part, self._tail_scan, first=False)
+        self._ready.append(self._outward(part.clean))
+
+    def _result(self, rest: list[bytes | memoryview]) -> Clean:
+        facts, context = self._facts, self._context
+        assert facts is not None and context is not None  # noqa: S101 - for mypy
+        values = context.values
+        return Clean(
+            meta=part10.make_meta(
+                facts.sop_class_uid, values.get(0x00080018, b"").decode("ascii", "replace"), self._syntax
+            ),
+            rest=rest,
+            seal=self._seal(),
+            report=self._report(),
+            holds=self._holds,
+            values=MappingProxyType(values),
+            header_digest=self._header_digest(),
+            bulk_digest=self._bulk_hash.digest(),
+        )
+
+    def _seal(self) -> bytes:
+        head, tail = self._header, self._trailer
+        base = len(head.clean) + self._bulk_size
+        edits = head.splice.edits if head.splice else []
+        parts = [(head.original, edits, 0)]
+        if tail.splice:
+            parts.append((tail.original, tail.splice.edits, base))
+        whole = seal.fingerprint(head.original, tail.original)
+        return seal.make(parts, base + len(tail.clean), whole)
+
+    def _report(self) -> Report:
+        recipe, counts = self._engine.recipe, {}
+        for part in (self._header, self._trailer):
+            if part.splice:
+                for key, count in part.splice.counts.items():
+                    counts[key] = counts.get(key, 0) + count
+        return Report(
+            recipe.name, recipe.edition, tuple(sorted(recipe.options)), MappingProxyType(counts),
+            tuple(hold.code for hold in self._holds), codes=marks.codes_of(recipe),
+        )  # fmt: skip
+
+    def _header_digest(self) -> bytes:
+        digest = hashlib.sha256(b"".join(self._scan.pieces))
+        if self._tail_scan:
+            digest.update(b"".join(self._tail_scan.pieces))
+        return digest.digest()
+
+
+def _position(scan: Scan, tag: int) -> int:
+    """Where at the top level an element with this tag belongs."""
+    buf, starts = scan.buf, scan.starts
+    index = bisect_right(starts, tag, key=lambda at: tag_number(buf[at : at + 4]))
+    return starts[index] if index < len(starts) else len(buf)
+
+
+def _token_at(scan: Scan, at: int) -> int:
+    """Index of the first token that starts at or after this offset of the top level."""
+    low, high = 0, len(scan.tokens)
+    while low < high:
+        middle = (low + high) // 2
+        if scan.tokens[middle][1] < at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def deidentify(
+    data: bytes | memoryview, transfer_syntax: str, engine: Engine, subject: Callable[[Facts], Subject]
+) -> Clean:
+    """In one go; `Clean.rest` holds all of it, with pixel data as views of `data`."""
+    work = engine.begin(transfer_syntax)
+    work._keeps = False
+    work.feed(data)
+    work.end()
+    facts = work.facts
+    if facts is None:
+        raise EngineFault("no facts at the end")
+    work.settle(subject(facts))
+    return work.finish()
+
+
+__all__ = ["MARKS", "Clean", "Engine", "Facts", "Limits", "Pass", "deidentify", "show"]

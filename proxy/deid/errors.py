@@ -1,0 +1,25 @@
+"""Whose fault it is. Messages carry tags and offsets, never values."""
+
+
+class DeidError(Exception):
+    """Something kept an object from being de-identified or restored."""
+
+
+class Unreadable(DeidError):
+    """The sender's fault: the data set does not follow PS3.5 (C-STORE status 0xC000)."""
+
+
+class TooLarge(Unreadable):
+    """A bound was crossed: header size, depth, or inflated size."""
+
+
+class EngineFault(DeidError):
+    """Our fault: something unexpected; the object must not pass (C-STORE status 0x0110)."""
+
+
+class RecipeError(DeidError):
+    """A recipe that cannot mean anything: refused at load, with file and line."""
+
+
+class WrongSeal(DeidError):
+    """This seal does not belong to these bytes."""

@@ -1,0 +1,58 @@
+"""The original values that the caller needs before anything is changed: to find route, project and person."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from proxy.deid.charsets import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy.deid.stream import Token
+
+_FIELDS: Final = {
+    0x00100020: "patient_id", 0x00100021: "issuer", 0x00100010: "patient_name", 0x0020000D: "study_uid",
+    0x0020000E: "series_uid", 0x00080018: "sop_instance_uid", 0x00080016: "sop_class_uid",
+    0x00080060: "modality", 0x00080050: "accession_number", 0x00080005: "charset",
+    0x00280301: "burned_in_annotation", 0x00080008: "image_type", 0x00080064: "conversion_type",
+    0x00280008: "frames", 0x00080070: "manufacturer", 0x00081090: "model",
+}  # fmt: skip
+FACT_TAGS: Final = frozenset(_FIELDS)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Facts:
+    """Never logged: its repr shows nothing."""
+
+    patient_id: str = ""
+    issuer: str = ""
+    patient_name: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    sop_instance_uid: str = ""
+    sop_class_uid: str = ""
+    modality: str = ""
+    accession_number: str = ""
+    charset: str = ""
+    burned_in_annotation: str = ""
+    image_type: str = ""
+    conversion_type: str = ""
+    frames: str = ""
+    manufacturer: str = ""
+    model: str = ""
+
+    def __repr__(self) -> str:
+        return "Facts(...)"
+
+
+def gather(buf: bytes, tokens: "Sequence[Token]") -> Facts:
+    """From the tokens of the top level header."""
+    raw: dict[int, bytes] = {}
+    index, count = 0, len(tokens)
+    while index < count:
+        rule, _, start, end, link = tokens[index]
+        if rule.tag in _FIELDS and not link:
+            raw.setdefault(rule.tag, buf[start:end])
+        index = link or index + 1
+    charset = raw.get(0x00080005, b"")
+    return Facts(**{_FIELDS[tag]: decode(value, charset).strip(" \0\t\r\n") for tag, value in raw.items()})

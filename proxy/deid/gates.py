@@ -1,0 +1,60 @@
+"""Gates: what must not pass by itself, whatever the header's rules did."""
+
+from typing import Final
+
+from proxy.deid.context import Hold
+from proxy.deid.facts import Facts
+from proxy.deid.recipe import Recipe
+
+_SECONDARY: Final = "1.2.840.10008.5.1.4.1.1.7"
+_ULTRASOUND: Final = ("1.2.840.10008.5.1.4.1.1.3", "1.2.840.10008.5.1.4.1.1.6")
+_REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
+_DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
+_SCREEN: Final = frozenset(("SCREEN SAVE", "SCREENSHOT", "SCREEN", "DOSE_INFO", "REPORT", "FUSED", "SCANNED"))
+
+
+def gates(facts: Facts, recipe: Recipe) -> tuple[Hold, ...]:
+    """The gates that say no to this header."""
+    found = (_burned_in(facts, recipe), _document(facts, recipe), _report(facts, recipe))
+    return tuple(hold for hold in found if hold)
+
+
+def _burned_in(facts: Facts, recipe: Recipe) -> Hold | None:
+    if recipe.gate("burned-in") == "accept":
+        return None
+    reason = _burned_in_reason(facts)
+    return Hold("burned-in", reason) if reason else None
+
+
+def _burned_in_reason(facts: Facts) -> str:
+    declared = facts.burned_in_annotation.upper()
+    if declared == "YES":
+        return "Burned In Annotation says YES."
+    image_type = {part.strip().upper() for part in facts.image_type.split("\\")}
+    if image_type & _SCREEN:
+        return "Image Type names a screenshot, a dose sheet or the like."
+    if _is(facts.sop_class_uid, _SECONDARY):
+        return "A secondary capture often shows a screen with text."
+    if _is(facts.sop_class_uid, *_ULTRASOUND) or facts.modality == "US":
+        return "Ultrasound images often carry a banner with the name."
+    if facts.conversion_type.upper() in ("WSD", "DI", "SI", "DRW"):
+        return "Conversion Type says that this was a screen, a scan or a drawing."
+    return ""
+
+
+def _is(sop_class: str, *roots: str) -> bool:
+    return any(sop_class == root or sop_class.startswith(root + ".") for root in roots)
+
+
+def _document(facts: Facts, recipe: Recipe) -> Hold | None:
+    if recipe.gate("documents") in ("accept", "remove") or not facts.sop_class_uid.startswith(_DOCUMENTS):
+        return None
+    return Hold("document", "An encapsulated document cannot be cleaned.")
+
+
+def _report(facts: Facts, recipe: Recipe) -> Hold | None:
+    if recipe.gate("structured-reports") in ("clean", "remove") or not facts.sop_class_uid.startswith(
+        _REPORTS
+    ):
+        return None
+    return Hold("structured-report", "A structured report may name the person in its text.")

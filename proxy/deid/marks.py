@@ -1,0 +1,57 @@
+"""What is written into every clean image: that, how, and by which options it was de-identified (DESIGN 5)."""
+
+from typing import Final
+
+from proxy.deid.recipe import Recipe
+from proxy.deid.splice import make_element
+from proxy.deid.tables import method_codes
+
+_CODES: Final = {
+    "clean-graphics": "113103", "clean-structured-content": "113104", "clean-descriptors": "113105",
+    "full-dates": "113106", "modified-dates": "113107", "patient-characteristics": "113108", "device": "113109",
+    "uids": "113110", "safe-private": "113111", "institution": "113112",
+}  # fmt: skip
+_WEAKER: Final = frozenset(("keep", "regexp", "allow", "year_only", "clean", "shift_date"))
+METHOD: Final = "Postern"
+
+
+def codes_of(recipe: Recipe) -> tuple[str, ...]:
+    """113100 only where no rule is weaker than the table; 113102 is never claimed."""
+    if not recipe.edition:
+        return ()
+    weaker = (
+        recipe.unknown == "keep"
+        or recipe.private == "keep"
+        or any(line.action in _WEAKER for line in recipe.lines)
+    )
+    profile = () if weaker else ("113100",)
+    return (*profile, *sorted(_CODES[option] for option in recipe.options if option in _CODES))
+
+
+def temporal(recipe: Recipe) -> bytes:
+    if "full-dates" in recipe.options:
+        return b"UNMODIFIED"
+    return b"MODIFIED" if "modified-dates" in recipe.options else b"REMOVED"
+
+
+def method(recipe: Recipe, standing: bytes) -> bytes:
+    """Appended to what stands there, once."""
+    mine = f"{METHOD} {recipe.name} {recipe.edition}".strip().encode("utf-8")[:64]
+    values = [value for value in standing.split(b"\\") if value.strip(b" \0")]
+    return b"\\".join(values if mine in values else [*values, mine])
+
+
+def code_sequence(codes: tuple[str, ...], explicit: bool) -> bytes:
+    """(0012,0064) with one item per code, all of defined length."""
+    meanings = method_codes()
+    items = b"".join(_item(code, meanings[code], explicit) for code in codes)
+    return make_element(0x00120064, "SQ", items, explicit)
+
+
+def _item(code: str, meaning: str, explicit: bool) -> bytes:
+    body = (
+        make_element(0x00080100, "SH", code.encode("ascii"), explicit)
+        + make_element(0x00080102, "SH", b"DCM", explicit)
+        + make_element(0x00080104, "LO", meaning.encode("ascii"), explicit)
+    )
+    return b"\xfe\xff\x00\xe0" + len(body).to_bytes(4, "little") + body

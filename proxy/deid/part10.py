@@ -1,0 +1,59 @@
+"""Part 10 files: split one into its parts; write the meta group of a clean one."""
+
+from typing import Final, NamedTuple
+
+from proxy.deid.errors import Unreadable
+from proxy.deid.splice import make_element
+
+IMPLEMENTATION_CLASS_UID: Final = "2.25.120679641893348774678317643276973692606"
+IMPLEMENTATION_VERSION: Final = "POSTERN_1"
+_PREAMBLE: Final = 128
+
+
+class Part10(NamedTuple):
+    preamble: bytes
+    meta: bytes  # "DICM" and group 2, as they stand
+    syntax: str
+    dataset: memoryview
+
+
+def split(data: "bytes | memoryview") -> Part10:
+    """Raises Unreadable if this is no Part 10 file."""
+    view = memoryview(data)
+    if bytes(view[_PREAMBLE : _PREAMBLE + 4]) != b"DICM":
+        raise Unreadable("no Part 10 file: DICM is missing")
+    start = _PREAMBLE + 4
+    pos, syntax = start, ""
+    while pos + 8 <= len(view) and bytes(view[pos : pos + 2]) == b"\x02\x00":
+        element, length, value = _meta_element(view, pos)
+        if value + length > len(view):
+            raise Unreadable(f"the file meta ends early at offset {pos}")
+        if element == 0x0010:
+            syntax = bytes(view[value : value + length]).decode("ascii", "replace").strip(" \0")
+        pos = value + length
+    if not syntax:
+        raise Unreadable("the file meta names no transfer syntax")
+    return Part10(bytes(view[:_PREAMBLE]), bytes(view[_PREAMBLE:pos]), syntax, view[pos:])
+
+
+def _meta_element(view: memoryview, pos: int) -> tuple[int, int, int]:
+    element = int.from_bytes(view[pos + 2 : pos + 4], "little")
+    if bytes(view[pos + 4 : pos + 6]) in (b"OB", b"UN", b"UT", b"SQ", b"OW", b"UC", b"UR"):
+        return element, int.from_bytes(view[pos + 8 : pos + 12], "little"), pos + 12
+    return element, int.from_bytes(view[pos + 6 : pos + 8], "little"), pos + 8
+
+
+def make_meta(sop_class: str, sop_instance: str, syntax: str) -> bytes:
+    """A zero preamble, DICM, and a new group 2 that names no source."""
+    group = b"".join(
+        (
+            make_element(0x00020001, "OB", b"\0\1", True),
+            make_element(0x00020002, "UI", sop_class.encode("ascii", "replace"), True),
+            make_element(0x00020003, "UI", sop_instance.encode("ascii", "replace"), True),
+            make_element(0x00020010, "UI", syntax.encode("ascii", "replace"), True),
+            make_element(0x00020012, "UI", IMPLEMENTATION_CLASS_UID.encode(), True),
+            make_element(0x00020013, "SH", IMPLEMENTATION_VERSION.encode(), True),
+        )
+    )
+    length = make_element(0x00020000, "UL", len(group).to_bytes(4, "little"), True)
+    return b"\0" * _PREAMBLE + b"DICM" + length + group

@@ -1,0 +1,241 @@
+"""A recipe, compiled: for every tag and VR one Rule. Made once, shared by all threads, filled as it meets tags."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from proxy.deid import actions
+from proxy.deid.context import INDEXED
+from proxy.deid.dictionary import KEYWORDS, NAMING_TAGS, is_private, keyword_of, vr_of
+from proxy.deid.errors import Unreadable
+from proxy.deid.facts import FACT_TAGS
+from proxy.deid.recipe import Line, Recipe
+from proxy.deid.rules import (
+    ACT,
+    BULK,
+    DELIMITER,
+    LONG,
+    SEQUENCE,
+    UNDIGESTED,
+    Action,
+    Rule,
+    nothing,
+    show,
+    tag_number,
+)
+from proxy.deid.splice import LONG_VRS
+from proxy.deid.tables import profile
+
+SHORT_VRS: Final = frozenset(
+    (
+        "AE",
+        "AS",
+        "AT",
+        "CS",
+        "DA",
+        "DS",
+        "DT",
+        "FL",
+        "FD",
+        "IS",
+        "LO",
+        "LT",
+        "PN",
+        "SH",
+        "SL",
+        "SS",
+        "ST",
+        "TM",
+        "UI",
+        "UL",
+        "US",
+    )
+)
+PIXELS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+# What tells only how pixels are encoded: another transfer syntax may change it, the image stays the same
+ENCODING_ONLY: Final = frozenset(
+    (
+        0x00080001,
+        0x00280004,
+        0x00280006,
+        0x00282110,
+        0x00282112,
+        0x00282114,
+        0xFFFCFFFC,
+        0x7FE00001,
+        0x7FE00002,
+    )
+)
+WORDS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UR", "UT"))
+TIMES: Final = frozenset(("DA", "DT", "TM"))
+MEMORY: Final = 20_000  # keys that are remembered; a hostile sender cannot make it more
+
+_NAMES: Final = {
+    "X": "delete", "Z": "empty", "D": "replace", "K": "keep", "C": "clean", "U": "replace_UID",
+    "X/Z": "delete_or_empty", "X/D": "delete_or_replace", "Z/D": "empty_or_replace",
+    "X/Z/D": "delete_or_empty_or_replace", "X/Z/U": "delete_or_empty_or_replace_UID",
+}  # fmt: skip
+MARKS: Final = frozenset((0x00120062, 0x00120063, 0x00120064, 0x00280303))
+# The table's letter is Z or Z/D for these; we always say who it is now
+_PSEUDONYMS: Final = frozenset((0x00100010, 0x00100020))
+
+
+class Choice:
+    """What a recipe decided for an attribute, before the VR is known."""
+
+    __slots__ = ("arguments", "basic", "name", "source")
+
+    def __init__(
+        self, name: str, source: str, arguments: tuple[str, ...] = (), basic: str = "delete_or_empty"
+    ) -> None:
+        self.name = name
+        self.source = source  # 'rule', 'table', 'option', 'default'
+        self.arguments = arguments
+        self.basic = basic
+
+
+class Plan:
+    """The Lookup of one recipe."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._table = profile(recipe.edition) if recipe.edition else {}
+        self._exact: dict[int, Line] = {}
+        self._masks: list[Line] = []
+        for line in recipe.lines:
+            if line.target.path or line.target.creator:
+                continue
+            tag = line.target.tag
+            if tag is None:
+                self._masks.append(line)
+            else:
+                self._exact[tag] = line
+        self.explicit: dict[bytes, Rule] = {}
+        self.implicit: dict[bytes, Rule] = {}
+
+    # What a recipe decides
+
+    def choose(self, tag: int, vr: str) -> Choice:
+        return next(self._choices(tag, vr))
+
+    def _choices(self, tag: int, vr: str) -> Iterator[Choice]:
+        line = self._exact.get(tag) or next((line for line in self._masks if line.target.matches(tag)), None)
+        basic = _NAMES[self._code(tag).get("basic", "X/Z/D")]
+        if tag in MARKS and self.recipe.marks:
+            yield Choice("drop", "default")
+        if line:
+            yield Choice(line.action, "rule", line.arguments, basic)
+        if not self.recipe.edition:
+            yield Choice("keep", "default")
+        if tag in _PSEUDONYMS:
+            yield Choice("pseudonym", "table")
+        if tag & 0xFFFF == 0 or tag == 0xFFFCFFFC:
+            yield Choice("drop", "default")
+        if is_private(tag):
+            yield Choice("drop" if self.recipe.private == "remove" else "text", "default")
+        row = self._code(tag)
+        if row:
+            yield from self._by_table(row, vr, basic)
+        yield self._by_default(tag, vr)
+
+    def _code(self, tag: int) -> dict[str, str]:
+        text = f"{tag:08X}"
+        row = self._table.get(text)
+        if row is None and text[:2] in ("50", "60"):
+            row = self._table.get("50XXXXXX" if text[:2] == "50" else "60XX" + text[4:])
+        return dict(row or {})
+
+    def _by_table(self, row: dict[str, str], vr: str, basic: str) -> Iterator[Choice]:
+        wanted = {option: row[option] for option in self.recipe.options if option in row}
+        if "modified-dates" in wanted:
+            yield Choice("shift_date" if vr != "SQ" else "walk", "option", basic=basic)
+        if "C" in wanted.values():
+            yield Choice("clean", "option")
+        if "K" in wanted.values():
+            yield Choice(self._kept(vr), "option")
+        yield Choice(_NAMES[row["basic"]], "table")
+
+    @staticmethod
+    def _kept(vr: str) -> str:
+        return "walk" if vr == "SQ" else "text" if vr in WORDS else "keep"
+
+    def _by_default(self, tag: int, vr: str) -> Choice:
+        known = vr_of(tag)
+        if not known and self.recipe.unknown == "remove":
+            return Choice("drop", "default")
+        if known in TIMES or vr in TIMES:
+            return self._by_default_time()
+        if "UI" in (known, vr):
+            return Choice(
+                "keep" if tag in NAMING_TAGS or "uids" in self.recipe.options else "replace_UID", "default"
+            )
+        if "PN" in (known, vr) or known in ("AE", "UR"):
+            return Choice("delete_or_empty_or_replace", "default")
+        return Choice(self._kept(vr if vr != "UN" else known or "UN"), "default")
+
+    def _by_default_time(self) -> Choice:
+        if "full-dates" in self.recipe.options:
+            return Choice("keep", "option")
+        if "modified-dates" in self.recipe.options:
+            return Choice("shift_date", "option")
+        return Choice("delete_or_empty_or_replace", "default")
+
+    # What the scanner asks
+
+    def learn_explicit(self, key: bytes, pos: int) -> Rule:
+        tag, vr = tag_number(key), key[4:].decode("latin-1")
+        if tag == 0xFFFEE00D:
+            rule = DELIMITER
+        elif vr in SHORT_VRS or vr in LONG_VRS:
+            rule = self._rule(tag, vr, True)
+        else:
+            raise Unreadable(f"no VR that PS3.5 knows: {show(tag)} at offset {pos}")
+        if len(self.explicit) < MEMORY:
+            self.explicit[key] = rule
+        return rule
+
+    def learn_implicit(self, key: bytes, pos: int) -> Rule:
+        tag = tag_number(key)
+        if tag == 0xFFFEE00D:
+            rule = DELIMITER
+        elif tag >> 16 == 0xFFFE:
+            raise Unreadable(f"an item where an element belongs: {show(tag)} at offset {pos}")
+        else:
+            rule = self._rule(tag, vr_of(tag) or "UN", False)
+        if len(self.implicit) < MEMORY:
+            self.implicit[key] = rule
+        return rule
+
+    def as_sequence(self, rule: Rule) -> Rule:
+        """The rule of an element that turned out to be a sequence."""
+        return self._rule(rule.tag, rule.vr, rule.explicit, written="SQ")
+
+    def opaque(self, rule: Rule) -> Rule:
+        """The rule of a sequence hidden in UN that is none: it goes."""
+        action = actions.drop if self.recipe.edition else nothing
+        return Rule(rule.tag, rule.vr, "UN", ACT | LONG, rule.explicit, action, action)
+
+    def _rule(self, tag: int, vr: str, explicit: bool, written: str = "") -> Rule:
+        written = written or (vr if vr != "UN" else vr_of(tag) or "UN")
+        choice = self.choose(tag, written)
+        top, nested = actions.make(choice.name, written, choice.arguments, choice.basic)
+        code = self._bits(tag, vr, written, explicit, top, nested)
+        return Rule(tag, vr, written, code, explicit, top, nested)
+
+    @staticmethod
+    def _bits(tag: int, vr: str, written: str, explicit: bool, top: Action, nested: Action) -> int:
+        code = 0
+        if explicit and vr in LONG_VRS:
+            code |= LONG
+        if written == "SQ":
+            code |= SEQUENCE
+        elif tag in PIXELS:
+            code |= BULK
+        if tag in ENCODING_ONLY or tag & 0xFFFF == 0:
+            code |= UNDIGESTED
+        plain = top in (actions.walk, nothing) or (
+            top is actions.keep and not (tag in INDEXED or tag in FACT_TAGS)
+        )
+        return code if plain else code | ACT
+
+
+__all__ = ["KEYWORDS", "Choice", "Plan", "keyword_of"]

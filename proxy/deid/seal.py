@@ -1,0 +1,126 @@
+"""The seal: everything that was removed or changed, in one compressed, self-contained piece of bytes.
+
+Layout (little endian), deflated as a whole after the one-byte version: clean length, then per edit the gap of
+clean bytes since the last edit, the clean bytes it replaces, the original bytes it brings back, and its path;
+then the paths; then the original bytes. It is not encrypted: the caller does that with the person's key.
+"""
+
+import hashlib
+import zlib
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+from proxy.deid.errors import WrongSeal
+from proxy.deid.splice import Edit, Path
+
+VERSION: Final = b"\x01"
+_HEAD: Final = Struct("<QI16sII")
+_STEP: Final = Struct("<IiI")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Piece:
+    """One edit, read back: at this clean offset, `size` clean bytes stand for the original ones."""
+
+    at: int
+    size: int
+    original: bytes
+    path: tuple[tuple[int, int], ...]
+
+
+def _paths(edits: Sequence[Edit]) -> "tuple[array[int], bytes]":
+    """Each edit's path as a number, and the table of paths: (parent's number, tag, item)."""
+    numbers: dict[int, int] = {}
+    steps: list[bytes] = []
+    keep: list[Path] = []  # keeps the tuples alive, so that their ids stay theirs
+
+    def number(path: Path) -> int:
+        if path is None:
+            return 0
+        known = numbers.get(id(path))
+        if known is None:
+            parent = number(path[0])
+            steps.append(_STEP.pack(path[1], path[2], parent))
+            keep.append(path)
+            known = numbers[id(path)] = len(steps)
+        return known
+
+    return array("I", [number(edit[4]) for edit in edits]), b"".join(steps)
+
+
+def make(parts: Sequence[tuple[bytes, Sequence[Edit], int]], clean_size: int, whole: bytes) -> bytes:
+    """parts: (original buffer, its edits, clean offset of the buffer); whole: what the result must hash to."""
+    gaps, sizes, lengths, originals = array("Q"), array("I"), array("I"), list[bytes]()
+    every: list[Edit] = []
+    last = 0
+    for buf, edits, base in parts:
+        for edit in sorted(edits, key=_order):
+            at = edit[0] + base
+            gaps.append(at - last)
+            sizes.append(edit[1])
+            lengths.append(edit[3] - edit[2])
+            originals.append(buf[edit[2] : edit[3]])
+            last = at + edit[1]
+            every.append(edit)
+    numbers, table = _paths(every)
+    head = _HEAD.pack(clean_size, len(every), whole, len(table), 0)
+    body = b"".join(
+        (head, gaps.tobytes(), sizes.tobytes(), lengths.tobytes(), numbers.tobytes(), table, *originals)
+    )
+    return VERSION + zlib.compress(body, 1)
+
+
+def _order(edit: Edit) -> int:
+    return edit[0]
+
+
+def read(seal: bytes) -> tuple[int, bytes, list[Piece]]:
+    """(clean size, hash of the original header and trailer, pieces). Raises WrongSeal."""
+    if seal[:1] != VERSION:
+        raise WrongSeal("this is no seal of a version we know")
+    try:
+        body = memoryview(zlib.decompress(memoryview(seal)[1:]))
+        return _parse(body)
+    except (zlib.error, ValueError, IndexError) as trouble:
+        raise WrongSeal("the seal cannot be read") from trouble
+
+
+def _column(code: str, data: memoryview, at: int, count: int) -> "tuple[array[int], int]":
+    column: array[int] = array(code)
+    size = column.itemsize * count
+    column.frombytes(data[at : at + size])
+    return column, at + size
+
+
+def _parse(body: memoryview) -> tuple[int, bytes, list[Piece]]:
+    clean_size, count, whole, table_size, _ = _HEAD.unpack_from(body)
+    gaps, at = _column("Q", body, _HEAD.size, count)
+    sizes, at = _column("I", body, at, count)
+    lengths, at = _column("I", body, at, count)
+    numbers, at = _column("I", body, at, count)
+    paths = _read_paths(body[at : at + table_size])
+    at += table_size
+    pieces, clean = [], 0
+    for gap, size, length, number in zip(gaps, sizes, lengths, numbers, strict=True):
+        clean += gap
+        pieces.append(Piece(clean, size, bytes(body[at : at + length]), paths[number]))
+        clean += size
+        at += length
+    return clean_size, whole, pieces
+
+
+def _read_paths(table: memoryview) -> list[tuple[tuple[int, int], ...]]:
+    paths: list[tuple[tuple[int, int], ...]] = [()]
+    for tag, item, parent in _STEP.iter_unpack(table):
+        paths.append((*paths[parent], (tag, item)))
+    return paths
+
+
+def fingerprint(*buffers: bytes) -> bytes:
+    digest = hashlib.sha256()
+    for buffer in buffers:
+        digest.update(buffer)
+    return digest.digest()[:16]

@@ -1,0 +1,163 @@
+"""The second pass: visit the tokens, let each rule act, copy everything between them as it is.
+
+Output grows as slices of the original and replacements. Every change leaves an *edit* (where in the clean
+bytes, how many clean bytes, which original bytes, under which path): the seal is made of nothing else, so
+whatever is changed here can be restored. `delta` is how far clean offsets are ahead of original ones; a
+sequence or item of defined length whose children moved it gets its length corrected, as one more edit.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from struct import Struct
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from proxy.deid.errors import EngineFault
+from proxy.deid.rules import Rule, show, tag_bytes
+
+if TYPE_CHECKING:
+    from proxy.deid.context import Context
+    from proxy.deid.stream import Token
+
+_PUT_LENGTH: Final = Struct("<I").pack_into
+_OPEN: Final = b"\xff\xff\xff\xff"
+_SPACE_PADDED: Final = frozenset(
+    ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT")
+)
+LONG_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
+
+Path: TypeAlias = "tuple[Path, int, int] | None"  # (parent, sequence tag, item number)
+Edit: TypeAlias = (
+    "tuple[int, int, int, int, Path]"  # clean offset, clean length, original start and end, path
+)
+
+
+class Splice:
+    """One buffer being rewritten."""
+
+    __slots__ = (
+        "at", "buf", "context", "counts", "delta", "depth", "edits", "out", "path", "run", "texts", "tokens",
+    )  # fmt: skip
+
+    def __init__(self, buf: bytes, tokens: "Sequence[Token]", context: "Context") -> None:
+        self.buf = buf
+        self.tokens = tokens
+        self.context = context
+        self.out = bytearray()
+        self.run = 0  # original offset up to which out is complete
+        self.delta = 0
+        self.depth = 0
+        self.at = 0  # index of the token that acts now
+        self.path: Path = None
+        self.edits: list[Edit] = []
+        self.counts: Counter[tuple[int, str]] = Counter()
+        self.texts: list[tuple[Token, Path]] = []
+
+    def visit(self, first: int, last: int) -> None:
+        """Let the rules of tokens[first:last] act, in order."""
+        tokens, top = self.tokens, self.depth == 0
+        while first < last:
+            token = tokens[first]
+            rule, link = token[0], token[4]
+            self.at = first
+            (rule.action if top else rule.nested)(self, token)
+            first = link or first + 1
+
+    def walk(self, token: "Token") -> None:
+        """Keep a sequence, and visit its items."""
+        _, _, value, _, last = token
+        rule, before, outer = token[0], self.delta, self.path
+        index = self.at + 1
+        self.depth += 1
+        while index < last:
+            _, at, number, _, link = self.tokens[index]
+            self.path = (outer, rule.tag, number)
+            inner = self.delta
+            self.visit(index + 1, link)
+            if self.delta != inner:
+                self._correct(at + 4, inner)
+            index = link
+        self.depth -= 1
+        self.path = outer
+        if self.delta != before:
+            self._correct(value - 4, before)
+
+    def _correct(self, at: int, before: int) -> None:
+        """The length field at `at` covers bytes that grew or shrank since `delta` was `before`."""
+        old = self.buf[at : at + 4]
+        if old == _OPEN:
+            return
+        length = int.from_bytes(old, "little") + self.delta - before
+        if length < 0:
+            raise EngineFault("a length went below zero")
+        _PUT_LENGTH(self.out, at + before, length)
+        self.edits.append((at + before, 4, at, at + 4, self.path))
+
+    def replace(self, start: int, end: int, new: bytes) -> None:
+        """Original bytes [start:end) become new."""
+        edits, out = self.edits, self.out
+        if not new and self.run == start and edits:
+            at, size, begin, stop, path = edits[-1]
+            if not size and stop == start and path is self.path:
+                edits[-1] = (at, 0, begin, end, path)
+                self.run = end
+                self.delta -= end - start
+                return
+        out += self.buf[self.run : start]
+        out += new
+        edits.append((start + self.delta, len(new), start, end, self.path))
+        self.run = end
+        self.delta += len(new) - (end - start)
+
+    def drop(self, token: "Token") -> None:
+        self.counts[token[0].tag, "delete"] += 1
+        self.replace(token[1], token[3], b"")
+
+    def put(self, token: "Token", value: bytes, done: str) -> None:
+        """The same element with another value, padded as its VR asks."""
+        rule, start, begin, end, _ = token
+        new = encode(rule, value)
+        if not self.depth:
+            self.context.note(rule.tag, value)
+        if new != self.buf[start:end]:
+            self.counts[rule.tag, done] += 1
+            self.replace(start, end, new)
+
+    def insert(self, at: int, new: bytes) -> None:
+        self.replace(at, at, new)
+
+    def value(self, token: "Token") -> bytes:
+        return self.buf[token[2] : token[3]]
+
+    def finish(self) -> bytes:
+        self.out += self.buf[self.run :]
+        self.run = len(self.buf)
+        return bytes(self.out)
+
+
+def padded(vr: str, value: bytes) -> bytes:
+    if len(value) % 2 == 0:
+        return value
+    return value + (b" " if vr in _SPACE_PADDED else b"\0")
+
+
+def encode(rule: Rule, value: bytes) -> bytes:
+    """An element in the form (explicit or implicit) that its rule was found by."""
+    return encode_element(rule.raw, rule.vr if rule.explicit else "", padded(rule.written, value))
+
+
+def encode_element(raw: bytes, vr: str, value: bytes) -> bytes:
+    """vr is empty for implicit VR; the value is padded already."""
+    if not vr:
+        return raw + len(value).to_bytes(4, "little") + value
+    if vr in LONG_VRS:
+        return raw + vr.encode() + b"\0\0" + len(value).to_bytes(4, "little") + value
+    if len(value) > 0xFFFE:
+        raise EngineFault(f"a value grew beyond what its VR can hold at {raw.hex()}")
+    return raw + vr.encode() + len(value).to_bytes(2, "little") + value
+
+
+def make_element(tag: int, vr: str, value: bytes, explicit: bool) -> bytes:
+    return encode_element(tag_bytes(tag), vr if explicit else "", padded(vr, value))
+
+
+__all__ = ["Edit", "Path", "Splice", "encode", "encode_element", "make_element", "padded", "show"]

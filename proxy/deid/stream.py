@@ -1,0 +1,265 @@
+"""Tokenise an encoded data set without decoding its values.
+
+One pass over the bytes finds every element at every depth, checks that all lengths fit, collects a canonical
+form for the digest, and notes a *token* only where a rule wants something: (rule, start, value, end, link).
+Sequences and items bracket their children: their link is the index after their last child; an item's token
+carries the item's number where others carry the start of the value. A sequence in which nothing is wanted leaves no token at all, so the second
+pass (splice.py) touches only what changes.
+
+Explicit and implicit little endian are walked here; big endian is turned around before (bigendian.py) and
+deflated data inflated (engine.py). Whatever cannot be parsed raises Unreadable. `More` means that the bytes
+end inside an element: while data are still coming that is patience, at the end it is a truncated data set.
+"""
+
+import hashlib
+from struct import Struct
+from struct import error as StructError
+from typing import Final, TypeAlias
+
+from proxy.deid.errors import TooLarge, Unreadable
+from proxy.deid.rules import ACT, BULK, END, ITEM, LONG, SEQUENCE, UNDIGESTED, Lookup, Rule
+
+DEPTH: Final = 64
+OPEN: Final = 0xFFFFFFFF
+LARGE_VALUE: Final = 0xFFFF  # from here on a value enters the digest as its own hash
+ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
+ITEM_END: Final = b"\xfe\xff\x0d\xe0"
+SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
+
+_SHORT: Final = Struct("<6sH").unpack_from
+_IMPLICIT: Final = Struct("<4sI").unpack_from
+_U32: Final = Struct("<I").unpack_from
+_MARK: Final = {True: b"\xfe\xff\x00\xe0\x00\x00", False: b"\xfe\xff\xdd\xe0\x00\x00"}
+
+Token: TypeAlias = "tuple[Rule, int, int, int, int]"
+
+
+class More(Exception):
+    """The bytes end inside the element that starts at this offset."""
+
+
+def place(buf: bytes, pos: int) -> str:
+    """Tag and offset of the element at pos, for messages."""
+    if pos + 4 > len(buf):
+        return f"offset {pos}"
+    group, element = buf[pos + 1] << 8 | buf[pos], buf[pos + 3] << 8 | buf[pos + 2]
+    return f"({group:04X},{element:04X}) at offset {pos}"
+
+
+class Scan:
+    """One buffer being tokenised."""
+
+    __slots__ = ("buf", "bulk_at", "explicit", "lookup", "pieces", "starts", "tokens")
+
+    def __init__(self, lookup: Lookup, explicit: bool) -> None:
+        self.lookup = lookup
+        self.explicit = explicit
+        self.buf = b""
+        self.tokens: list[Token] = []
+        self.pieces: list[bytes] = []  # the canonical form: tag, low half of the length, value
+        self.starts: list[int] = []  # where top level elements start
+        self.bulk_at = -1  # where pixel data start at the top level
+
+    def run(self, buf: bytes) -> None:
+        """Tokenise buf from its start; raises More if it ends inside an element."""
+        self.buf, self.bulk_at = buf, -1
+        self.tokens, self.pieces, self.starts = [], [], []
+        walk = self._explicit if self.explicit else self._implicit
+        try:
+            walk(0, len(buf), False, 0)
+        except (StructError, IndexError) as trouble:
+            raise Unreadable("the data set cannot be tokenised") from trouble
+
+    def _explicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912
+        buf, tokens, add = self.buf, self.tokens, self.pieces.append
+        get, learn = self.lookup.explicit.get, self.lookup.learn_explicit
+        note = self.starts.append if depth == 0 else None
+        while pos < end:
+            if pos + 8 > end:
+                raise More(pos)
+            key, length = _SHORT(buf, pos)
+            rule = get(key) or learn(key, pos)
+            code = rule.code
+            if note:
+                note(pos)
+            if code <= ACT:  # a short element: by far the most
+                after = pos + 8 + length
+                if after > end:
+                    raise More(pos)
+                if code:
+                    tokens.append((rule, pos, pos + 8, after, 0))
+                add(rule.raw)
+                add(buf[pos + 6 : after])
+                pos = after
+                continue
+            if code & END:
+                if not is_open or depth == 0:
+                    raise Unreadable(f"a delimiter where none belongs: {place(buf, pos)}")
+                return pos + 8
+            if code & LONG:
+                if pos + 12 > end:
+                    raise More(pos)
+                value, length = pos + 12, _U32(buf, pos + 8)[0]
+            else:
+                value = pos + 8
+            if code & BULK and depth == 0:
+                self.bulk_at = pos
+                self.starts.pop()
+                return pos
+            pos = self._large(rule, pos, value, length, end, depth, True)
+        if is_open or pos != end:
+            raise More(pos)
+        return pos
+
+    def _implicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:
+        buf, tokens, add = self.buf, self.tokens, self.pieces.append
+        get, learn = self.lookup.implicit.get, self.lookup.learn_implicit
+        note = self.starts.append if depth == 0 else None
+        while pos < end:
+            if pos + 8 > end:
+                raise More(pos)
+            key, length = _IMPLICIT(buf, pos)
+            rule = get(key) or learn(key, pos)
+            code = rule.code
+            if note:
+                note(pos)
+            if code <= ACT and length <= LARGE_VALUE:
+                value = pos + 8
+                after = value + length
+                if after > end:
+                    raise More(pos)
+                if code:
+                    tokens.append((rule, pos, value, after, 0))
+                add(buf[pos : pos + 6])
+                add(buf[value:after])
+                pos = after
+                continue
+            if code & END:
+                if not is_open or depth == 0:
+                    raise Unreadable(f"a delimiter where none belongs: {place(buf, pos)}")
+                return pos + 8
+            if code & BULK and depth == 0:
+                self.bulk_at = pos
+                self.starts.pop()
+                return pos
+            pos = self._large(rule, pos, pos + 8, length, end, depth, False)
+        if is_open or pos != end:
+            raise More(pos)
+        return pos
+
+    def _large(
+        self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int, explicit: bool
+    ) -> int:
+        """A long, nested, undefined or undigested element."""
+        buf = self.buf
+        code = rule.code
+        if code & SEQUENCE:
+            if rule.vr == "UN" and length != OPEN:
+                return self._hidden_sequence(rule, pos, value, length, end, depth)
+            return self._sequence(rule, pos, value, length, end, depth, explicit and rule.vr != "UN")
+        if length == OPEN:
+            if code & BULK or (explicit and rule.vr != "UN"):
+                return self._fragments(rule, pos, value, end)
+            # PS3.5 6.2.2: UN (or an implicit unknown) of undefined length is a sequence in implicit little endian
+            return self._sequence(self.lookup.as_sequence(rule), pos, value, length, end, depth, False)
+        after = value + length
+        if after > end:
+            raise More(pos)
+        if code & ACT:
+            self.tokens.append((rule, pos, value, after, 0))
+        if not code & UNDIGESTED:
+            self._digest(rule.raw, buf[value:after])
+        return after
+
+    def _hidden_sequence(self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int) -> int:
+        """A public sequence in VR UN: walked if it is one, else opaque (and then dropped)."""
+        if value + length > end:
+            raise More(pos)
+        tokens, pieces = len(self.tokens), len(self.pieces)
+        try:
+            return self._sequence(rule, pos, value, length, end, depth, False)
+        except (More, Unreadable):
+            del self.tokens[tokens:], self.pieces[pieces:]
+        after = value + length
+        self.tokens.append((self.lookup.opaque(rule), pos, value, after, 0))
+        self._digest(rule.raw, self.buf[value:after])
+        return after
+
+    def _digest(self, raw: bytes, value: bytes) -> None:
+        size = len(value)
+        if size > LARGE_VALUE:
+            value = hashlib.sha256(value).digest()
+            size = OPEN
+        self.pieces.append(raw)
+        self.pieces.append((size & 0xFFFF).to_bytes(2, "little"))
+        self.pieces.append(value)
+
+    def _sequence(
+        self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int, explicit: bool
+    ) -> int:
+        if depth >= DEPTH:
+            raise TooLarge(f"nested deeper than {DEPTH} levels: {place(self.buf, pos)}")
+        is_open = length == OPEN
+        if not is_open:
+            if value + length > end:
+                raise More(pos)
+            end = value + length
+        self.pieces.append(rule.raw)
+        self.pieces.append(_MARK[True])
+        tokens = self.tokens
+        mine = len(tokens)
+        tokens.append((rule, pos, value, 0, 0))
+        after = self._items(value, end, is_open, depth + 1, explicit)
+        if len(tokens) == mine + 1 and not rule.code & ACT:
+            del tokens[mine:]
+        else:
+            tokens[mine] = (rule, pos, value, after, len(tokens))
+        self.pieces.append(_MARK[False])
+        return after
+
+    def _items(self, pos: int, end: int, is_open: bool, depth: int, explicit: bool) -> int:
+        buf, tokens = self.buf, self.tokens
+        number = 0
+        walk = self._explicit if explicit else self._implicit
+        while pos < end:
+            if pos + 8 > end:
+                raise More(pos)
+            tag, length = _IMPLICIT(buf, pos)
+            if tag == ITEM_TAG:
+                value = pos + 8
+                stop = end if length == OPEN else value + length
+                if stop > end:
+                    raise More(pos)
+                self.pieces.append(ITEM_TAG)
+                mine = len(tokens)
+                tokens.append((ITEM, pos, number, 0, 0))
+                after = walk(value, stop, length == OPEN, depth)
+                if len(tokens) == mine + 1:
+                    del tokens[mine:]
+                else:
+                    tokens[mine] = (ITEM, pos, number, after, len(tokens))
+                number += 1
+                pos = after
+            elif tag == SEQUENCE_END and is_open:
+                return pos + 8
+            else:
+                raise Unreadable(f"no item where one belongs: {place(buf, pos)}")
+        if is_open or pos != end:
+            raise More(pos)
+        return pos
+
+    def _fragments(self, rule: Rule, pos: int, value: int, end: int) -> int:
+        """Encapsulated pixel data below the top level (an icon)."""
+        buf, at = self.buf, value
+        while at + 8 <= end:
+            tag, length = _IMPLICIT(buf, at)
+            at += 8
+            if tag == SEQUENCE_END:
+                if rule.code & ACT:
+                    self.tokens.append((rule, pos, value, at, 0))
+                self._digest(rule.raw, buf[value:at])
+                return at
+            if tag != ITEM_TAG or length == OPEN:
+                raise Unreadable(f"no fragment where one belongs: {place(buf, at - 8)}")
+            at += length
+        raise More(pos)
