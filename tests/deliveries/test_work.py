@@ -1,0 +1,330 @@
+"""Whole deliveries: claim, parcel, agent, finish; with threads, restarts and surprises."""
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test import override_settings
+from django.utils import timezone
+
+from proxy.deliveries import agents, ledger, queue, work
+from proxy.deliveries.agents import Acknowledge, Agent, KeepGoing
+from proxy.deliveries.models import Attempt, Delivery
+from proxy.deliveries.outcomes import Delivered, Outcome, TryLater, fold
+from proxy.deliveries.parcel import Parcel
+from proxy.deliveries.work import Workers
+from proxy.routing.models import Destination
+from proxy.studies import lifecycle as study_life
+from proxy.studies.models import Revision
+from tests.deliveries.builders import a_folder, a_peer, a_revision, files_of, opened, place_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ready(study: int, *destinations: Destination, images: int = 3) -> Revision:
+    """A released revision with files, waiting for each destination."""
+    revision = a_revision(study, images, destinations=destinations)
+    files_of(revision)
+    opened(revision, *destinations, now=timezone.now())
+    return revision
+
+
+def use(monkeypatch: pytest.MonkeyPatch, **mine: Agent) -> None:
+    monkeypatch.setattr(work, "AGENTS", {**agents.AGENTS, **mine})
+
+
+def take_all(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+    acknowledge(sorted(parcel.ordinals))
+    return Delivered()
+
+
+@contextmanager
+def running(workers: Workers) -> Iterator[Workers]:
+    workers.start()
+    try:
+        yield workers
+    finally:
+        assert workers.stop(30)
+
+
+def eventually(true: Callable[[], bool], within: float = 20) -> None:
+    end = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_study_comes_out_in_the_folder(data: Path) -> None:
+    revision = ready(1, a_folder())
+    assert work.deliver_one(timezone.now())
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.acknowledged) == ("delivered", 3)
+    for instance in revision.instances.all():
+        below = (
+            Path(revision.study.patient) / revision.study.uid / instance.series.uid / f"{instance.uid}.dcm"
+        )
+        assert (data / "outbox" / below).read_bytes() == place_of(instance).read_bytes()
+    revision.refresh_from_db()
+    assert revision.state == study_life.DELIVERED
+    assert not work.deliver_one(timezone.now())
+
+
+def test_a_late_image_goes_out_alone_in_its_own_revision(data: Path) -> None:
+    outbox = a_folder(as_zip=True)
+    ready(1, outbox)
+    work.deliver_one(timezone.now())
+    second = a_revision(1, 1, number=2, destinations=(outbox,))
+    files_of(second)
+    opened(second, outbox, now=timezone.now())
+    work.deliver_one(timezone.now())
+    assert sorted(path.name for path in (data / "outbox").rglob("*.zip")) == [
+        "2.25.4711.1-1.zip",
+        "2.25.4711.1-2.zip",
+    ]
+
+
+def test_a_missing_file_is_never_delivered__promise_3() -> None:
+    files_of(revision := ready(1, a_folder()))[1].unlink()
+    work.deliver_one(timezone.now())
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.acknowledged) == ("refused", 2)
+    assert "cannot be read" in delivery.reason
+    files_of(revision)
+    Delivery.objects.update(state="waiting")
+    work.deliver_one(timezone.now())
+    delivery.refresh_from_db()
+    assert delivery.state == "delivered"
+
+
+def test_a_retry_sends_only_what_was_not_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[frozenset[int]] = []
+
+    def half(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        sent.append(parcel.ordinals)
+        first = min(parcel.ordinals)
+        acknowledge([first])
+        return (
+            Delivered() if len(parcel.ordinals) == 1 else TryLater("The association was lost.", timedelta(0))
+        )
+
+    use(monkeypatch, folder=half)
+    ready(1, a_folder(), images=3)
+    while work.deliver_one(timezone.now()):
+        pass
+    assert sent == [{0, 1, 2}, {1, 2}, {2}]
+    assert Delivery.objects.get().state == "delivered"
+    assert list(Attempt.objects.order_by("pk").values_list("acknowledged", flat=True)) == [1, 1, 1]
+
+
+def test_the_storage_folder_being_away_is_nobodys_refusal(data: Path) -> None:
+    ready(1, a_folder())
+    (data / "studies").rename(data / "elsewhere")
+    work.deliver_one(timezone.now())
+    delivery = Delivery.objects.get()
+    assert delivery.state == "waiting"
+    assert "storage folder" in delivery.reason
+    assert Destination.objects.get().failures == 0
+
+
+def test_a_surprise_keeps_the_progress_and_tells_nothing_it_quotes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def surprise(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        acknowledge([0])
+        raise RuntimeError("Example^Ada")
+
+    use(monkeypatch, folder=surprise)
+    ready(1, a_folder())
+    work.deliver_one(timezone.now())
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.acknowledged) == ("waiting", 1)
+    assert "RuntimeError" in delivery.reason
+    assert "surprise" in caplog.text
+    assert "Ada" not in caplog.text + delivery.reason
+
+
+def test_a_hiccup_of_the_database_loses_no_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest, calls = queue.progress, []
+
+    def hiccup(*args: object) -> bool:
+        calls.append(args)
+        if len(calls) == 1:
+            raise DatabaseError("locked")
+        return honest(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(queue, "progress", hiccup)
+    monkeypatch.setattr(work, "BATCH", 1)
+    use(monkeypatch, folder=take_all)
+    ready(1, a_folder())
+    work.deliver_one(timezone.now())
+    assert Delivery.objects.get().state == "delivered"
+
+
+def test_acknowledgements_are_written_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest, sizes = queue.progress, []
+
+    def counted(claim: queue.Claim, ordinals: list[int]) -> bool:
+        sizes.append(len(ordinals))
+        return honest(claim, ordinals)
+
+    def one_by_one(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        for ordinal in sorted(parcel.ordinals):
+            acknowledge([ordinal])
+        return Delivered()
+
+    monkeypatch.setattr(queue, "progress", counted)
+    monkeypatch.setattr(work, "BATCH_SECONDS", 60)
+    use(monkeypatch, folder=one_by_one)
+    ready(1, a_folder(), images=150)
+    work.deliver_one(timezone.now())
+    assert sizes == [64, 64, 22]
+    assert Delivery.objects.get().state == "delivered"
+
+
+@override_settings(DELIVERY_LEASE=1)
+def test_the_heartbeat_holds_the_claim_longer_than_one_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    rescued: list[int] = []
+
+    def slow(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        end = time.monotonic() + 2.5
+        while time.monotonic() < end and keep_going():
+            rescued.append(queue.rescue(timezone.now()))
+            time.sleep(0.05)
+        return take_all(parcel, acknowledge, keep_going)
+
+    use(monkeypatch, folder=slow)
+    ready(1, a_folder())
+    work.deliver_one(timezone.now())
+    assert sum(rescued) == 0
+    assert Delivery.objects.get().state == "delivered"
+
+
+@override_settings(DELIVERY_LEASE=1)
+def test_an_agent_stops_when_its_claim_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def robbed(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        Delivery.objects.update(token="another's")
+        eventually(lambda: not keep_going())
+        acknowledge([0])
+        return fold(parcel.ordinals, [], interrupted=True)
+
+    use(monkeypatch, folder=robbed)
+    ready(1, a_folder())
+    work.deliver_one(timezone.now())
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.token, delivery.acknowledged) == ("claimed", "another's", 0)
+
+
+# --- workers --------------------------------------------------------------------------------------
+
+
+def test_workers_empty_the_queue_and_the_books_balance__promise_4() -> None:
+    folders = [a_folder(f"outbox-{n}") for n in range(3)]
+    for study in range(6):
+        ready(study, *folders)
+    with running(Workers(4, idle=0.05)):
+        eventually(lambda: not Delivery.objects.exclude(state="delivered").exists())
+    assert all((line.received, line.delivered, line.difference) == (18, 18, 0) for line in ledger.balance())
+    assert Attempt.objects.count() == 18
+
+
+def test_a_destination_that_hangs_costs_the_others_one_worker__promise_10(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = threading.Event()
+
+    def hangs(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        free.wait(30)
+        return take_all(parcel, acknowledge, keep_going)
+
+    use(monkeypatch, dimse=hangs)
+    dead, outbox = a_peer(), a_folder()
+    for study in range(5):
+        ready(study, dead, outbox)
+    with running(Workers(2, idle=0.05)):
+        eventually(lambda: Delivery.objects.filter(destination=outbox, state="delivered").count() == 5)
+        assert Delivery.objects.filter(destination=dead, state="claimed").count() == 1
+        free.set()
+
+
+def test_a_dead_destination_rests_and_burns_none_of_its_queue__promise_10(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def dead(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        return TryLater("The peer does not answer; check that it runs.")
+
+    use(monkeypatch, dimse=dead)
+    archive, outbox = a_peer(), a_folder()
+    for study in range(8):
+        ready(study, archive, outbox)
+    with running(Workers(2, idle=0.05)):
+        eventually(lambda: Delivery.objects.filter(destination=outbox, state="delivered").count() == 8)
+        eventually(lambda: Attempt.objects.filter(delivery__destination=archive).count() == 3)
+    archive.refresh_from_db()
+    assert archive.failures == 3
+    assert archive.rests_until is not None
+    assert set(Delivery.objects.filter(destination=archive).values_list("state", flat=True)) == {"waiting"}
+
+
+def test_stopping_ends_between_two_images_and_the_next_start_goes_on__promise_12(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started = threading.Event()
+
+    def patient(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        acknowledge([min(parcel.ordinals)])
+        started.set()
+        eventually(lambda: not keep_going())
+        return fold(parcel.ordinals, [], interrupted=True)
+
+    use(monkeypatch, folder=patient)
+    ready(1, a_folder())
+    with running(Workers(1, idle=0.05)):
+        assert started.wait(20)
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.acknowledged) == ("waiting", 1)
+    assert delivery.next_try_at <= timezone.now()
+    assert Destination.objects.get().failures == 0
+
+
+def test_a_claim_of_a_dead_worker_is_rescued_by_another__promise_12() -> None:
+    ready(1, a_folder())
+    queue.claim(timezone.now(), "of a worker that died")
+    Delivery.objects.update(lease_until=timezone.now())
+    with override_settings(DELIVERY_PAUSE=0), running(Workers(1, idle=0.05)):
+        eventually(lambda: Delivery.objects.get().state == "delivered")
+    assert sorted(Attempt.objects.values_list("outcome", flat=True)) == ["delivered", "lost"]
+
+
+def test_trouble_with_the_database_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest, broken = queue.claim, [True, True]
+
+    def shaky(*args: object) -> object:
+        if broken:
+            broken.pop()
+            raise DatabaseError("gone")
+        return honest(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(queue, "claim", shaky)
+    ready(1, a_folder())
+    with running(Workers(1, idle=0.05)):
+        eventually(lambda: Delivery.objects.get().state == "delivered")
+
+
+def connections_open() -> int:
+    wrappers = (thing for thing in gc.get_objects() if isinstance(thing, BaseDatabaseWrapper))
+    return sum(wrapper.connection is not None for wrapper in wrappers)
+
+
+def test_workers_leave_no_connection_behind() -> None:
+    ready(1, a_folder())
+    before = connections_open()
+    with running(Workers(4, idle=0.05)):
+        eventually(lambda: Delivery.objects.get().state == "delivered")
+    assert connections_open() <= before
