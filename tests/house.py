@@ -73,6 +73,12 @@ class House:
         self.running.append(process)
         return process
 
+    def empty_database(self) -> None:
+        """As on a new machine; SQLite's lies in `data`."""
+        if self.env.get("DATABASE_ENGINE") == "postgresql":
+            _ask(self.env, f"DROP DATABASE {self.env['POSTGRES_DB']} WITH (FORCE)")
+            _ask(self.env, f"CREATE DATABASE {self.env['POSTGRES_DB']}")
+
     def close(self) -> None:
         for process in reversed(self.running):
             if process.poll() is None:

@@ -5,13 +5,13 @@ Every command that needs the house calls `prepare` and may be the first one, on 
 
 import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
+from proxy.management.folders import make_folders
 from proxy.management.turn import only_one
 from proxy.routing import site
 from proxy.storage.keys import KeysMissing
@@ -36,14 +36,6 @@ def prepare(*, first_site: bool = True, admin: bool = False) -> Prepared:
         return Prepared(new_keys, _prepare_database(first_site, admin))
     except OperationalError as error:
         raise CommandError(unreachable()) from error
-
-
-def make_folders() -> None:
-    for folder in _folders():
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise CommandError(f"The folder {folder} cannot be made: {error.strerror}.") from None
 
 
 def unreachable() -> str:
@@ -72,11 +64,6 @@ def announce(prepared: Prepared) -> list[str]:
     if prepared.admin_password:
         lines.append(f"Log in as {ADMIN} with {prepared.admin_password} (shown once; change it at once).")
     return lines
-
-
-def _folders() -> list[Path]:
-    folders = [settings.DATA_DIR, settings.DICOM_STORAGE_DIR, settings.DICOM_LOG_DIR, settings.ARCHIVE_DIR]
-    return folders + ([settings.DATABASE_PATH.parent] if settings.DATABASE_ENGINE == "sqlite" else [])
 
 
 def _keys() -> list[str]:

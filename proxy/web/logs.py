@@ -108,7 +108,6 @@ def _safe(value: object) -> object:
 
 def _file(path: Path, process: str) -> logging.Handler:
     try:
-        settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handler = RotatingFileHandler(
             path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, delay=True, encoding="utf-8"

@@ -27,7 +27,7 @@ class EscrowTrouble(Exception):
 
 def fingerprints(key_dir: Path) -> dict[str, str]:
     """Show whether two sets of keys are the same, and nothing of the keys. Raises KeysMissing."""
-    return {name: _fingerprint(keys.read_bytes(key_dir, name)) for name in COMPARED}
+    return {name: _fingerprint(keys.read(key_dir, name)[0].encode("ascii")) for name in COMPARED}
 
 
 def write(key_dir: Path, target: Path, passphrase: str) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.commands.migrate import Command as Migrate
 
-from proxy.management.start import make_folders
+from proxy.management.folders import make_folders
 from proxy.management.turn import only_one
 
 

@@ -8,12 +8,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from proxy.management import start
 from proxy.management.backups import escrow, restoring
 from proxy.management.backups.archive import Damaged
 from proxy.management.backups.databases import DatabaseTrouble
 from proxy.management.backups.escrow import EscrowTrouble
 from proxy.management.backups.restoring import CannotRestore
+from proxy.management.folders import make_folders
 from proxy.management.people import actor, passphrase
 from proxy.management.turn import only_one
 from proxy.storage.keys import KeysMissing
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(
         self, *args: Any, archive: Path, keys: Path | None, passphrase_file: Path | None, **options: Any
     ) -> None:
-        start.make_folders()
+        make_folders()
         try:
             if keys:
                 escrow.put_back(keys, settings.KEY_DIR, passphrase(passphrase_file))

@@ -1,0 +1,161 @@
+"""Promise 8 and 9 across machines: a backup without keys, a restore onto an empty machine."""
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.house import House
+
+pytestmark = pytest.mark.journey
+
+MEET = """
+from proxy.management.start import prepare
+from proxy.routing.models import Project
+from proxy.vault.pseudonyms import person_for
+prepare()
+project = Project.objects.get(name="default")
+for patient_id in ("AE-4711-XQ", "BS-0815-ZK"):
+    known = person_for(project.pk, "", patient_id, {"PatientName": "Exampleova^Adalberta"}, "1.2.3")
+    print(project.pk, known.pseudonym)
+"""
+LOOK_UP = """
+from proxy.vault.reidentify import Principal, identity_of
+print(identity_of(Principal("test", lambda permission: True), "{pseudonym}", {project}, "a test").patient_id)
+"""
+FORGET = """
+from proxy.vault.forget import forget
+from proxy.vault.reidentify import Principal
+forget(Principal("test", lambda permission: True), "{pseudonym}", {project}, "asked for")
+"""
+MARKS = """
+from proxy.audit.models import Entry
+print(*Entry.objects.order_by("sequence").values_list("action", flat=True))
+"""
+
+
+def say(house: House, script: str) -> str:
+    done = house.command("shell", "--no-imports", "-c", script)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def empty(house: House) -> None:
+    """A new machine: neither data nor keys, and an empty database."""
+    for folder in (house.data, house.keys):
+        shutil.rmtree(folder)
+    house.empty_database()
+
+
+def run(house: House, *words: str) -> str:
+    done = house.command(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def backed_up(house: House, tmp_path: Path) -> tuple[House, Path, str, list[str]]:
+    """A house with two persons and an image, backed up, its keys put aside; project and pseudonyms."""
+    run(house, "migrate")
+    lines = [line.split() for line in say(house, MEET).splitlines()]
+    image = house.data / "studies" / "1" / "2.25.1" / "image.dcm"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"clean" * 1000)
+    archive = tmp_path / "house.tar"
+    run(house, "backup", str(archive))
+    shutil.copytree(house.keys, tmp_path / "aside")
+    return house, archive, lines[0][0], [line[1] for line in lines]
+
+
+def test_no_key_lies_in_a_backup(backed_up: tuple[House, Path, str, list[str]]) -> None:
+    house, archive, _, _ = backed_up
+    whole = archive.read_bytes()
+    secrets = [file.read_bytes().strip() for file in house.keys.iterdir() if file.suffix in {".key", ".keys"}]
+    assert len(secrets) == 4
+    assert not any(secret in whole for secret in secrets)
+    with tarfile.open(archive) as tar:
+        assert "studies/1/2.25.1/image.dcm" in tar.getnames()
+
+
+def test_after_a_restore_an_authorised_look_up_works(backed_up: tuple[House, Path, str, list[str]]) -> None:
+    house, archive, project, (ada, _) = backed_up
+    empty(house)
+    shutil.copytree(archive.parent / "aside", house.keys)
+    run(house, "restore", str(archive))
+    assert say(house, LOOK_UP.format(pseudonym=ada, project=project)) == "AE-4711-XQ"
+    assert (house.data / "studies/1/2.25.1/image.dcm").read_bytes() == b"clean" * 1000
+    assert "backup.restored" in say(house, MARKS)
+
+
+def test_without_the_keys_nothing_does(backed_up: tuple[House, Path, str, list[str]]) -> None:
+    house, archive, project, (ada, _) = backed_up
+    empty(house)
+    refused = house.command("restore", str(archive))
+    assert refused.returncode == 1
+    assert "put it back from escrow" in refused.stderr
+    shutil.copytree(archive.parent / "aside", house.keys, dirs_exist_ok=True)
+    run(house, "restore", str(archive))
+    shutil.rmtree(house.keys)
+    blind = house.command("shell", "--no-imports", "-c", LOOK_UP.format(pseudonym=ada, project=project))
+    assert blind.returncode != 0
+    assert "AE-4711-XQ" not in blind.stdout + blind.stderr
+
+
+def test_other_keys_than_those_of_the_backup_are_refused(
+    backed_up: tuple[House, Path, str, list[str]],
+) -> None:
+    house, archive, _, _ = backed_up
+    empty(house)
+    say(house, "from proxy.management.start import prepare; prepare()")
+    refused = house.command("restore", str(archive))
+    assert refused.returncode == 1
+    assert "not those of this backup" in refused.stderr
+
+
+def test_keys_travel_under_a_passphrase(backed_up: tuple[House, Path, str, list[str]]) -> None:
+    house, archive, project, (ada, _) = backed_up
+    words, sealed = archive.parent / "passphrase", archive.parent / "keys.sealed"
+    words.write_text("correct horse battery staple\n")
+    run(house, "backup", "--keys", str(sealed), "--passphrase-file", str(words))
+    masters = (house.keys / "master.keys").read_bytes().strip()
+    assert masters not in sealed.read_bytes()
+    empty(house)
+    words.write_text("wrong horse battery staple")
+    wrong = house.command("restore", str(archive), "--keys", str(sealed), "--passphrase-file", str(words))
+    assert "passphrase is wrong" in wrong.stderr
+    words.write_text("correct horse battery staple")
+    run(house, "restore", str(archive), "--keys", str(sealed), "--passphrase-file", str(words))
+    assert say(house, LOOK_UP.format(pseudonym=ada, project=project)) == "AE-4711-XQ"
+
+
+def test_a_restore_remembers_who_was_forgotten_since(backed_up: tuple[House, Path, str, list[str]]) -> None:
+    house, archive, project, (ada, ben) = backed_up
+    say(house, FORGET.format(pseudonym=ada, project=project))
+    shutil.copy(house.keys / "forgotten", archive.parent / "aside")
+    empty(house)
+    shutil.copytree(archive.parent / "aside", house.keys)
+    run(house, "restore", str(archive))
+    gone = house.command("shell", "--no-imports", "-c", LOOK_UP.format(pseudonym=ada, project=project))
+    assert gone.returncode != 0
+    assert say(house, LOOK_UP.format(pseudonym=ben, project=project)) == "BS-0815-ZK"
+
+
+def test_a_damaged_backup_changes_nothing(backed_up: tuple[House, Path, str, list[str]]) -> None:
+    house, archive, _, _ = backed_up
+    empty(house)
+    shutil.copytree(archive.parent / "aside", house.keys)
+    whole = archive.read_bytes()
+    for damaged in (whole.replace(b"cleanclean", b"cleanClean", 1), whole[: len(whole) // 2]):
+        archive.write_bytes(damaged)
+        refused = house.command("restore", str(archive))
+        assert refused.returncode == 1
+        assert not (house.data / "studies").exists()
+        assert [name for name in house.data.iterdir() if name.name.startswith(".restore")] == []
+
+
+def test_a_house_in_use_is_not_overwritten(backed_up: tuple[House, Path, str, list[str]]) -> None:
+    house, archive, project, (ada, _) = backed_up
+    refused = house.command("restore", str(archive))
+    assert "in use" in refused.stderr
+    assert say(house, LOOK_UP.format(pseudonym=ada, project=project)) == "AE-4711-XQ"
