@@ -24,8 +24,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connections, transaction
 
+from proxy.audit.actions import RELEASED
+from proxy.audit.record import record
 from proxy.deliveries import queue
 from proxy.deliveries.work import Workers
 from proxy.network.door import Door
@@ -69,10 +71,12 @@ def settle(now: datetime) -> int:
 
 def _release(revision: Revision, now: datetime) -> None:
     mine = Revision.objects.filter(pk=revision.pk, study__held_at=None)
-    if revision.route.review:
-        LIFE.move(mine, "ask")
-    else:
-        LIFE.move(mine, "release", released_at=now)
+    with transaction.atomic():
+        if revision.route.review:
+            LIFE.move(mine, "ask")
+        elif LIFE.move(mine, "release", released_at=now):
+            detail = {"revision": revision.number, "images": revision.total}
+            record(RELEASED, actor="settle", subject=revision.study.uid, detail=detail)
 
 
 def open_deliveries(revision: Revision, now: datetime) -> int:
