@@ -23,14 +23,18 @@ class Unconvertible(Exception):
     """The peer does not take the stored transfer syntax, and we cannot decode it."""
 
 
+class NotPart10(ValueError):
+    """The file does not begin as PS3.10 7.1 says."""
+
+
 def data_set_offset(file: BinaryIO) -> int:
-    """Behind preamble, DICM and the group 0002, whose length is its first element. Raises ValueError."""
+    """Behind preamble, DICM and the group 0002, whose length is its first element. Raises NotPart10."""
     head = file.read(144)
     if len(head) < 144 or head[128:132] != b"DICM":
-        raise ValueError("not a Part 10 file")
+        raise NotPart10("not a Part 10 file")
     group, element, vr, _, length = _GROUP_LENGTH.unpack(head[132:144])
     if (group, element, vr) != (2, 0, b"UL"):
-        raise ValueError("the file meta information has no group length")
+        raise NotPart10("the file meta information has no group length")
     return 144 + int(length)
 
 
