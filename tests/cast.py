@@ -126,7 +126,7 @@ def _pixels(ds: Dataset, size: int, seed: int) -> None:
     ds["PixelData"].VR = "OW"
 
 
-def ct(plan: StudyPlan = StudyPlan(), instance: int = 1, *, series: int = 1, size: int = 64) -> Dataset:  # noqa: B008 - frozen
+def ct(plan: StudyPlan = StudyPlan(), instance: int = 1, *, series: int = 1, size: int = 64) -> Dataset:
     ds = _common(plan, CTImageStorage, "CT", instance, series)
     ds.KVP = 120
     ds.RescaleIntercept = -1024
@@ -142,7 +142,7 @@ def ct(plan: StudyPlan = StudyPlan(), instance: int = 1, *, series: int = 1, siz
 
 def mr(
     plan: StudyPlan = StudyPlan(number=2), instance: int = 1, *, series: int = 1, size: int = 64
-) -> Dataset:  # noqa: B008
+) -> Dataset:
     ds = _common(plan, MRImageStorage, "MR", instance, series)
     ds.ScanningSequence, ds.SequenceVariant, ds.ScanOptions = "SE", "NONE", ""
     ds.MRAcquisitionType, ds.EchoTime, ds.RepetitionTime, ds.EchoTrainLength = "2D", 15, 500, 1
@@ -152,7 +152,7 @@ def mr(
 
 def pet(
     plan: StudyPlan = StudyPlan(number=3), instance: int = 1, *, series: int = 1, size: int = 64
-) -> Dataset:  # noqa: B008
+) -> Dataset:
     """A PET slice from which SUV can be computed: weight, injected dose, injection and acquisition time."""
     ds = _common(plan, PositronEmissionTomographyImageStorage, "PT", instance, series)
     ds.ImageType = ["ORIGINAL", "PRIMARY"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import override_settings
@@ -36,8 +37,8 @@ def route() -> Route:
     return made
 
 
-def arrival(route: Route, uid: str = "2.25.1", **changes: object) -> Arrival:
-    facts: dict[str, object] = {
+def arrival(route: Route, uid: str = "2.25.1", **changes: Any) -> Arrival:
+    facts: dict[str, Any] = {
         "project_id": route.project_id,
         "route_id": route.pk,
         "destination_ids": tuple(route.destinations.values_list("pk", flat=True)),
@@ -58,7 +59,7 @@ def arrival(route: Route, uid: str = "2.25.1", **changes: object) -> Arrival:
         "received_at": NOON,
         "quiet_at": NOON + QUIET,
     }
-    return Arrival(**{**facts, **changes})  # type: ignore[arg-type]
+    return Arrival(**{**facts, **changes})
 
 
 def states() -> list[str]:
@@ -148,7 +149,7 @@ def test_storing_the_same_instance_twice_is_as_once(route: Route) -> None:
     ],
 )
 def test_the_same_uid_with_other_content_is_never_overwritten(
-    route: Route, changes: dict[str, object], fate: Conflict
+    route: Route, changes: dict[str, Any], fate: Conflict
 ) -> None:
     index.place([arrival(route)])
     assert index.place([arrival(route, path="1/other.dcm", **changes)]) == [fate]
