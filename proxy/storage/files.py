@@ -139,8 +139,15 @@ def _open_new(part: Path) -> int:
     try:
         return os.open(part, flags, 0o600)
     except FileNotFoundError:
-        part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(part.parent)
         return os.open(part, flags, 0o600)
+
+
+def _make_folder(folder: Path) -> None:
+    """Every new one closed to others, which `mkdir(parents=True)` does for the last one only."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _rest(waiting: list[memoryview], written: int) -> list[memoryview]:

@@ -1,0 +1,170 @@
+"""Promise 2: a file is whole under its name, or it is not there."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.storage import files
+from proxy.storage.errors import AlreadyThere, StorageFull
+from proxy.storage.files import publish_many, remove, stage, sweep
+
+
+def everything(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def test_promise_2_nothing_is_seen_before_commit(tmp_path: Path) -> None:
+    staged = stage(tmp_path, "study/image.dcm")
+    staged.write([b"half"])
+    assert not (tmp_path / "study/image.dcm").exists()
+    staged.write([b" and half"])
+    assert staged.commit().read_bytes() == b"half and half"
+    assert everything(tmp_path) == ["study/image.dcm"]
+    assert staged.size == 13
+
+
+def test_a_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = stage(tmp_path, "deep/er/image").commit()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "deep").stat().st_mode & 0o777 == 0o700
+
+
+def test_promise_2_a_name_that_is_taken_is_never_overwritten(tmp_path: Path) -> None:
+    stage(tmp_path, "image").commit()
+    (tmp_path / "image").write_bytes(b"first")
+    with stage(tmp_path, "image") as second, pytest.raises(AlreadyThere):
+        second.write([b"second"])
+        second.commit()
+    assert (tmp_path / "image").read_bytes() == b"first"
+    assert everything(tmp_path) == ["image"]
+
+
+def test_where_links_are_not_known_a_rename_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_link(*names: Any) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", no_link)
+    assert stage(tmp_path, "image").commit().exists()
+    with pytest.raises(AlreadyThere):
+        stage(tmp_path, "image").commit()
+    assert everything(tmp_path) == ["image"]
+
+
+def test_leaving_without_commit_leaves_nothing(tmp_path: Path) -> None:
+    with stage(tmp_path, "image") as staged:
+        staged.write([b"x"])
+    assert everything(tmp_path) == []
+    staged.discard()
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../image", "a/../../image", "", "."])
+def test_a_name_outside_of_the_root_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="below its root"):
+        stage(tmp_path, name)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=30), st.integers(1, 50))
+def test_short_writes_lose_nothing(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], most: int
+) -> None:
+    whole = os.writev
+
+    def short(handle: int, buffers: list[memoryview]) -> int:
+        return whole(handle, [b"".join(buffers)[:most]])
+
+    folder = tmp_path_factory.mktemp("short")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "writev", short)
+        patch.setattr(files, "MOST_BUFFERS", 3)
+        staged = stage(folder, "image")
+        assert staged.write(pieces) == len(b"".join(pieces))
+    assert staged.commit().read_bytes() == b"".join(pieces)
+
+
+def test_more_buffers_than_the_system_takes_at_once(tmp_path: Path) -> None:
+    staged = stage(tmp_path, "image")
+    staged.write([bytes([n % 251]) for n in range(5000)])
+    assert staged.commit().read_bytes() == bytes(n % 251 for n in range(5000))
+
+
+def test_many_files_are_published_with_each_folder_fsynced_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    publish_many([stage(tmp_path, f"study/image-{n}") for n in range(5)])
+    assert synced == [tmp_path / "study", tmp_path]
+    assert len(everything(tmp_path)) == 5
+
+
+def test_of_many_files_all_are_published_or_none(tmp_path: Path) -> None:
+    (tmp_path / "image-3").write_bytes(b"taken")
+    staged = [stage(tmp_path, f"image-{n}") for n in range(5)]
+    with pytest.raises(AlreadyThere):
+        publish_many(staged)
+    assert everything(tmp_path) == ["image-3"]
+
+
+@pytest.mark.parametrize("call", ["open", "writev", "fsync", "link"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_promise_11_a_full_disk_is_said_as_such_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
+) -> None:
+    def full(*given: Any, **more: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    def write_one() -> None:
+        with stage(tmp_path, "image") as staged:
+            staged.write([b"x"])
+            staged.commit()
+
+    with monkeypatch.context() as patch, pytest.raises(StorageFull) as caught:
+        patch.setattr(os, call, full)
+        write_one()
+    assert caught.value.status == 0xA700
+    assert everything(tmp_path) == []
+
+
+def test_other_trouble_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NotADirectoryError):
+        stage(tmp_path, "file/image")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from proxy.storage.files import stage
+staged = stage(Path(sys.argv[1]), "study/image")
+staged.write([b"x" * 100000])
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_promise_2_what_a_killed_process_leaves_is_swept_later(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, cwd=Path(__file__).parents[2])
+    [left] = everything(tmp_path)
+    assert left.endswith(".part")
+    assert sweep(tmp_path, older_than=60) == 0
+    assert sweep(tmp_path, older_than=60, now=time.time() + 61) == 1
+    assert everything(tmp_path) == []
+
+
+def test_sweeping_leaves_whole_files_alone(tmp_path: Path) -> None:
+    stage(tmp_path, "image").commit()
+    assert sweep(tmp_path, older_than=0, now=time.time() + 10) == 0
+    assert everything(tmp_path) == ["image"]
+
+
+def test_removing_twice_is_as_once(tmp_path: Path) -> None:
+    path = stage(tmp_path, "image").commit()
+    assert remove(path)
+    assert not remove(path)
