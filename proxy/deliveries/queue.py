@@ -83,6 +83,11 @@ def claim(now: datetime, token: str) -> Claim | None:
     return None
 
 
+def is_due(now: datetime) -> bool:
+    """There is something to claim."""
+    return bool(_open_destinations(now, pace()))
+
+
 def _due(now: datetime) -> "QuerySet[Delivery]":
     """A study that was held after its release stays where it is until a person sets it free."""
     return Delivery.objects.filter(state=WAITING, next_try_at__lte=now, revision__study__held_at=None)

@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 from django.utils import timezone
 
-from proxy.deliveries import agents, ledger, queue, work
+from proxy.deliveries import agents, attempt, ledger, queue, work
 from proxy.deliveries.agents import Acknowledge, Agent, KeepGoing
 from proxy.deliveries.models import Attempt, Delivery
 from proxy.deliveries.outcomes import Delivered, Outcome, TryLater, fold
@@ -37,7 +37,7 @@ def ready(study: int, *destinations: Destination, images: int = 3) -> Revision:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, **mine: Agent) -> None:
-    monkeypatch.setattr(work, "AGENTS", {**agents.AGENTS, **mine})
+    monkeypatch.setattr(attempt, "AGENTS", {**agents.AGENTS, **mine})
 
 
 def take_all(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
@@ -160,7 +160,7 @@ def test_a_hiccup_of_the_database_loses_no_acknowledgement(monkeypatch: pytest.M
         return honest(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(queue, "progress", hiccup)
-    monkeypatch.setattr(work, "BATCH", 1)
+    monkeypatch.setattr(attempt, "BATCH", 1)
     use(monkeypatch, folder=take_all)
     ready(1, a_folder())
     work.deliver_one(timezone.now())
@@ -180,7 +180,7 @@ def test_acknowledgements_are_written_in_batches(monkeypatch: pytest.MonkeyPatch
         return Delivered()
 
     monkeypatch.setattr(queue, "progress", counted)
-    monkeypatch.setattr(work, "BATCH_SECONDS", 60)
+    monkeypatch.setattr(attempt, "BATCH_SECONDS", 60)
     use(monkeypatch, folder=one_by_one)
     ready(1, a_folder(), images=150)
     work.deliver_one(timezone.now())
@@ -270,6 +270,26 @@ def test_a_dead_destination_rests_and_burns_none_of_its_queue__promise_10(
     assert archive.failures == 3
     assert archive.rests_until is not None
     assert set(Delivery.objects.filter(destination=archive).values_list("state", flat=True)) == {"waiting"}
+
+
+def test_when_all_workers_are_at_slow_deliveries_a_spare_one_joins__promise_10(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = threading.Event()
+
+    def slow(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        free.wait(30)
+        return take_all(parcel, acknowledge, keep_going)
+
+    use(monkeypatch, dimse=slow)
+    peers = [a_peer(f"PEER{n}") for n in range(2)]
+    ready(1, *peers)
+    with running(Workers(2, idle=0.05, patience=0.2)):
+        eventually(lambda: Delivery.objects.filter(state="claimed").count() == 2)
+        ready(2, a_folder())
+        eventually(lambda: Delivery.objects.filter(state="delivered").count() == 1)
+        free.set()
+        eventually(lambda: not Delivery.objects.exclude(state="delivered").exists())
 
 
 def test_stopping_ends_between_two_images_and_the_next_start_goes_on__promise_12(
