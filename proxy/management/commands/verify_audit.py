@@ -1,0 +1,51 @@
+"""Was anything done to the audit?"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from proxy.audit.verify import Report, verify
+from proxy.management.start import prepare
+from proxy.management.teaching import TeachingCommand
+from proxy.storage.keys import KeysMissing
+
+
+class Command(TeachingCommand):
+    help = (
+        "Read every audit entry again: edited, deleted, inserted, moved or cut-off entries are named. "
+        "Exit code 1 if the chain is not whole."
+    )
+    examples = ("verify_audit", "verify_audit --anchors /mnt/elsewhere/anchors.jsonl")
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--anchors", type=Path, metavar="FILE", help="how far the chain reached, kept elsewhere"
+        )
+        parser.add_argument("--json", action="store_true", help="the verdict as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        prepare()
+        if options["anchors"] and not options["anchors"].is_file():
+            raise CommandError(f"There is no file {options['anchors']}.")
+        report = self._report(options["anchors"])
+        self._json(report) if options["json"] else self._lines(report)
+        if not report.ok:
+            sys.exit(1)
+
+    def _report(self, anchors: Path | None) -> Report:
+        try:
+            return verify(anchors)
+        except KeysMissing as missing:
+            raise CommandError(str(missing)) from None
+
+    def _lines(self, report: Report) -> None:
+        self.stdout.write(report.sentence())
+        for finding in report.findings[1:]:
+            self.stdout.write(finding.sentence)
+
+    def _json(self, report: Report) -> None:
+        findings = [finding.sentence for finding in report.findings]
+        self.stdout.write(json.dumps({"whole": report.ok, "entries": report.count, "findings": findings}))

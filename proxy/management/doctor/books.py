@@ -1,0 +1,85 @@
+"""Does everything move, do the books balance, is the audit whole?"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.utils import timezone
+
+from proxy.audit.models import Entry
+from proxy.audit.verify import verify
+from proxy.deliveries import bitmap
+from proxy.deliveries.ledger import balance, recount
+from proxy.deliveries.lifecycle import CLAIMED, REFUSED, WAITING
+from proxy.deliveries.models import Delivery
+from proxy.management.doctor.findings import Finding, count, fail, ok, warn
+from proxy.studies.lifecycle import RECEIVING, REVIEW
+from proxy.studies.models import Revision, Study
+
+LONG = timedelta(minutes=5)
+
+
+def examine_ledger() -> Iterator[Finding]:
+    lines = balance()
+    off = [line for line in lines if line.difference]
+    for line in off:
+        yield fail(
+            "ledger", f"{line.destination} is off by {line.difference}; compare with `ledger` and `why`."
+        )
+    if not off:
+        yield ok("ledger", f"the books balance at {count(len(lines), 'destinations')}.")
+
+
+def examine_counters() -> Iterator[Finding]:
+    """Counters may be recounted from their bitmaps; a total that the index contradicts is for a person."""
+    drifts = list(recount())
+    counters = [drift.delivery_id for drift in drifts if drift.what == "acknowledged"]
+    if counters:
+        said = f"{count(len(counters), 'deliveries')} count other acknowledgements than they hold."
+        yield fail("deliveries", said, lambda: _recount(counters))
+    if len(drifts) > len(counters):
+        wrong = count(len(drifts) - len(counters), "deliveries")
+        yield fail("deliveries", f"{wrong} of another size than their revision; restore the database.")
+    if not drifts:
+        yield ok("deliveries", "every counter says what its bitmap says.")
+
+
+def _recount(ids: list[int]) -> str:
+    """One by one, and only while nobody sends them."""
+    mended = 0
+    for delivery in Delivery.objects.filter(pk__in=ids).exclude(state=CLAIMED):
+        same = Delivery.objects.filter(pk=delivery.pk, acks=delivery.acks).exclude(state=CLAIMED)
+        mended += same.update(acknowledged=bitmap.count(bytes(delivery.acks)))
+    return f"Recounted {count(mended, 'deliveries')}."
+
+
+def examine_movement() -> Iterator[Finding]:
+    """Work that is long due and that nobody does."""
+    late = timezone.now() - LONG
+    quiet = Revision.objects.filter(state=RECEIVING, quiet_at__lt=late).count()
+    claims = Delivery.objects.filter(state=CLAIMED, lease_until__lt=late).count()
+    if quiet or claims:
+        parts = f"{count(quiet, 'studies')} to settle, {count(claims, 'deliveries')} to take up again"
+        yield fail("work", f"{parts}, and nobody does it: start `manage.py work`.")
+    else:
+        yield ok("work", "nothing that is due has been left lying.")
+    yield from _for_persons()
+
+
+def _for_persons() -> Iterator[Finding]:
+    refused = Delivery.objects.filter(state=REFUSED).count()
+    review = Revision.objects.filter(state=REVIEW).count()
+    held = Study.objects.exclude(held_at=None).count()
+    resting = Delivery.objects.filter(state=WAITING, attempts__gt=0).count()
+    waiting = {"refused deliveries": refused, "studies in review": review, "held studies": held}
+    said = [count(number, thing) for thing, number in waiting.items() if number]
+    if said:
+        yield warn("work", f"{', '.join(said)} wait for a person; see the admin.")
+    if resting:
+        yield warn("work", f"{count(resting, 'deliveries')} failed and will be tried again by themselves.")
+
+
+def examine_audit() -> Iterator[Finding]:
+    if not Entry.objects.exists():
+        return
+    report = verify()
+    yield ok("audit", report.sentence()) if report.ok else fail("audit", report.sentence())

@@ -1,0 +1,138 @@
+"""Do index, files and seals say the same? What a crash may leave is young or has no row; the rest is a loss.
+
+Everything is read in pages, folder by folder, so that a million images cost time and not memory.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+
+from proxy.management.doctor.findings import Finding, count, fail, ok, warn
+from proxy.quarantine import keeping
+from proxy.quarantine.lifecycle import HELD
+from proxy.quarantine.models import HeldItem
+from proxy.storage import files
+from proxy.studies.lifecycle import EXPIRED
+from proxy.studies.models import Instance
+from proxy.vault import seals
+from proxy.vault.models import Seal
+
+HOUR = 3600.0
+PAGE = 1000
+
+
+def studies_folder() -> Path:
+    return Path(settings.DICOM_STORAGE_DIR) / "studies"
+
+
+def examine_images() -> Iterator[Finding]:
+    lost = sum(1 for path in _image_paths() if not (studies_folder() / path).is_file())
+    orphans = list(_orphans(studies_folder(), Instance.objects.all()))
+    if lost:
+        yield fail("images", f"{count(lost, 'files')} of the index are gone; restore them from a backup.")
+    if orphans:
+        yield _left_over("images", "files that no row names", orphans)
+    if not lost and not orphans:
+        yield ok("images", "every row has its file, every file its row.")
+
+
+def examine_quarantine() -> Iterator[Finding]:
+    held = HeldItem.objects.filter(state=HELD)
+    lost = sum(1 for path in _paths(held) if not (keeping.folder() / path).is_file())
+    orphans = list(_orphans(keeping.folder(), HeldItem.objects.all()))
+    if lost:
+        yield fail("quarantine", f"{count(lost, 'held images')} lost their file; restore it from a backup.")
+    if orphans:
+        yield _left_over("quarantine", "files that no row names", orphans)
+    if not lost and not orphans:
+        yield ok("quarantine", f"{count(held.count(), 'images')} held, all files in place.")
+
+
+def examine_seals() -> Iterator[Finding]:
+    found = [*_sealed_files(), *_seals_and_instances()]
+    yield from found or [ok("seals", "every image has its seal, every seal its image and file.")]
+
+
+def _sealed_files() -> Iterator[Finding]:
+    rows = Seal.objects.exclude(path="")
+    lost = sum(1 for path in _paths(rows) if not (seals.vault_root() / path).is_file())
+    if lost:
+        yield fail("seals", f"{count(lost, 'sealed files')} are gone; restore them from a backup.")
+    orphans = list(seals.orphans(HOUR, time.time()))
+    if orphans:
+        yield _left_over("seals", "sealed files that no row names", orphans)
+
+
+def _seals_and_instances() -> Iterator[Finding]:
+    images = Instance.objects.filter(project_id=OuterRef("project_id"), uid=OuterRef("sop_uid"))
+    own = Seal.objects.filter(project_id=OuterRef("project_id"), sop_uid=OuterRef("uid"))
+    without_image = Seal.objects.filter(~Exists(images)).count()
+    without_seal = Instance.objects.filter(~Exists(own)).count()
+    if without_seal:
+        yield fail("seals", f"{count(without_seal, 'images')} without a seal cannot be restored any more.")
+    if without_image:
+        yield warn("seals", f"{count(without_image, 'seals')} belong to no image of the index.")
+
+
+def examine_leftovers() -> Iterator[Finding]:
+    """Files that a crash left half-written. Younger ones may still be written."""
+    roots = [studies_folder(), keeping.folder(), seals.vault_root(), Path(settings.ARCHIVE_DIR)]
+    old = [path for root in roots for path in root.rglob(f"*{files.PART}") if _is_old(path)]
+
+    def sweep() -> str:
+        return f"Removed {count(sum(files.sweep(root, HOUR) for root in roots), 'half-written files')}."
+
+    if old:
+        yield warn("leftovers", f"{count(len(old), 'half-written files')} of an earlier crash.", sweep)
+    else:
+        yield ok("leftovers", "no crash has left a half-written file.")
+
+
+def _left_over(area: str, things: str, paths: list[Path]) -> Finding:
+    """Nobody heard Success for these: their rows were never committed."""
+
+    def remove() -> str:
+        return f"Removed {count(sum(files.remove(path) for path in paths), 'files')} ({area})."
+
+    advice = "a crash before the commit leaves such; remove them with --repair."
+    return warn(area, f"{len(paths)} {things}: {advice}", remove)
+
+
+def _image_paths() -> Iterator[str]:
+    return _paths(Instance.objects.exclude(revision__state=EXPIRED))
+
+
+def _paths(rows: "QuerySet[Instance] | QuerySet[HeldItem] | QuerySet[Seal]") -> Iterator[str]:
+    """In pages by key: no long read keeps a writer waiting."""
+    last = 0
+    while page := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "path")[:PAGE]):
+        yield from (path for _, path in page)
+        last = page[-1][0]
+
+
+def _orphans(root: Path, rows: "QuerySet[Instance] | QuerySet[HeldItem]") -> Iterator[Path]:
+    """Whole files older than an hour whose name stands in no row."""
+    for folder, _, names in os.walk(root):
+        whole = [Path(folder) / name for name in names if not name.endswith(files.PART)]
+        for chunk in _chunks(whole):
+            known = _known(rows, [str(path.relative_to(root)) for path in chunk])
+            yield from (path for path in chunk if str(path.relative_to(root)) not in known and _is_old(path))
+
+
+def _known(rows: "QuerySet[Instance] | QuerySet[HeldItem]", paths: list[str]) -> set[str]:
+    return set(rows.filter(path__in=paths).values_list("path", flat=True))
+
+
+def _chunks(paths: list[Path], size: int = 500) -> Iterable[list[Path]]:
+    return (paths[start : start + size] for start in range(0, len(paths), size))
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return path.stat().st_mtime < time.time() - HOUR
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,96 @@
+"""Who answers: our own listener and web server, and the peers we send to."""
+
+import http.client
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+
+from django.conf import settings
+
+from proxy.management.doctor.findings import Finding, fail, ok, warn
+from proxy.network.scu import EchoResult, Peer, echo
+from proxy.routing.models import Destination, Node
+from proxy.routing.site import load_site
+
+PATIENCE = 5.0
+
+
+def examine_listener() -> Iterator[Finding]:
+    """It should answer a C-ECHO; in private mode it knows no such node as the doctor and says so."""
+    host, port = _reachable(settings.DICOM_BIND_ADDRESS), settings.DICOM_PORT
+    if not _open(host, port):
+        yield warn(
+            "listener", f"nothing listens on port {port}; start it with `make run` or `manage.py listen`."
+        )
+        return
+    answer = echo(_peer(_own_ae_title(), host, port))
+    if answer.ok:
+        yield ok("listener", f"answers a C-ECHO on port {port} in {answer.took_ms:.0f} ms.")
+    elif settings.DICOM_MODE == "private":
+        yield ok("listener", f"listens on port {port}; private mode lets no unknown node echo.")
+    else:
+        yield fail("listener", f"port {port} is open, but a C-ECHO fails: {answer.reason}")
+
+
+def examine_web() -> Iterator[Finding]:
+    host, port = _reachable(settings.API_BIND_ADDRESS), settings.API_PORT
+    if not _open(host, port):
+        yield warn("web", f"nothing listens on port {port}; start it with `make run` or `manage.py web`.")
+    elif _healthy(host, port):
+        yield ok("web", f"answers on port {port}.")
+    else:
+        yield fail("web", f"port {port} is open, but /health does not answer; is it another program's?")
+
+
+def examine_peers() -> Iterator[Finding]:
+    """Every node in force that a destination in force sends to."""
+    sending = Destination.objects.filter(retired_at=None, node__isnull=False).values("node")
+    for node in Node.objects.filter(retired_at=None, pk__in=sending).order_by("name"):
+        yield _said(node, echo(_peer(node.ae_title, node.host, node.port)))
+
+
+def _said(node: Node, answer: EchoResult) -> Finding:
+    if answer.ok:
+        return ok("peer", f"{node.name} answers a C-ECHO in {answer.took_ms:.0f} ms.")
+    where = f"{node.ae_title} at {node.host}:{node.port}"
+    return fail("peer", f"{node.name} ({where}) does not answer: {answer.reason} Its deliveries wait.")
+
+
+def _own_ae_title() -> str:
+    """One that our routes answer to."""
+    called = [route.called_ae for route in load_site().routes if not route.calling_ae]
+    return settings.DICOM_AE_TITLE if settings.DICOM_AE_TITLE in called or not called else called[0]
+
+
+def _peer(ae_title: str, host: str, port: int) -> Peer:
+    return Peer(
+        ae_title=ae_title,
+        host=host,
+        port=port,
+        calling_ae=settings.DICOM_AE_TITLE,
+        acse_timeout=PATIENCE,
+        dimse_timeout=PATIENCE,
+        network_timeout=PATIENCE,
+        connect_timeout=PATIENCE,
+    )
+
+
+def _reachable(bind: str) -> str:
+    return "127.0.0.1" if bind in {"", "0.0.0.0", "::"} else bind  # noqa: S104 - read, not bound
+
+
+def _open(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=PATIENCE):
+            return True
+    except OSError:
+        return False
+
+
+def _healthy(host: str, port: int) -> bool:
+    try:
+        with closing(http.client.HTTPConnection(host, port, timeout=PATIENCE)) as line:
+            line.request("GET", "/health", headers={"Host": "localhost"})
+            return line.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
