@@ -5,12 +5,14 @@ Values of secrets never appear in that sentence.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 import environ
+
+from proxy.storage.keys import KeysMissing
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
@@ -102,6 +104,16 @@ def url(name: str, default: str) -> str:
 def path(name: str, default: str | Path, *, base: Path) -> Path:
     """A path; a relative one is meant from the project's folder, wherever the command was started."""
     return (base / Path(text(name, str(default))).expanduser()).resolve()
+
+
+def kept(name: str, read_or_make: Callable[[Path], str], folder: Path) -> str:
+    """A secret that lies in a folder of ours."""
+    try:
+        return read_or_make(folder)
+    except KeysMissing as trouble:
+        refuse(name, str(trouble))
+    except OSError as error:
+        refuse(name, f"keys cannot be kept in {folder}: {error.strerror}.")
 
 
 def refuse_in_production(secret_key: str, postgres_password: str) -> None:

@@ -16,6 +16,7 @@ reading.load_env_file(reading.path("ENV_FILE", ".env", base=BASE_DIR))
 # --- where things lie -----------------------------------------------------------------------------
 DATA_DIR = reading.path("DATA_DIR", "data", base=BASE_DIR)
 KEY_DIR = reading.path("KEY_DIR", "keys", base=BASE_DIR)
+reading.refuse_keys_under_data(KEY_DIR, DATA_DIR)
 DICOM_STORAGE_DIR = reading.path("DICOM_STORAGE_DIR", DATA_DIR, base=BASE_DIR)
 DICOM_LOG_DIR = reading.path("DICOM_LOG_DIR", DATA_DIR / "logs", base=BASE_DIR)
 ARCHIVE_DIR = reading.path("ARCHIVE_DIR", DATA_DIR / "archives", base=BASE_DIR)
@@ -27,7 +28,7 @@ DEBUG = reading.boolean("DEBUG", False)
 ALLOWED_HOSTS = reading.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1"])
 API_PORT = reading.number("API_PORT", 8080, low=1, high=65535)
 API_BIND_ADDRESS = reading.text("API_BIND_ADDRESS", "0.0.0.0")  # noqa: S104 - in containers a port is published, not an interface
-SECRET_KEY = reading.text("SECRET_KEY", "") or keys.django_secret(KEY_DIR)
+SECRET_KEY = reading.text("SECRET_KEY", "") or reading.kept("KEY_DIR", keys.django_secret, KEY_DIR)
 
 # --- the DICOM listener ---------------------------------------------------------------------------
 DICOM_AE_TITLE = reading.ae_title("DICOM_AE_TITLE", "DICOMRCV")
@@ -85,7 +86,6 @@ if not DEBUG:
     reading.refuse_in_production(
         SECRET_KEY, POSTGRES_PASSWORD if DATABASE_ENGINE == "postgresql" else "unused"
     )
-reading.refuse_keys_under_data(KEY_DIR, DATA_DIR)
 
 _SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",

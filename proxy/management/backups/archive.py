@@ -77,7 +77,7 @@ class Writer:
         with file.open("rb") as source:
             info = _info(name, os.fstat(source.fileno()).st_size)
             through = _Digesting(source)
-            self.tar.addfile(info, through)  # type: ignore[arg-type] - it only reads
+            self.tar.addfile(info, through)
         self.parts.append(Part(name, info.size, through.digest.hexdigest()))
 
     def finish(self, about: About) -> Manifest:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from proxy.audit import actions
@@ -14,7 +14,8 @@ from proxy.management import start
 from proxy.management.backups import escrow, making
 from proxy.management.backups.databases import DatabaseTrouble
 from proxy.management.backups.escrow import EscrowTrouble
-from proxy.management.people import actor, passphrase
+from proxy.management.passphrases import passphrase
+from proxy.management.teaching import TeachingCommand, console_user
 from proxy.storage.keys import KeysMissing
 
 REMINDER = (
@@ -23,8 +24,13 @@ REMINDER = (
 )
 
 
-class Command(BaseCommand):
+class Command(TeachingCommand):
     help = "Write database and files into one archive with a digest for each; never the keys."
+    examples = (
+        "backup",
+        "backup /mnt/backup/postern.tar",
+        "backup --keys /mnt/safe/postern.keys",
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("archive", nargs="?", type=Path, help="Default: a new file in BACKUP_DIR.")
@@ -54,12 +60,12 @@ class Command(BaseCommand):
 
     def _write_keys(self, target: Path, secret: str) -> None:
         names = escrow.write(settings.KEY_DIR, target, secret)
-        record(actions.KEYS_ESCROWED, actor=actor(), detail={"files": names})
+        record(actions.KEYS_ESCROWED, actor=console_user(), detail={"files": names})
         self.stdout.write(f"{len(names)} key files lie sealed in {target}. Take it away from this machine.")
 
     def _write_archive(self, archive: Path | None) -> None:
         now = timezone.now()
-        made = making.make(archive or settings.BACKUP_DIR / making.name_for(now), now, actor())
+        made = making.make(archive or settings.BACKUP_DIR / making.name_for(now), now, console_user())
         self.stdout.write(f"{made.archive}: {len(made.manifest.parts)} files, {made.manifest.size} bytes.")
         self.stdout.write(REMINDER.format(key_dir=settings.KEY_DIR))
         if made.missing:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from proxy.management.backups import escrow, restoring
 from proxy.management.backups.archive import Damaged
@@ -14,13 +14,15 @@ from proxy.management.backups.databases import DatabaseTrouble
 from proxy.management.backups.escrow import EscrowTrouble
 from proxy.management.backups.restoring import CannotRestore
 from proxy.management.folders import make_folders
-from proxy.management.people import actor, passphrase
+from proxy.management.passphrases import passphrase
+from proxy.management.teaching import TeachingCommand, console_user
 from proxy.management.turn import only_one
 from proxy.storage.keys import KeysMissing
 
 
-class Command(BaseCommand):
+class Command(TeachingCommand):
     help = "Put a backup back onto an empty machine: proved by its digests, under the keys it was made with."
+    examples = ("restore /mnt/backup/postern.tar --keys /mnt/safe/postern.keys",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("archive", type=Path)
@@ -39,7 +41,7 @@ class Command(BaseCommand):
             escrow.fingerprints(settings.KEY_DIR)  # before anything else: without keys nothing does
             with only_one():
                 call_command("migrate", interactive=False, verbosity=0)
-                manifest = restoring.restore(archive, actor())
+                manifest = restoring.restore(archive, console_user())
         except (CannotRestore, Damaged, DatabaseTrouble, EscrowTrouble, KeysMissing) as trouble:
             raise CommandError(str(trouble)) from None
         except OSError as error:

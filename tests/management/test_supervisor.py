@@ -1,0 +1,138 @@
+"""What ends is started again, what is stopped is stopped in order, and nobody outlives the supervisor."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from proxy.management.supervisor import Child, Service, ending, pause_after, supervise
+
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
+STUBBORN = (
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+)
+
+
+def until(true: Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+def test_pauses_double_up_to_a_limit() -> None:
+    assert [pause_after(n) for n in (1, 2, 3, 4, 5, 6, 60)] == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_an_ending_is_named() -> None:
+    assert ending(3) == "exit status 3"
+    assert ending(-9) == "signal SIGKILL"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_ends_early_rests_before_it_is_started_again() -> None:
+    clock = Clock()
+    child = Child(Service("failing", (sys.executable, "-c", "raise SystemExit(3)")), clock)
+    child.look()
+    assert child.process is not None
+    child.process.wait()
+    child.look()
+    assert child.process is None
+    assert child.next_at == clock.now + 1
+    clock.now += 1
+    child.look()
+    assert child.process is not None
+    child.process.wait()
+    child.look()
+    assert (child.early_ends, child.next_at) == (2, clock.now + 2)
+
+
+def test_after_a_good_life_the_pauses_begin_anew() -> None:
+    clock = Clock()
+    child = Child(Service("worker", (sys.executable, "-c", "")), clock)
+    child.look()
+    assert child.process is not None
+    child.process.wait()
+    child.early_ends = 5
+    clock.now += 61
+    child.look()
+    assert (child.early_ends, child.next_at) == (1, clock.now + 1)
+
+
+def test_a_killed_service_comes_back() -> None:
+    child = Child(Service("sleeper", SLEEPER))
+    child.start()
+    assert child.process is not None
+    first = child.process.pid
+    os.kill(first, signal.SIGKILL)
+
+    def is_back() -> bool:
+        child.look()
+        return child.process is not None and child.process.pid != first
+
+    until(is_back)
+    child.stop(5)
+
+
+def test_services_are_stopped_in_the_order_given(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    script = (
+        "import signal, sys, time\n"
+        "def end(*_):\n"
+        f"    open({str(said)!r}, 'a').write(sys.argv[1] + ' ended\\n'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        f"open({str(said)!r}, 'a').write('up\\n')\n"
+        "time.sleep(60)\n"
+    )
+    services = [Service(name, (sys.executable, "-c", script, name)) for name in ("listen", "web", "work")]
+    supervise(services, lambda seconds: said.exists() and said.read_text().count("up") == 3, 5)
+    assert said.read_text().split("up\n")[-1].splitlines() == ["listen ended", "web ended", "work ended"]
+
+
+def test_what_does_not_stop_in_time_is_killed(capfd: pytest.CaptureFixture[str]) -> None:
+    child = Child(Service("stubborn", STUBBORN))
+    child.start()
+    process = child.process
+    assert process is not None
+    until(lambda: "deaf" in capfd.readouterr().out)
+    child.stop(0.3)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_no_child_outlives_a_killed_supervisor(tmp_path: Path) -> None:
+    number = tmp_path / "pid"
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from proxy.management.supervisor import Child, Service\n"
+        f"child = Child(Service('sleeper', {SLEEPER!r}))\n"
+        "child.start()\n"
+        f"Path({str(number)!r}).write_text(str(child.process.pid))\n"
+        "time.sleep(60)\n"
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", script])
+    until(lambda: number.exists() and number.read_text())
+    supervisor.kill()
+    supervisor.wait()
+    until(lambda: not _lives(int(number.read_text())))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
