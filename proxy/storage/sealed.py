@@ -47,20 +47,18 @@ class SealedWriter:
 
     def write(self, data: Buffer) -> None:
         """A full chunk waits until more comes, because the last one is marked."""
-        self._waiting += data
-        while len(self._waiting) > self._chunk:
-            self._put(self._take(), last=False)
+        view = memoryview(data).cast("B")
+        at = self._chunk - len(self._waiting)
+        self._waiting += view[:at]
+        while at < view.nbytes:
+            self._put(self._waiting, last=False)
+            self._waiting = bytearray(view[at : at + self._chunk])
+            at += self._chunk
 
     def finish(self) -> None:
-        self._put(self._take(), last=True)
+        self._put(self._waiting, last=True)
 
-    def _take(self) -> bytes:
-        with memoryview(self._waiting) as view:
-            taken = bytes(view[: self._chunk])
-        del self._waiting[: self._chunk]
-        return taken
-
-    def _put(self, plain: bytes, *, last: bool) -> None:
+    def _put(self, plain: bytearray, *, last: bool) -> None:
         nonce = _NONCE.pack(self._prefix, self._number, last)
         self._sink([self._cipher.encrypt(nonce, plain, self._bound)])
         self._number += 1

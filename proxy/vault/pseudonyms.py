@@ -14,7 +14,7 @@ from secrets import token_bytes
 from threading import Lock
 from typing import Final
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 
 from proxy.deid import identifiers
@@ -198,6 +198,13 @@ def _remember(blind: str, known: Known) -> None:
 
 
 def lives(known: Known) -> bool:
-    """Asked of the database each time: another process may have forgotten them a moment ago."""
-    rows = Person.objects.filter(pk=known.person_id, project_id=known.project_id, pseudonym=known.pseudonym)
-    return rows.filter(forgotten_at__isnull=True).exists()
+    """Asked of the database each time: another process may have forgotten them a moment ago. Plain SQL, because
+    this stands in the way of every image."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVES, (known.person_id, known.project_id, known.pseudonym))
+        return cursor.fetchone() is not None
+
+
+_LIVES: Final = (
+    "SELECT 1 FROM vault_person WHERE id = %s AND project_id = %s AND pseudonym = %s AND forgotten_at IS NULL"
+)

@@ -19,8 +19,8 @@ from proxy.vault.keyring import current
 from proxy.vault.models import Person, Seal, UidPair
 from proxy.vault.pseudonyms import Known, data_key, known_by
 
-SMALL: Final = 65_536
-"""A token up to this many bytes is a row's; more becomes a file."""
+SMALL: Final = 49_152
+"""As much becomes a token of 64 KiB in a row; more becomes a file."""
 
 
 class Forgotten(Exception):
@@ -44,9 +44,9 @@ def seal_row(known: Known, project_id: int, sop_uid: str, plain: bytes) -> Seal:
     if project_id != known.project_id:
         raise ValueError("A person is sealed in their own project.")
     seal = Seal(project_id=project_id, sop_uid=sop_uid, person_id=known.person_id, size=0)
-    token = tokens.encrypt(known.data_key, _context(seal), plain)
-    if len(token) <= SMALL:
-        seal.token, seal.size = token, len(token)
+    if len(plain) <= SMALL:
+        seal.token = tokens.encrypt(known.data_key, _context(seal), plain)
+        seal.size = len(seal.token)
     else:
         seal.path, seal.size = _write_file(known, seal, plain)
     return seal
