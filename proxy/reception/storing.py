@@ -40,7 +40,8 @@ def write(batch: Sequence[Commit]) -> list[Written]:
     outcomes = index.place([commit.arrival for commit in batch])
     stored = [commit for commit, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Stored)]
     seals.keep([commit.seal for commit in stored])
-    seals.keep_pairs([pair for commit in stored for pair in commit.uid_pairs])
+    if pairs := [pair for commit in stored for pair in commit.uid_pairs]:
+        seals.keep_pairs(pairs)
     for commit in stored:
         if commit.frees is not None:
             _free(commit.frees)
