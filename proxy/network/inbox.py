@@ -63,8 +63,11 @@ class Inbox:
         if last:
             encoded = bytes(self._command)
             self._command.clear()
+            command = messages.parse_command(encoded)
+            if command.number(messages.DATA_SET_TYPE) is None:
+                raise Malformed("a command does not say whether a data set follows")
             self._context_id = context_id
-            self._receiving = self._open_message(context_id, encoded, messages.parse_command(encoded))
+            self._receiving = self._open_message(context_id, encoded, command)
 
     def _data_fragment(self, context_id: int, view: memoryview, last: bool) -> None:
         receiving = self._receiving

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
 SPARE_CONNECTIONS = 32  # beyond the associations: callers that are about to be told to come again
+SHUTDOWN_POLL = 0.1
 NO_DECISION = Rejection(2, 3, 1, "the decision who may come in failed.")
 
 
@@ -225,7 +226,9 @@ class Listener:
             door=self._door,
         )
         self._port = int(self._server.server_address[1])
-        threading.Thread(target=self._server.serve_forever, name="listener", daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(SHUTDOWN_POLL,), name="listener", daemon=True
+        ).start()
 
     @property
     def port(self) -> int:

@@ -19,6 +19,7 @@ from proxy.network.quiet import hush
 from proxy.network.scp import Listener, ListenSettings
 from proxy.network.scu import Outgoing, Peer, send
 from tests.network.people import image, outgoing, run, storescp
+from tests.network.strangers import RELEASE_RQ, Stranger
 
 ROUNDS = 3
 HERE = "127.0.0.1"
@@ -49,6 +50,7 @@ def stock() -> Any:
     ae = AE(ae_title="DICOMRCV")
     ae.maximum_pdu_size = 16384
     ae.supported_contexts = AllStoragePresentationContexts
+    ae.add_supported_context("1.2.840.10008.1.1")
     handlers = [(evt.EVT_C_STORE, lambda event: 0x0000)]
     return ae.start_server((HERE, 0), block=False, evt_handlers=handlers)
 
@@ -109,15 +111,18 @@ def senders(batch: Batch) -> None:
 def openings() -> None:
     listener, server = ours(), stock()
     ports = {"ours": listener.port, "stock pynetdicom": server.server_address[1]}
-    table = {name: [timed(lambda port=port: _echoes(port, 20))] for name, port in ports.items()}  # type: ignore[misc]
+    table = {name: [timed(lambda port=port: _associations(port, 40))] for name, port in ports.items()}  # type: ignore[misc]
     listener.stop(1)
     server.shutdown()
-    report("associations opened and released", table, 20)
+    report("associations opened and released", table, 40)
 
 
-def _echoes(port: int, count: int) -> None:
+def _associations(port: int, count: int) -> None:
     for _ in range(count):
-        assert run("echoscu", "-aec", "DICOMRCV", HERE, port).returncode == 0
+        with Stranger(port) as stranger:
+            stranger.associate()
+            stranger.say(RELEASE_RQ)
+            assert stranger.hear()[0] == 6
 
 
 def idle(seconds: float = 3.0) -> None:
@@ -132,10 +137,7 @@ def idle(seconds: float = 3.0) -> None:
         server.stop(1) if isinstance(server, Listener) else server.shutdown()
 
 
-def _open(port: int) -> Any:
-    """An association that says nothing more, held by as little as possible: its bytes are pynetdicom's."""
-    from tests.network.strangers import Stranger
-
+def _open(port: int) -> Stranger:
     stranger = Stranger(port)
     stranger.associate()
     return stranger
