@@ -1,0 +1,210 @@
+"""Where is this study, and what should somebody do about it? Answered in sentences, from rows alone.
+
+What is read is turned into plain facts first; the sentences are pure functions of them and of the time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, QuerySet
+
+from proxy.deliveries import lifecycle
+from proxy.deliveries.models import Delivery
+from proxy.quarantine.lifecycle import HELD
+from proxy.quarantine.models import HeldItem
+from proxy.routing.models import Destination
+from proxy.studies import lifecycle as study_life
+from proxy.studies.models import Revision, Study
+
+SOON = timedelta(seconds=30)
+NOTHING = "Nothing needs to be done."
+WORK = "Start `manage.py work`; nobody is working."
+WAIT = "Wait."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    where: str
+    todo: str
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.todo}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One revision of a study and one destination it is bound to; none of both where there is none."""
+
+    number: int
+    state: str
+    images: int
+    quiet_at: datetime
+    destination: str = ""
+    retired: bool = False
+    paused: bool = False
+    rests_until: datetime | None = None
+    delivery: str = ""
+    acknowledged: int = 0
+    attempts: int = 0
+    reason: str = ""
+    next_try_at: datetime | None = None
+    lease_until: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def said(self) -> str:
+        images = "1 image" if self.images == 1 else f"{self.images} images"
+        return f"Revision {self.number} ({images})"
+
+    @property
+    def count(self) -> str:
+        return f"{self.acknowledged} of {self.images}"
+
+
+def whereabouts(study: Study, destination: str | None, now: datetime) -> list[Answer]:
+    """What is in the way first; then a line for each destination and revision."""
+    found = [*_held_study(study), *held_images(study.project_id, study.uid)]
+    return found + [answer(part, now) for part in parts_of(study, destination)]
+
+
+def _held_study(study: Study) -> Iterator[Answer]:
+    if study.held_at is not None:
+        where = f"The study is held since {at(study.held_at)}: {_sentence(study.held_reason)}"
+        yield Answer(where, "Look at it and set it free in the admin (Studies); nothing is sent before.")
+
+
+def held_images(project_id: int, study_uid: str) -> Iterator[Answer]:
+    """What a gate stopped of this study; it may be all there is of it."""
+    rows = HeldItem.objects.filter(project_id=project_id, study_uid=study_uid, state=HELD)
+    for code, reason, number in (
+        rows.values_list("code", "reason").annotate(number=Count("pk")).order_by("code")
+    ):
+        images = "1 image is" if number == 1 else f"{number} images are"
+        where = f"{images} in quarantine ({code}): {_sentence(reason)}"
+        yield Answer(where, "Release or discard it in the admin (Held items).")
+
+
+# --- from rows to facts ---------------------------------------------------------------------------
+
+
+def parts_of(study: Study, destination: str | None) -> list[Part]:
+    parts: list[Part] = []
+    for revision in study.revisions.order_by("number").prefetch_related("destinations"):
+        deliveries = {one.destination_id: one for one in _deliveries(revision)}
+        bound = {one.pk: one for one in revision.destinations.all()}
+        bound |= {one.destination_id: one.destination for one in deliveries.values()}
+        named = [one for one in bound.values() if destination in (None, one.name)]
+        parts += [_part(revision, one, deliveries.get(one.pk)) for one in named]
+        if not bound and destination is None:
+            parts.append(_part(revision, None, None))
+    return parts
+
+
+def _deliveries(revision: Revision) -> "QuerySet[Delivery]":
+    return revision.deliveries.select_related("destination")
+
+
+def _part(revision: Revision, destination: Destination | None, delivery: Delivery | None) -> Part:
+    facts: dict[str, Any] = {}
+    if destination is not None:
+        facts |= {"destination": destination.name, "retired": destination.is_retired}
+        facts |= {"paused": destination.paused_at is not None, "rests_until": destination.rests_until}
+    if delivery is not None:
+        same = ("acknowledged", "attempts", "reason", "next_try_at", "lease_until", "finished_at")
+        facts |= {"delivery": delivery.state} | {name: getattr(delivery, name) for name in same}
+    return Part(revision.number, revision.state, revision.total, revision.quiet_at, **facts)
+
+
+# --- from facts to sentences ----------------------------------------------------------------------
+
+
+def answer(part: Part, now: datetime) -> Answer:
+    if part.delivery:
+        return _of_delivery(part, now)
+    return _of_revision(part, now)
+
+
+def _of_revision(part: Part, now: datetime) -> Answer:
+    overdue = part.quiet_at + SOON < now
+    match part.state:
+        case study_life.RECEIVING if not overdue:
+            where = (
+                f"{part.said} is being received; it is complete at {at(part.quiet_at)} if nothing more comes."
+            )
+            return Answer(where, WAIT)
+        case study_life.RECEIVING | study_life.COMPLETE:
+            where = f"{part.said} is complete and not released yet."
+            return Answer(where, WORK if overdue else WAIT)
+        case study_life.REVIEW:
+            return Answer(f"{part.said} waits for review.", "Approve or reject it in the admin (Revisions).")
+        case study_life.REJECTED:
+            return Answer(
+                f"{part.said} was rejected by a person.", "Reconsider it in the admin if it should go."
+            )
+        case study_life.EXPIRED:
+            return Answer(f"{part.said} has expired: its files are gone.", "Send it again from its source.")
+    return _without_delivery(part)
+
+
+def _without_delivery(part: Part) -> Answer:
+    if not part.destination:
+        where = f"{part.said} is here; its route has no destination."
+        return Answer(where, "Give the route a destination if it should go on.")
+    where = f"{part.said} is released and has no delivery to {part.destination} yet."
+    return Answer(where, f"{WORK} If one works, run `manage.py doctor`.")
+
+
+def _of_delivery(part: Part, now: datetime) -> Answer:
+    match part.delivery:
+        case lifecycle.DELIVERED:
+            finished = f" at {at(part.finished_at)}" if part.finished_at else ""
+            return Answer(
+                f"{part.said} is at {part.destination}: {part.count} acknowledged{finished}.", NOTHING
+            )
+        case lifecycle.REFUSED:
+            where = (
+                f"{part.destination} refused {part.said}, {part.count} acknowledged: {_sentence(part.reason)}"
+            )
+            return Answer(where, "Mend the cause and retry it in the admin (Deliveries), or drop it.")
+        case lifecycle.DROPPED:
+            where = f"{part.said} to {part.destination} was given up by a person, {part.count} acknowledged."
+            return Answer(where, "Retry it in the admin (Deliveries) if it should go.")
+        case lifecycle.CLAIMED:
+            return _being_sent(part, now)
+    return _waiting(part, now)
+
+
+def _being_sent(part: Part, now: datetime) -> Answer:
+    where = f"{part.said} is being sent to {part.destination}: {part.count} acknowledged."
+    if part.lease_until is not None and part.lease_until < now:
+        return Answer(f"{where} Its worker fell silent at {at(part.lease_until)}.", WORK)
+    return Answer(where, WAIT)
+
+
+def _waiting(part: Part, now: datetime) -> Answer:
+    where = f"{part.said} waits for {part.destination}, {part.count} acknowledged"
+    if part.retired:
+        return Answer(f"{where}; this destination is retired.", "Reinstate it, or drop the delivery.")
+    if part.paused:
+        return Answer(f"{where}; a person paused this destination.", "Resume it in the admin (Destinations).")
+    if part.rests_until is not None and part.rests_until > now:
+        where = f"{where}; it rests until {at(part.rests_until)}: {_sentence(part.reason)}"
+        return Answer(where, "It is tried again by itself; `manage.py doctor` shows whether it answers.")
+    if part.attempts and part.next_try_at is not None and part.next_try_at > now:
+        where = f"{where}; attempt {part.attempts} failed: {_sentence(part.reason)}"
+        return Answer(where, f"It is tried again at {at(part.next_try_at)}.")
+    overdue = part.next_try_at is not None and part.next_try_at + SOON < now
+    return Answer(
+        f"{where}; it is its turn.", f"{WAIT} If that lasts, start `manage.py work`." if overdue else WAIT
+    )
+
+
+def at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _sentence(reason: str) -> str:
+    text = reason.strip() or "no reason was noted"
+    return text if text.endswith((".", "!", "?")) else f"{text}."
