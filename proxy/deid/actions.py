@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from proxy.deid.dictionary import NAMING_TAGS, REGISTERED_UIDS
 from proxy.deid.identifiers import shift_date
+from proxy.deid.needles import squeeze
 from proxy.deid.rules import Action, nothing
 from proxy.deid.splice import padded
+from proxy.deid.text import cut_value
 
 if TYPE_CHECKING:
     from proxy.deid.splice import Splice
@@ -102,22 +104,50 @@ def _new_uid(splice: "Splice", uid: bytes) -> bytes:
     return uid if not uid or uid in REGISTERED_UIDS else splice.context.uid(uid)
 
 
-def text(splice: "Splice", token: "Token") -> None:
-    """Words that stay: listed for the hunt, cleaned if this is the hunting visit."""
-    context = splice.context
-    if context.dummy:
-        dummy(splice, token)
-        return
-    splice.texts.append(token)
-    if context.cut is None:
-        keep(splice, token)
-        return
-    value = splice.value(token)
-    new = context.cut(value, token[0].written, True)
+def _text(patterns: bool) -> Action:
+    """Words that stay. The first visit only lists them (their patterns are looked for in all of them at once);
+    a second, hunting visit cuts."""
+
+    def act(splice: "Splice", token: "Token") -> None:
+        context = splice.context
+        if context.dummy:
+            dummy(splice, token)
+        elif context.needles is None:
+            if patterns:
+                splice.texts.append(splice.value(token))
+            keep(splice, token)
+        else:
+            _cut(splice, token, patterns)
+
+    return act
+
+
+clean = _text(True)
+words = _text(False)
+
+
+def _cut(splice: "Splice", token: "Token", patterns: bool) -> None:
+    context, rule, value = splice.context, token[0], splice.value(token)
+    new = cut_value(value, context.charset, context.needles, patterns)
     if new == value:
         keep(splice, token)
+        return
+    if rule.vr == "UN" and not rule.tag >> 16 & 1 and b"\0" in value.rstrip(b"\0"):
+        splice.drop(token)
+        return
+    context.cuts += 1
+    if new or splice.depth or context.type_of(rule.tag) != 1:
+        splice.put(token, new, "hunt")
     else:
-        splice.put(token, new, "clean")
+        dummy(splice, token)
+
+
+def opaque(splice: "Splice", token: "Token") -> None:
+    """Binary that stays: it goes as a whole if the person's own values are in it."""
+    needles = splice.context.needles
+    if needles is not None and needles.hits(squeeze(splice.value(token))):
+        splice.context.cuts += 1
+        splice.drop(token)
 
 
 def shift(basic: Action) -> Action:
@@ -227,7 +257,7 @@ _COMPOUND: Final[Mapping[str, tuple[Action, Action]]] = {
 }
 _SIMPLE: Final[Mapping[str, Action]] = {
     "nothing": nothing, "keep": keep, "replace": dummy, "replace_UID": replace_uid, "pseudonym": pseudonym,
-    "clean": text, "text": text, "year_only": year_only, "age_cap": age_cap, "walk": walk, "drop": drop,
+    "clean": clean, "words": words, "opaque": opaque, "year_only": year_only, "age_cap": age_cap, "walk": walk, "drop": drop,
 }  # fmt: skip
 _MADE: Final[Mapping[str, Factory]] = {"replace_with_value": with_value, "regexp": regexp, "allow": allow}
 _SAME: Final = {"deleteOrEmptyOrReplace": "delete_or_empty_or_replace"}
@@ -244,6 +274,6 @@ def make(
         top, nested = make(basic, vr)
         return shift(top), shift(nested)
     action = _MADE[name](vr, arguments) if name in _MADE else _SIMPLE[name]
-    if vr == "SQ" and name in ("keep", "clean", "text"):
+    if vr == "SQ" and name in ("keep", "clean", "words", "opaque"):
         action = walk
     return action, action

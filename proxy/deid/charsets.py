@@ -1,5 +1,6 @@
 """Decode and encode text by Specific Character Set (PS3.3 C.12.1.1.2), escapes included."""
 
+import warnings
 from functools import lru_cache
 from typing import Final
 
@@ -18,8 +19,6 @@ def encodings(charset: bytes) -> tuple[str, ...]:
             found.append("iso8859" if index == 0 else "")
             continue
         try:
-            import warnings
-
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found.extend(convert_encodings([name])[-1:])

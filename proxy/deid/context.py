@@ -1,10 +1,10 @@
 """What one object's actions share: whose it is now, what it is, and what was seen so far."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from proxy.deid.identifiers import map_uid
+from proxy.deid.needles import Needles
 from proxy.deid.tables import types_of
 
 # Top level values that the index of studies wants from every clean image: extend it here and nowhere else
@@ -40,7 +40,7 @@ class Hold:
 class Context:
     """Mutable while one object is de-identified; never leaves the engine."""
 
-    __slots__ = ("charset", "cut", "dummy", "explicit", "subject", "types", "uid_cache", "values")
+    __slots__ = ("charset", "cuts", "dummy", "explicit", "needles", "subject", "types", "uid_cache", "values")
 
     def __init__(self, subject: Subject, sop_class: str, charset: bytes, explicit: bool) -> None:
         self.subject = subject
@@ -49,7 +49,8 @@ class Context:
         self.explicit = explicit
         self.values: dict[int, bytes] = {}
         self.uid_cache: dict[bytes, bytes] = {}
-        self.cut: Callable[[bytes, str, bool], bytes] | None = None  # set in the second, hunting visit
+        self.needles: Needles | None = None  # set in the second, hunting visit
+        self.cuts = 0
         self.dummy = 0  # depth of sequences whose content is replaced as a whole
 
     def note(self, tag: int, value: bytes) -> None:

@@ -30,7 +30,7 @@ def vr_of(tag: int) -> str:
     """The dictionary's VR ('' if PS3.6 does not know the tag); of two possible ones the first."""
     entry = DicomDictionary.get(tag)
     if entry:
-        return entry[0][:2]
+        return str(entry[0])[:2]
     if tag & 0xFFFF == 0:
         return "UL"
     if tag >> 16 & 1:
@@ -41,7 +41,7 @@ def vr_of(tag: int) -> str:
 
 def keyword_of(tag: int) -> str:
     entry = DicomDictionary.get(tag)
-    return entry[4] if entry else ""
+    return str(entry[4]) if entry else ""
 
 
 def is_private(tag: int) -> bool:

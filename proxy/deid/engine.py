@@ -21,12 +21,15 @@ from proxy.deid.context import Context, Hold, Subject
 from proxy.deid.errors import DeidError, EngineFault, TooLarge, Unreadable
 from proxy.deid.facts import Facts, gather
 from proxy.deid.gates import gates
+from proxy.deid.hunting import NONE, own_values, residual
+from proxy.deid.needles import squeeze
 from proxy.deid.plan import MARKS, Plan
 from proxy.deid.recipe import Recipe
 from proxy.deid.report import Report
 from proxy.deid.rules import show, tag_number
 from proxy.deid.splice import Splice, make_element
 from proxy.deid.stream import More, Scan
+from proxy.deid.text import has_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +71,7 @@ class Engine:
         self.recipe = recipe
         self.limits = limits or Limits()
         self.plan = Plan(recipe)
+        self.hunting_plan = Plan(recipe, hunting=True)
 
     def begin(self, transfer_syntax: str) -> "Pass":
         return Pass(self, transfer_syntax)
@@ -121,6 +125,7 @@ class Pass:
         self._context: Context | None = None
         self._subject: Subject | None = None
         self._holds: tuple[Hold, ...] = ()
+        self._needles = NONE
         self._ended = False
         self._header_given = False
         self._keeps = True  # copy bulk bytes, because views live only during feed
@@ -260,17 +265,34 @@ class Pass:
         self._subject = subject
         with _fail_closed():
             self._context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit)
-            self._rewrite(self._header, self._scan, first=True)
             self._holds = gates(facts, self._engine.recipe)
+            if self._engine.recipe.hunting:
+                self._needles = own_values(self._scan, self._context.charset)
+            self._rewrite(self._header, self._scan, first=True)
         return self._holds
 
     def _rewrite(self, part: _Part, scan: Scan, first: bool) -> None:
+        """One visit; a second, hunting one where a quick look says that something may have stayed."""
+        context = self._context
+        assert context is not None  # noqa: S101 - for mypy
+        splice = self._visit(part, scan, first)
+        if not self._engine.recipe.hunting:
+            return
+        own = self._needles
+        if own.hits(squeeze(part.clean)) or has_pattern(splice.texts):
+            context.needles = own
+            slow = Scan(self._engine.hunting_plan, self._explicit)
+            slow.run(part.original)
+            self._visit(part, slow, first)
+            context.needles = None
+            self._holds += residual(part.clean, self._explicit, own, context.charset)
+
+    def _visit(self, part: _Part, scan: Scan, first: bool) -> Splice:
         context = self._context
         assert context is not None  # noqa: S101 - for mypy
         splice = Splice(part.original, scan.tokens, context)
-        inserts = self._inserts(scan) if first else []
         index = 0
-        for tag, element in inserts:
+        for tag, element in self._inserts(scan) if first else ():
             at = _position(scan, tag)
             stop = _token_at(scan, at)
             splice.visit(index, stop)
@@ -278,8 +300,8 @@ class Pass:
             splice.counts[tag, "insert"] += 1
             index = stop
         splice.visit(index, len(scan.tokens))
-        part.splice = splice
-        part.clean = splice.finish()
+        part.splice, part.clean = splice, splice.finish()
+        return splice
 
     def _inserts(self, scan: Scan) -> list[tuple[int, bytes]]:
         """Elements that a clean image has though the original may not, in ascending order."""
@@ -378,14 +400,15 @@ class Pass:
         return seal.make(parts, base + len(tail.clean), whole)
 
     def _report(self) -> Report:
-        recipe, counts = self._engine.recipe, {}
+        recipe = self._engine.recipe
+        counts: dict[tuple[int, str], int] = {}
         for part in (self._header, self._trailer):
             if part.splice:
                 for key, count in part.splice.counts.items():
                     counts[key] = counts.get(key, 0) + count
         return Report(
             recipe.name, recipe.edition, tuple(sorted(recipe.options)), MappingProxyType(counts),
-            tuple(hold.code for hold in self._holds), codes=marks.codes_of(recipe),
+            tuple(hold.code for hold in self._holds), hunted=self._context.cuts if self._context else 0, codes=marks.codes_of(recipe),
         )  # fmt: skip
 
     def _header_digest(self) -> bytes:

@@ -8,6 +8,7 @@ from proxy.deid.context import INDEXED
 from proxy.deid.dictionary import KEYWORDS, NAMING_TAGS, is_private, keyword_of, vr_of
 from proxy.deid.errors import Unreadable
 from proxy.deid.facts import FACT_TAGS
+from proxy.deid.needles import KINDS, NAME
 from proxy.deid.recipe import Line, Recipe
 from proxy.deid.rules import (
     ACT,
@@ -66,6 +67,14 @@ ENCODING_ONLY: Final = frozenset(
     )
 )
 WORDS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UR", "UT"))
+# Defined terms that other attributes depend on: no person has ever been named in them
+STRUCTURE: Final = frozenset(
+    (0x00080005, 0x00080060, 0x0040A010, 0x0040A040, 0x0040A050, 0x00280004, 0x00280301, 0x00700023, 0x00080101)
+)
+FREE: Final = frozenset(("LO", "LT", "SH", "ST", "UC", "UN", "UR", "UT"))  # where anything may have been typed
+# Codes are numbers by nature: the person's own values are hunted in them, patterns are not
+CODED: Final = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080119, 0x00080120, 0x00080115, 0x0008010C))
+BINARY: Final = frozenset(("OB",))
 TIMES: Final = frozenset(("DA", "DT", "TM"))
 MEMORY: Final = 20_000  # keys that are remembered; a hostile sender cannot make it more
 
@@ -74,6 +83,8 @@ _NAMES: Final = {
     "X/Z": "delete_or_empty", "X/D": "delete_or_replace", "Z/D": "empty_or_replace",
     "X/Z/D": "delete_or_empty_or_replace", "X/Z/U": "delete_or_empty_or_replace_UID",
 }  # fmt: skip
+# Actions after which the original value still stands: hunting it elsewhere would contradict the recipe
+_STAY: Final = frozenset(("keep", "words", "clean", "opaque", "nothing"))
 MARKS: Final = frozenset((0x00120062, 0x00120063, 0x00120064, 0x00280303))
 # The table's letter is Z or Z/D for these; we always say who it is now
 _PSEUDONYMS: Final = frozenset((0x00100010, 0x00100020))
@@ -96,8 +107,9 @@ class Choice:
 class Plan:
     """The Lookup of one recipe."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, hunting: bool = False) -> None:
         self.recipe = recipe
+        self.hunting = hunting  # the slow, second look: every text wants to be seen
         self._table = profile(recipe.edition) if recipe.edition else {}
         self._exact: dict[int, Line] = {}
         self._masks: list[Line] = []
@@ -131,7 +143,7 @@ class Plan:
         if tag & 0xFFFF == 0 or tag == 0xFFFCFFFC:
             yield Choice("drop", "default")
         if is_private(tag):
-            yield Choice("drop" if self.recipe.private == "remove" else "text", "default")
+            yield Choice("drop" if self.recipe.private == "remove" else self._kept(vr), "default")
         row = self._code(tag)
         if row:
             yield from self._by_table(row, vr, basic)
@@ -156,7 +168,8 @@ class Plan:
 
     @staticmethod
     def _kept(vr: str) -> str:
-        return "walk" if vr == "SQ" else "text" if vr in WORDS else "keep"
+        """Option K, or nothing said: only the person's own values are hunted."""
+        return "walk" if vr == "SQ" else "words" if vr in WORDS else "opaque" if vr in BINARY else "keep"
 
     def _by_default(self, tag: int, vr: str) -> Choice:
         known = vr_of(tag)
@@ -164,13 +177,15 @@ class Plan:
             return Choice("drop", "default")
         if known in TIMES or vr in TIMES:
             return self._by_default_time()
+        if tag in STRUCTURE:
+            return Choice("keep", "default")
         if "UI" in (known, vr):
             return Choice(
                 "keep" if tag in NAMING_TAGS or "uids" in self.recipe.options else "replace_UID", "default"
             )
         if "PN" in (known, vr) or known in ("AE", "UR"):
             return Choice("delete_or_empty_or_replace", "default")
-        return Choice(self._kept(vr if vr != "UN" else known or "UN"), "default")
+        return Choice("clean" if vr in FREE and tag not in CODED else self._kept(vr), "default")
 
     def _by_default_time(self) -> Choice:
         if "full-dates" in self.recipe.options:
@@ -219,10 +234,12 @@ class Plan:
         choice = self.choose(tag, written)
         top, nested = actions.make(choice.name, written, choice.arguments, choice.basic)
         code = self._bits(tag, vr, written, explicit, top, nested)
-        return Rule(tag, vr, written, code, explicit, top, nested)
+        rule = Rule(tag, vr, written, code, explicit, top, nested)
+        if choice.name not in _STAY:
+            rule.hunt = NAME if written == "PN" else KINDS.get(tag, "")
+        return rule
 
-    @staticmethod
-    def _bits(tag: int, vr: str, written: str, explicit: bool, top: Action, nested: Action) -> int:
+    def _bits(self, tag: int, vr: str, written: str, explicit: bool, top: Action, nested: Action) -> int:
         code = 0
         if explicit and vr in LONG_VRS:
             code |= LONG
@@ -232,10 +249,14 @@ class Plan:
             code |= BULK
         if tag in ENCODING_ONLY or tag & 0xFFFF == 0:
             code |= UNDIGESTED
+        seen = self.hunting or top not in (actions.words, actions.opaque)
         plain = top in (actions.walk, nothing) or (
             top is actions.keep and not (tag in INDEXED or tag in FACT_TAGS)
         )
-        return code if plain else code | ACT
+        if self.hunting and written in WORDS:
+            code |= ACT
+        wanted = tag in INDEXED or tag in FACT_TAGS or tag in KINDS
+        return code if (plain or not seen) and not (wanted and top not in (actions.walk, nothing)) else code | ACT
 
 
 __all__ = ["KEYWORDS", "Choice", "Plan", "keyword_of"]

@@ -283,8 +283,9 @@ def _sequence_tag(text: str) -> int:
 
 def parse_action(value: Any) -> tuple[str, tuple[str, ...]]:
     """An action as recipes and dicom-anonymizer's dictionaries write it."""
+    arguments: tuple[str, ...] = ()
     if isinstance(value, str):
-        name, arguments = value, ()
+        name = value
     elif isinstance(value, dict) and "action" in value:
         name = value["action"]
         arguments = tuple(str(value[part]) for part in ("find", "replace", "value") if part in value)

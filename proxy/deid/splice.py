@@ -50,7 +50,7 @@ class Splice:
         self.path: Path = None
         self.edits: list[Edit] = []
         self.counts: Counter[tuple[int, str]] = Counter()
-        self.texts: list[tuple[Token, Path]] = []
+        self.texts: list[bytes] = []  # what stays and may hold anything
 
     def visit(self, first: int, last: int) -> None:
         """Let the rules of tokens[first:last] act, in order."""
@@ -114,7 +114,7 @@ class Splice:
 
     def put(self, token: "Token", value: bytes, done: str) -> None:
         """The same element with another value, padded as its VR asks."""
-        rule, start, begin, end, _ = token
+        rule, start, _, end, _ = token
         new = encode(rule, value)
         if not self.depth:
             self.context.note(rule.tag, value)

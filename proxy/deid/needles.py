@@ -1,0 +1,162 @@
+"""The person's own values as needles: what is looked for in everything textual that stays (hunting, N04).
+
+Made from the original values of identifying attributes, at every depth. A needle has two forms: encoded ones for
+one quick look through the finished bytes (NUL bytes squeezed out, so that UTF-16 is met too), and a pattern for
+the slow, exact look at a single text. Short needles, and words that are also clinical ones, count only as whole
+words or not at all (DESIGN 5).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from proxy.deid.charsets import decode, encode
+from proxy.deid.words import COMMON
+
+NAME: Final = "name"
+ID: Final = "id"
+PHRASE: Final = "phrase"
+PHONE: Final = "phone"
+DATE: Final = "date"
+
+# PN attributes are names wherever they stand (plan.py); these are the rest
+KINDS: Final[dict[int, str]] = {
+    0x00100020: ID, 0x00101000: ID, 0x00101001: NAME, 0x00101005: NAME, 0x00101060: NAME, 0x00080050: ID,
+    0x00200010: ID, 0x00380010: ID, 0x00402016: ID, 0x00402017: ID, 0x00401001: ID, 0x00380060: ID,
+    0x00101090: ID, 0x00101050: ID, 0x00120040: ID, 0x00120042: ID, 0x00181000: ID, 0x00100030: DATE,
+    0x00101040: PHRASE, 0x00102154: PHONE, 0x00102155: PHONE, 0x00080080: PHRASE, 0x00080081: PHRASE,
+    0x00080092: PHRASE, 0x00080094: PHONE, 0x00081010: ID, 0x00380300: PHRASE, 0x00380400: PHRASE,
+    0x00102152: PHRASE, 0x00401010: NAME, 0x00102297: NAME, 0x00101081: PHRASE, 0x00400244: "", 0x00100021: ID,
+    0x00102299: PHRASE, 0x00081040: PHRASE, 0x00321032: NAME, 0x00404037: NAME, 0x0040A075: NAME,
+}  # fmt: skip
+
+_SPLIT: Final = re.compile(r"[\s^=,;.\\/()\[\]\"]+")
+_LETTER: Final = r"[^\W\d_]"
+_CODECS: Final = (
+    "utf-8", "latin-1", "iso8859_2", "iso8859_5", "iso8859_7", "iso8859_9", "cp1252", "koi8_r", "cp1251",
+    "shift_jis", "euc_jp", "euc_kr", "gb18030", "big5", "iso8859_8", "iso8859_6", "cp874",
+)  # fmt: skip
+_PLACEHOLDERS: Final = frozenset(("unknown", "anonymous", "anonymized", "none", "null", "n/a", "na", "test", "phantom"))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Needles:
+    """What to look for; its repr shows nothing."""
+
+    raw: tuple[bytes, ...]  # lower case, NUL free
+    pattern: re.Pattern[str] | None
+
+    def hits(self, squeezed: bytes) -> bool:
+        """A quick look; may be wrong by saying yes."""
+        return any(needle in squeezed for needle in self.raw)
+
+
+def squeeze(data: bytes) -> bytes:
+    return data.lower().replace(b"\0", b"")
+
+
+@lru_cache(maxsize=512)
+def needles(values: tuple[tuple[str, bytes], ...], charset: bytes) -> Needles:
+    """From (kind, raw value) pairs as they were met; instances of one series share one."""
+    words = {word for kind, value in values for word in _words(kind, decode(value, charset))}
+    ordered = sorted(words, key=len, reverse=True)
+    raw = {form for word in ordered for form in _forms(word, charset)}
+    pattern = "|".join(_pattern(word) for word in ordered)
+    return Needles(tuple(sorted(raw)), re.compile(pattern, re.IGNORECASE) if pattern else None)
+
+
+def _words(kind: str, text: str) -> Iterator[str]:
+    for value in text.split("\\"):
+        yield from _MAKERS[kind](value.strip(" \0\t\r\n"))
+
+
+def _name(value: str) -> Iterator[str]:
+    for group in value.split("="):
+        parts = [part for part in _SPLIT.split(group) if part]
+        for part in parts:
+            for word in {part, *part.split("-"), *part.split("'")}:
+                if _is_worth(word):
+                    yield word
+        if len(parts) > 1:
+            yield from (parts[0] + parts[1], f"{parts[0]} {parts[1]}", f"{parts[1]} {parts[0]}")
+
+
+def _is_worth(word: str) -> bool:
+    folded = word.casefold()
+    if folded in COMMON or folded in _PLACEHOLDERS or word.isdigit():
+        return False
+    return len(word) >= 3 or (len(word) == 2 and (not word.isascii() or word.isalpha()))
+
+
+def _id(value: str) -> Iterator[str]:
+    if value.casefold() in _PLACEHOLDERS or value.casefold() in COMMON:
+        return
+    bare = re.sub(r"[\W_]+", "", value)
+    for form in {value, bare, value.lstrip("0")}:
+        if len(form) >= 4 or (len(form) == 3 and not form.isdigit()):
+            yield form
+
+
+def _phrase(value: str) -> Iterator[str]:
+    for part in re.split(r"[\^\r\n;]+", value):
+        text = part.strip()
+        if len(text) >= 4 and text.casefold() not in COMMON:
+            yield text
+
+
+def _phone(value: str) -> Iterator[str]:
+    yield from _phrase(value)
+    digits = re.sub(r"\D", "", value)
+    if len(digits) >= 6:
+        yield digits
+
+
+def _date(value: str) -> Iterator[str]:
+    match = re.fullmatch(r"(\d{4})(\d\d)(\d\d)", value)
+    if match:
+        year, month, day = match.groups()
+        yield value
+        for mark in "-./ ":
+            yield f"{year}{mark}{month}{mark}{day}"
+            yield f"{day}{mark}{month}{mark}{year}"
+            yield f"{month}{mark}{day}{mark}{year}"
+        yield from (day + month + year, month + day + year)
+
+
+_MAKERS: Final = {NAME: _name, ID: _id, PHRASE: _phrase, PHONE: _phone, DATE: _date}
+
+
+def _forms(word: str, charset: bytes) -> Iterator[bytes]:
+    """Encoded as the instance and other plausible systems would, in lower case."""
+    if word.isascii():
+        yield word.lower().encode("ascii")
+        return
+    for form in {word, word.lower(), word.upper(), word.title()}:
+        yield _plain(encode(form, charset))
+        for codec in ("utf-16-le", "utf-16-be", *_CODECS):
+            try:
+                yield form.encode(codec).lower().replace(b"\0", b"")
+            except UnicodeEncodeError:
+                continue
+
+
+def _plain(encoded: bytes) -> bytes:
+    """Without escape sequences: the longest run between them."""
+    runs = re.split(rb"\x1b[\x20-\x2f]+[\x30-\x7e]|\x1b.", encoded)
+    return max(runs, key=len).lower().replace(b"\0", b"") or encoded
+
+
+def _pattern(word: str) -> str:
+    text = r"\W{0,3}".join(re.escape(part) for part in re.split(r"[\s^,]+", word) if part)
+    if word.isdigit():
+        return rf"(?<!\d){text}(?!\d)" if len(word) < 7 else text
+    if len(word) >= 5 or not word.isascii():
+        return text
+    return rf"(?<!{_LETTER}){text}(?!{_LETTER})"
+
+
+def collect(pairs: Iterable[tuple[str, bytes]]) -> tuple[tuple[str, bytes], ...]:
+    """Each once, in order: the key that instances of one person share."""
+    return tuple(dict.fromkeys((kind, value.strip(b" \0")) for kind, value in pairs if value.strip(b" \0")))

@@ -1,0 +1,85 @@
+"""Cut identities out of one text: the person's own values, and patterns that look like somebody's.
+
+Patterns: e-mail, URL, phone, SSN-like, labelled record numbers, long bare numbers, dates, street addresses, names
+behind a title. What is cut leaves a single space; runs of spaces close up. Words stay.
+"""
+
+import re
+from typing import Final
+
+from proxy.deid.charsets import decode, encode
+from proxy.deid.needles import Needles
+
+_MONTH: Final = (
+    r"(?:jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|märz|mrz|apr(?:il)?|may|mai|june?|juni|july?|juli|aug(?:ust)?|"
+    r"sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?)\.?"
+)
+_STREET: Final = (
+    r"Street|STREET|St\.|Str\.|Avenue|AVENUE|Ave\.?|Road|ROAD|Rd\.|Boulevard|Blvd\.?|Lane|LANE|Drive|Court|Square|"
+    r"Terrace|Straße|Strasse|Gasse|Platz|Allee"
+)
+PATTERNS: Final = re.compile(
+    "|".join(
+        (
+            r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+",
+            r"\b(?:https?|ftp)://\S+|\bwww\.\S+",
+            r"\b\d{3}-\d{2}-\d{4}\b",
+            r"(?<![\w.])\+\d[\d ().\-/]{6,}\d",
+            r"(?<![\w.])\(?0?\d{2,5}\)?[ \-/.]\d{3,}[ \-.]\d{2,}(?![\w.])",
+            r"(?<![\w.])\(\d{2,5}\) ?\d{3,}[ \-.]?\d{2,}",
+            r"(?<![\w.])\d{3}-\d{4}(?![\w.-])",
+            r"\b(?:mrn|pid|pat(?:ient)?(?:'s)?[ _-]?(?:id|no|nr)?|acc(?:ession)?(?:[ _-]?(?:no|nr|number|#))?|ssn|case|"
+            r"chart|record|med(?:ical)?[ _-]?rec(?:ord)?|dob|born|geb)\b[ .:#=_-]*[A-Z]{0,4}[-_ ]?\d[\d\-/.]{2,}",
+            r"(?<!\d)(?:19|20)\d\d([-/._ ]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)",
+            r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)\d\d(?!\d)",
+            r"(?<![\d.])\d\d([-/.])\d\d\3\d\d(?![\d.])",
+            rf"\b\d{{1,2}}(?:st|nd|rd|th|\.)?[ \-]?{_MONTH}[ \-,]*(?:19|20)?\d\d\b",
+            rf"\b{_MONTH}[ \-]\d{{1,2}}(?:st|nd|rd|th)?,?[ \-]+(?:19|20)\d\d\b",
+            rf"(?-i:\b\d{{1,5}}[a-zA-Z]?,? (?:[A-Z][\w'-]+ ){{1,3}}(?:{_STREET})(?!\w))",
+            r"(?-i:\b[A-ZÄÖÜ][\w-]*(?:straße|strasse|str\.|gasse|platz|allee|weg) ?\d{1,4}\b)",
+            r"(?-i:\b(?:Dr|DR\.|Prof|PROF\.|Mr|Mrs|MRS|Ms|Herr|Frau|Mme|Doctor)\b\.? (?:[A-Z]\. ?)*[A-Z][\w'-]+"
+            r"(?: [A-Z][\w'-]+)?)",
+            r"(?<![\w.])[A-Z]{0,3}\d{7,}(?![\w.])",
+        )
+    ),
+    re.IGNORECASE,
+)
+# A quick look at bytes: nothing of the above is there without one of these
+_WORTH: Final = re.compile(
+    rb"\d[\d\-/. ()]{4,}\d|@|://|www\.|[dD][rR]\.? |[pP][rR][oO][fF]|[mM][rR][sS]?\.? |[mM][sS]\.? |[hH]err|[fF]rau|"
+    rb"[mM]me|[dD]octor|[mM][rR][nN]|\d{3}|[sS]tr|[aA]ve|[rR]oad|[gG]asse|[pP]latz|\d.{0,4}[a-zA-Z]{3,}.{0,3}\d\d|"
+    rb"\b[A-Za-z]{3,9}.{1,3}\d{1,2}.{1,5}\d\d"
+)
+_SPACES: Final = re.compile(r" {2,}")
+
+
+def is_worth_a_look(joined: bytes) -> bool:
+    return _WORTH.search(joined) is not None
+
+
+def has_pattern(values: list[bytes]) -> bool:
+    """Whether any of these texts needs the slow look."""
+    joined = b"\n".join(values)
+    return is_worth_a_look(joined) and PATTERNS.search(joined.decode("latin-1")) is not None
+
+
+def cut(text: str, needles: Needles | None, patterns: bool) -> str:
+    """The text without the person's own values and, if asked, without what looks like anybody's."""
+    new = text
+    if needles and needles.pattern:
+        new = needles.pattern.sub(" ", new)
+    if patterns:
+        new = PATTERNS.sub(" ", new)
+    if new == text:
+        return text
+    return _SPACES.sub(" ", new).strip(" ^=-_,:;")
+
+
+def cut_value(value: bytes, charset: bytes, needles: Needles | None, patterns: bool) -> bytes:
+    """The same for an encoded, possibly multi-valued value; unchanged bytes stay the same bytes."""
+    stripped = value.rstrip(b" \0")
+    text = decode(stripped, charset)
+    new = "\\".join(cut(part, needles, patterns) for part in text.split("\\"))
+    if new == text:
+        return value
+    return encode(new, charset)
