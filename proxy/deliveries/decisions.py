@@ -29,11 +29,17 @@ def retry(delivery: Delivery, by: str, now: datetime) -> bool:
     False: it is being sent at this moment, or its files are gone.
     """
     with transaction.atomic():
-        revision = Revision.objects.select_for_update(no_key=True).get(pk=delivery.revision_id)
-        if revision.state == EXPIRED or not _wait_again(delivery, now):
-            return False
-        REVISION_LIFE.move(Revision.objects.filter(pk=revision.pk), "resend")
-        _mark("retry", delivery, by)
+        again = _send_again(delivery, now)
+        if again:
+            _mark("retry", delivery, by)
+    return again
+
+
+def _send_again(delivery: Delivery, now: datetime) -> bool:
+    revision = Revision.objects.select_for_update(no_key=True).get(pk=delivery.revision_id)
+    if revision.state == EXPIRED or not _wait_again(delivery, now):
+        return False
+    REVISION_LIFE.move(Revision.objects.filter(pk=revision.pk), "resend")
     return True
 
 
@@ -44,6 +50,20 @@ def _wait_again(delivery: Delivery, now: datetime) -> bool:
     if LIFE.move(_row(delivery), "again", **fresh):
         return True
     return bool(_row(delivery).filter(state=WAITING).update(next_try_at=now))
+
+
+def replay(destination: Destination, since: datetime, by: str, now: datetime) -> int:
+    """Send everything once more that the destination got since then; how many deliveries."""
+    rows = Delivery.objects.filter(destination=destination, state=DELIVERED, finished_at__gte=since)
+    again = sum(_replay_one(row, now) for row in list(rows.order_by("pk")))
+    detail = {"decision": "replay", "since": since.isoformat(), "deliveries": again}
+    record(DELIVERY_CHANGED, actor=by, subject=destination.name, detail=detail)
+    return again
+
+
+def _replay_one(delivery: Delivery, now: datetime) -> bool:
+    with transaction.atomic():
+        return _send_again(delivery, now)
 
 
 def drop(delivery: Delivery, by: str, now: datetime, why: str = "") -> bool:

@@ -70,6 +70,18 @@ def test_what_has_expired_cannot_be_sent_again() -> None:
     assert delivery.state == "delivered"
 
 
+def test_a_replay_sends_again_what_arrived_since_a_time_and_leaves_one_mark() -> None:
+    for study in (1, 2, 3):
+        a_waiting_delivery(study)
+        attempted(Delivered())
+    early = Delivery.objects.order_by("pk")[0]
+    Delivery.objects.filter(pk=early.pk).update(finished_at=NOW - seconds(60))
+    assert decisions.replay(Destination.objects.get(), NOW - seconds(30), ADMIN, NOW) == 2
+    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["delivered", "waiting", "waiting"]
+    assert marks() == [(ADMIN, "outbox", "replay")]
+    assert ledger.balance()[0].difference == 0
+
+
 def test_a_dropped_delivery_is_excluded_and_keeps_what_had_arrived__promise_4() -> None:
     a_waiting_delivery()
     delivery = attempted(Refused("2 of 3 images refused: The peer cannot understand it."), acknowledged=1)

@@ -8,9 +8,9 @@ import pytest
 from django.db import connections
 from django.test import override_settings
 
-from proxy.deliveries import queue
+from proxy.deliveries import decisions, queue
 from proxy.deliveries.models import Attempt, Delivery
-from proxy.deliveries.outcomes import Delivered
+from proxy.deliveries.outcomes import Delivered, Refused
 from proxy.studies.models import Revision
 from tests.deliveries.builders import NOW, a_folder, a_revision, a_waiting_delivery, opened
 
@@ -79,6 +79,24 @@ def test_workers_that_empty_the_queue_together_do_each_delivery_once() -> None:
     assert set(tries.values()) == {1}
     assert len(tries) == 15
     assert set(Revision.objects.values_list("state", flat=True)) == {"delivered"}
+
+
+def test_a_person_who_drops_and_a_worker_that_claims_never_both_win() -> None:
+    for study in range(12):
+        a_waiting_delivery(study)
+    dropped: list[int] = []
+
+    def work_or_drop(number: int) -> None:
+        for delivery in Delivery.objects.order_by("pk"):
+            if number % 2 and decisions.drop(delivery, "admin", NOW):
+                dropped.append(delivery.pk)
+            claim = None if number % 2 else queue.claim(NOW, f"t{number}-{delivery.pk}")
+            if claim:
+                assert queue.finish(claim, Refused("The peer cannot understand the image."), NOW)
+
+    at_once(work_or_drop)
+    assert len(dropped) == len(set(dropped))
+    assert set(Delivery.objects.filter(pk__in=dropped).values_list("state", flat=True)) == {"dropped"}
 
 
 def test_opening_from_many_processes_makes_one_delivery_for_each_destination() -> None:
