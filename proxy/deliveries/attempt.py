@@ -46,7 +46,7 @@ def _attempt(claim: Claim, keep_going: Callable[[], bool]) -> Outcome:
     progress = _Progress(claim, keep_going)
     try:
         parcel = packing.pack(claim)
-        if isinstance(parcel, TryLater):
+        if not isinstance(parcel, Parcel):
             return parcel
         return _send(parcel, progress)
     except DatabaseTrouble as trouble:

@@ -6,21 +6,27 @@ from django.conf import settings
 
 from proxy.deliveries import bitmap
 from proxy.deliveries.models import Delivery
-from proxy.deliveries.outcomes import TryLater
+from proxy.deliveries.outcomes import Refused, TryLater
 from proxy.deliveries.parcel import Item, Parcel, Shelf, Wire
 from proxy.deliveries.queue import Claim
 from proxy.routing.models import Destination, Node
 from proxy.studies.models import Instance
 
 CONNECT_TIMEOUT = 10
+NOT_RESTORED = Refused(
+    "DICOM_ANONYMIZE_PATIENTS is False: only restored images may leave, and restored deliveries come with a later"
+    " version; set it to True and retry."
+)
 NO_STORE = TryLater("The storage folder cannot be reached; check its disk or mount.", rests=False)
 
 
-def pack(claim: Claim) -> Parcel | TryLater:
+def pack(claim: Claim) -> Parcel | TryLater | Refused:
     """The parcel of this claim. A ZIP is made whole or not at all, so it packs what was acknowledged, too."""
     delivery = Delivery.objects.select_related("revision__study", "destination__node").get(
         pk=claim.delivery_id
     )
+    if not settings.DICOM_ANONYMIZE_PATIENTS:
+        return NOT_RESTORED
     root = Path(settings.DICOM_STORAGE_DIR) / "studies"
     if not root.is_dir():
         return NO_STORE

@@ -348,3 +348,16 @@ def test_workers_leave_no_connection_behind() -> None:
     with running(Workers(4, idle=0.05)):
         eventually(lambda: Delivery.objects.get().state == "delivered")
     assert connections_open() <= before
+
+
+def test_promise_1_without_pseudonymization_nothing_leaves_to_where_no_identity_may_go() -> None:
+    outbox = a_folder()
+    ready(1, outbox)
+    with override_settings(DICOM_ANONYMIZE_PATIENTS=False):
+        claim = queue.claim(timezone.now(), "token")
+        assert claim is not None
+        attempt.make(claim)
+    delivery = Delivery.objects.get()
+    assert delivery.state == "refused"
+    assert "DICOM_ANONYMIZE_PATIENTS" in delivery.reason
+    assert delivery.acknowledged == 0
