@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from proxy.deid.splice import Splice
     from proxy.deid.stream import Token
 
-Factory: TypeAlias = "Callable[[str, tuple[str, ...]], Action]"  # (VR, arguments) -> action
+Factory: TypeAlias = Callable[[str, tuple[str, ...]], Action]  # (VR, arguments) -> action
 
 _PADDING: Final = b" \0"
 _DUMMY: Final[Mapping[str, bytes]] = {
@@ -34,6 +34,9 @@ _DUMMY_OF: Final[Mapping[int, bytes]] = {
     0x00100040: b"O", 0x00080060: b"OT", 0x0040A040: b"TEXT", 0x0040A010: b"CONTAINS",
     0x00380500: b"UNKNOWN", 0x00120062: b"YES",
 }  # fmt: skip
+_TEXTS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
+_OPAQUE: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW"))
+_NUMERIC: Final = re.compile(rb"[0-9eE+\-. \\:DWMY\0]*")
 _EXTENDED_DATES: Final = re.compile(rb"\d{8}(?=[\d.+\-]|$)")
 
 
@@ -145,9 +148,18 @@ def _cut(splice: "Splice", token: "Token", patterns: bool) -> None:
 def opaque(splice: "Splice", token: "Token") -> None:
     """Binary that stays: it goes as a whole if the person's own values are in it."""
     needles = splice.context.needles
-    if needles is not None and needles.hits(squeeze(splice.value(token))):
+    if needles is not None and needles.strikes(squeeze(splice.value(token))):
         splice.context.cuts += 1
         splice.drop(token)
+
+
+def numeric(splice: "Splice", token: "Token") -> None:
+    """Numbers written as text stay, unless they are words (seen only in the hunting visit)."""
+    if splice.context.needles is None or _NUMERIC.fullmatch(splice.value(token)):
+        keep(splice, token)
+    else:
+        splice.context.cuts += 1
+        (empty if splice.depth else empty_top)(splice, token)
 
 
 def shift(basic: Action) -> Action:
@@ -204,6 +216,25 @@ def age_cap(splice: "Splice", token: "Token") -> None:
         keep(splice, token)
 
 
+def by_vr(vr: str) -> Action:
+    """What happens to a value that stays although no table lists it."""
+    if vr == "SQ":
+        return walk
+    if vr == "UI":
+        return replace_uid
+    if vr == "UN":
+        return unknown
+    return clean if vr in _TEXTS else opaque if vr in _OPAQUE else keep
+
+
+def unknown(splice: "Splice", token: "Token") -> None:
+    """UN of an attribute that the dictionary does not know: text or binary, nobody can tell."""
+    if token[4]:
+        splice.walk(token)
+    else:
+        (words if splice.value(token).rstrip(b"\0").isascii() else opaque)(splice, token)
+
+
 def with_value(vr: str, arguments: tuple[str, ...]) -> Action:
     value = padded(vr, arguments[0].encode("utf-8"))
 
@@ -257,7 +288,7 @@ _COMPOUND: Final[Mapping[str, tuple[Action, Action]]] = {
 }
 _SIMPLE: Final[Mapping[str, Action]] = {
     "nothing": nothing, "keep": keep, "replace": dummy, "replace_UID": replace_uid, "pseudonym": pseudonym,
-    "clean": clean, "words": words, "opaque": opaque, "year_only": year_only, "age_cap": age_cap, "walk": walk, "drop": drop,
+    "clean": clean, "words": words, "opaque": opaque, "numeric": numeric, "year_only": year_only, "age_cap": age_cap, "walk": walk, "drop": drop,
 }  # fmt: skip
 _MADE: Final[Mapping[str, Factory]] = {"replace_with_value": with_value, "regexp": regexp, "allow": allow}
 _SAME: Final = {"deleteOrEmptyOrReplace": "delete_or_empty_or_replace"}
@@ -274,6 +305,6 @@ def make(
         top, nested = make(basic, vr)
         return shift(top), shift(nested)
     action = _MADE[name](vr, arguments) if name in _MADE else _SIMPLE[name]
-    if vr == "SQ" and name in ("keep", "clean", "words", "opaque"):
+    if vr == "SQ" and name in ("keep", "clean", "words", "opaque", "numeric"):
         action = walk
     return action, action

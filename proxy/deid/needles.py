@@ -52,6 +52,10 @@ class Needles:
         """A quick look; may be wrong by saying yes."""
         return any(needle in squeezed for needle in self.raw)
 
+    def strikes(self, squeezed: bytes) -> bool:
+        """For opaque bytes, where short needles would be met by chance."""
+        return any(needle in squeezed for needle in self.raw if len(needle) >= 5)
+
 
 def squeeze(data: bytes) -> bytes:
     return data.lower().replace(b"\0", b"")

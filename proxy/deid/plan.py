@@ -9,6 +9,7 @@ from proxy.deid.dictionary import KEYWORDS, NAMING_TAGS, is_private, keyword_of,
 from proxy.deid.errors import Unreadable
 from proxy.deid.facts import FACT_TAGS
 from proxy.deid.needles import KINDS, NAME
+from proxy.deid.private import private_action
 from proxy.deid.recipe import Line, Recipe
 from proxy.deid.rules import (
     ACT,
@@ -74,7 +75,8 @@ STRUCTURE: Final = frozenset(
 FREE: Final = frozenset(("LO", "LT", "SH", "ST", "UC", "UN", "UR", "UT"))  # where anything may have been typed
 # Codes are numbers by nature: the person's own values are hunted in them, patterns are not
 CODED: Final = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080119, 0x00080120, 0x00080115, 0x0008010C))
-BINARY: Final = frozenset(("OB",))
+BINARY: Final = frozenset(("OB", "OW", "OF", "OD", "OL", "OV"))
+NUMERIC: Final = frozenset(("AS", "DS", "IS", "TM", "DA", "DT"))
 TIMES: Final = frozenset(("DA", "DT", "TM"))
 MEMORY: Final = 20_000  # keys that are remembered; a hostile sender cannot make it more
 
@@ -84,7 +86,7 @@ _NAMES: Final = {
     "X/Z/D": "delete_or_empty_or_replace", "X/Z/U": "delete_or_empty_or_replace_UID",
 }  # fmt: skip
 # Actions after which the original value still stands: hunting it elsewhere would contradict the recipe
-_STAY: Final = frozenset(("keep", "words", "clean", "opaque", "nothing"))
+_STAY: Final = frozenset(("keep", "words", "clean", "opaque", "nothing", "numeric", "private"))
 MARKS: Final = frozenset((0x00120062, 0x00120063, 0x00120064, 0x00280303))
 # The table's letter is Z or Z/D for these; we always say who it is now
 _PSEUDONYMS: Final = frozenset((0x00100010, 0x00100020))
@@ -111,6 +113,7 @@ class Plan:
         self.recipe = recipe
         self.hunting = hunting  # the slow, second look: every text wants to be seen
         self._table = profile(recipe.edition) if recipe.edition else {}
+        self._private = private_action(recipe)
         self._exact: dict[int, Line] = {}
         self._masks: list[Line] = []
         for line in recipe.lines:
@@ -143,7 +146,9 @@ class Plan:
         if tag & 0xFFFF == 0 or tag == 0xFFFCFFFC:
             yield Choice("drop", "default")
         if is_private(tag):
-            yield Choice("drop" if self.recipe.private == "remove" else self._kept(vr), "default")
+            yield Choice("private", "default")
+        if tag >> 24 == 0x60 and self.recipe.edition and "clean-graphics" not in self.recipe.options:
+            yield Choice("drop", "default")  # without its bits the rest of an overlay describes nothing
         row = self._code(tag)
         if row:
             yield from self._by_table(row, vr, basic)
@@ -169,7 +174,9 @@ class Plan:
     @staticmethod
     def _kept(vr: str) -> str:
         """Option K, or nothing said: only the person's own values are hunted."""
-        return "walk" if vr == "SQ" else "words" if vr in WORDS else "opaque" if vr in BINARY else "keep"
+        if vr == "SQ":
+            return "walk"
+        return "words" if vr in WORDS else "opaque" if vr in BINARY else "numeric" if vr in NUMERIC else "keep"
 
     def _by_default(self, tag: int, vr: str) -> Choice:
         known = vr_of(tag)
@@ -232,7 +239,10 @@ class Plan:
     def _rule(self, tag: int, vr: str, explicit: bool, written: str = "") -> Rule:
         written = written or (vr if vr != "UN" else vr_of(tag) or "UN")
         choice = self.choose(tag, written)
-        top, nested = actions.make(choice.name, written, choice.arguments, choice.basic)
+        if choice.name == "private":
+            top = nested = self._private
+        else:
+            top, nested = actions.make(choice.name, written, choice.arguments, choice.basic)
         code = self._bits(tag, vr, written, explicit, top, nested)
         rule = Rule(tag, vr, written, code, explicit, top, nested)
         if choice.name not in _STAY:
@@ -249,7 +259,7 @@ class Plan:
             code |= BULK
         if tag in ENCODING_ONLY or tag & 0xFFFF == 0:
             code |= UNDIGESTED
-        seen = self.hunting or top not in (actions.words, actions.opaque)
+        seen = self.hunting or top not in (actions.words, actions.opaque, actions.numeric)
         plain = top in (actions.walk, nothing) or (
             top is actions.keep and not (tag in INDEXED or tag in FACT_TAGS)
         )

@@ -17,7 +17,7 @@ BULK: Final = 8  # pixel data: passed through at the top level
 END: Final = 16  # item delimiter
 UNDIGESTED: Final = 32  # group lengths, padding and what only describes the encoding
 
-Action: TypeAlias = "Callable[[Splice, Token], None]"
+Action: TypeAlias = Callable[["Splice", "Token"], None]
 
 
 class Rule:

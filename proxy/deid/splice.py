@@ -35,7 +35,7 @@ class Splice:
     """One buffer being rewritten."""
 
     __slots__ = (
-        "at", "buf", "context", "counts", "delta", "depth", "edits", "out", "path", "run", "texts", "tokens",
+        "at", "buf", "context", "counts", "creators", "delta", "depth", "edits", "out", "path", "run", "texts", "tokens",
     )  # fmt: skip
 
     def __init__(self, buf: bytes, tokens: "Sequence[Token]", context: "Context") -> None:
@@ -48,6 +48,7 @@ class Splice:
         self.depth = 0
         self.at = 0  # index of the token that acts now
         self.path: Path = None
+        self.creators: dict[tuple[int, int], str] = {}  # (group, block) of this item to private creator
         self.edits: list[Edit] = []
         self.counts: Counter[tuple[int, str]] = Counter()
         self.texts: list[bytes] = []  # what stays and may hold anything
@@ -71,8 +72,10 @@ class Splice:
         while index < last:
             _, at, number, _, link = self.tokens[index]
             self.path = (outer, rule.tag, number)
-            inner = self.delta
+            inner, creators = self.delta, self.creators
+            self.creators = {}
             self.visit(index + 1, link)
+            self.creators = creators
             if self.delta != inner:
                 self._correct(at + 4, inner)
             index = link

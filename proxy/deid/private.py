@@ -1,0 +1,82 @@
+"""Private elements: matched on creator, group and low byte (PS3.5 7.8), never on the number of the block.
+
+A creator belongs to the item it stands in. An element whose creator nobody knows, or that has none, goes.
+What is kept is still treated by its VR: UIDs are mapped, dates follow the recipe, text is hunted, sequences walked.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from proxy.deid import actions
+from proxy.deid.recipe import Line, Recipe
+from proxy.deid.rules import Action
+from proxy.deid.tables import safe_private
+
+if TYPE_CHECKING:
+    from proxy.deid.splice import Splice
+    from proxy.deid.stream import Token
+
+
+def private_action(recipe: Recipe) -> Action:
+    """What a recipe does with private elements, as one function."""
+    lines = tuple(line for line in recipe.lines if line.target.creator)
+    safe = safe_private() if "safe-private" in recipe.options else {}
+    if not lines and not safe:
+        return actions.drop if recipe.private == "remove" else actions.words
+    return _Private(recipe, lines, safe)
+
+
+class _Private:
+    def __init__(
+        self, recipe: Recipe, lines: tuple[Line, ...], safe: Mapping[tuple[str, int, int], str]
+    ) -> None:
+        self._recipe = recipe
+        self._lines = lines
+        self._safe = safe
+        self._creators = {line.target.creator for line in lines} | {creator for creator, _, _ in safe}
+
+    def __call__(self, splice: "Splice", token: "Token") -> None:
+        tag = token[0].tag
+        low = tag & 0xFFFF
+        if 0x10 <= low <= 0xFF:
+            self._creator(splice, token)
+            return
+        creator = splice.creators.get((tag >> 16, low >> 8), "") if low >= 0x1000 else ""
+        action = self._action(creator, token) if creator else None
+        if action:
+            action(splice, token)
+        elif self._recipe.private == "remove":
+            splice.drop(token)
+        else:
+            actions.by_vr(token[0].written)(splice, token)
+
+    def _creator(self, splice: "Splice", token: "Token") -> None:
+        name = splice.value(token).strip(b" \0").decode("latin-1")
+        tag = token[0].tag
+        splice.creators[tag >> 16, tag & 0xFF] = name
+        if name not in self._creators and self._recipe.private == "remove":
+            splice.drop(token)
+
+    def _action(self, creator: str, token: "Token") -> Action | None:
+        rule = token[0]
+        tag = rule.tag
+        for line in self._lines:
+            if line.target.creator == creator and line.target.matches(tag & 0xFFFF00FF):
+                top, nested = actions.make(line.action, rule.written, line.arguments, "delete")
+                return nested or top
+        vr = self._safe.get((creator, tag >> 16, tag & 0xFF))
+        return self._by_vr(vr, token) if vr else None
+
+    def _by_vr(self, vr: str, token: "Token") -> Action:
+        """A safe attribute, by what the table says it is (the data set may only say UN)."""
+        vr = token[0].written if token[0].written != "UN" else vr[:2]
+        if vr == "SQ" and not token[4]:
+            return actions.drop
+        if vr in ("DA", "DT"):
+            return self._dates()
+        return actions.drop if vr == "PN" else actions.by_vr(vr)
+
+    def _dates(self) -> Action:
+        if "full-dates" in self._recipe.options:
+            return actions.keep
+        return actions.shift(actions.drop) if "modified-dates" in self._recipe.options else actions.drop
