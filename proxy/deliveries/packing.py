@@ -76,6 +76,7 @@ def _wire(node: Node) -> Wire:
 
 
 def _shelf(destination: Destination) -> Shelf:
-    """A relative path lies below DATA_DIR and may be made; an absolute one may be a mount that is away."""
+    """A relative path lies below DATA_DIR and may be made; any other may be a mount that is away."""
     path = Path(destination.path)
-    return Shelf(Path(settings.DATA_DIR) / path, make=not path.is_absolute(), as_zip=destination.as_zip)
+    ours = not path.is_absolute() and ".." not in path.parts
+    return Shelf(Path(settings.DATA_DIR) / path, make=ours, as_zip=destination.as_zip)

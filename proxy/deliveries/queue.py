@@ -103,18 +103,19 @@ def _usable(now: datetime) -> "QuerySet[Destination]":
 
 def _open_destinations(now: datetime, measure: Pace) -> list[int]:
     """Destinations that are in force, do not rest, have something due and room for it; longest due first."""
+    running = _running()
+    full = [pk for pk, count in running.items() if count >= measure.at_once]
     oldest = (
         _due(now).filter(destination=OuterRef("pk")).order_by("next_try_at", "pk").values("next_try_at")[:1]
     )
-    rows = _usable(now).annotate(since=Subquery(oldest)).exclude(since=None).order_by("since", "pk")
-    running = dict(
-        Delivery.objects.filter(state=CLAIMED)
-        .values_list("destination")
-        .annotate(running=Count("pk"))
-        .order_by()
-    )
-    known = rows.values_list("pk", "failures")
+    rows = _usable(now).exclude(pk__in=full).annotate(since=Subquery(oldest)).exclude(since=None)
+    known = rows.order_by("since", "pk").values_list("pk", "failures")
     return [pk for pk, failures in known if running.get(pk, 0) < backoff.room(failures, measure)]
+
+
+def _running() -> dict[int, int]:
+    claimed = Delivery.objects.filter(state=CLAIMED).order_by()
+    return dict(claimed.values_list("destination").annotate(running=Count("pk")))
 
 
 def _claim_at(destination_id: int, now: datetime, token: str, measure: Pace) -> Claim | None:

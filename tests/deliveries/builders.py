@@ -10,6 +10,7 @@ from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination, Node, Project, Route
 from proxy.studies import lifecycle
 from proxy.studies.models import Instance, Revision, Series, Study
+from tests import cast
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -89,6 +90,16 @@ def files_of(revision: Revision) -> list[Path]:
         place.write_bytes(b"DICM " + instance.uid.encode())
         places.append(place)
     return places
+
+
+def real_files_of(revision: Revision) -> None:
+    """An image under the UID of each instance."""
+    for instance in revision.instances.order_by("ordinal"):
+        image = cast.ct(instance=instance.ordinal + 1)
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = instance.uid
+        place = place_of(instance)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(cast.part10(image))
 
 
 def opened(revision: Revision, *destinations: Destination, now: datetime = NOW) -> list[Delivery]:

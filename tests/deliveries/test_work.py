@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 from django.utils import timezone
 
-from proxy.deliveries import agents, attempt, ledger, queue, work
+from proxy.deliveries import agents, attempt, decisions, ledger, queue, work
 from proxy.deliveries.agents import Acknowledge, Agent, KeepGoing
 from proxy.deliveries.models import Attempt, Delivery
 from proxy.deliveries.outcomes import Delivered, Outcome, TryLater, fold
@@ -23,7 +23,8 @@ from proxy.deliveries.work import Workers
 from proxy.routing.models import Destination
 from proxy.studies import lifecycle as study_life
 from proxy.studies.models import Revision
-from tests.deliveries.builders import a_folder, a_peer, a_revision, files_of, opened, place_of
+from tests.deliveries.agents.peers import answering
+from tests.deliveries.builders import a_folder, a_peer, a_revision, files_of, opened, place_of, real_files_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,6 +122,26 @@ def test_a_retry_sends_only_what_was_not_acknowledged(monkeypatch: pytest.Monkey
     assert sent == [{0, 1, 2}, {1, 2}, {2}]
     assert Delivery.objects.get().state == "delivered"
     assert list(Attempt.objects.order_by("pk").values_list("acknowledged", flat=True)) == [1, 1, 1]
+
+
+def test_a_peer_that_refused_one_image_gets_only_that_one_again() -> None:
+    odd = "2.25.4711.1.1.1.1"
+    refuse = {odd}
+    with answering(lambda uid: 0xC000 if uid in refuse else 0) as (port, heard):
+        archive = a_peer(port=port)
+        real_files_of(ready(1, archive))
+        work.deliver_one(timezone.now())
+        delivery = Delivery.objects.get()
+        assert (delivery.state, delivery.acknowledged) == ("refused", 2)
+        assert delivery.reason.startswith("1 of 3 images refused: 0xC000")
+        assert len(heard) == 3
+        refuse.clear()
+        assert decisions.retry(delivery, "admin", timezone.now())
+        work.deliver_one(timezone.now())
+        assert heard[3:] == [odd]
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.acknowledged) == ("delivered", 3)
+    assert ledger.balance()[0].difference == 0
 
 
 def test_the_storage_folder_being_away_is_nobodys_refusal(data: Path) -> None:
