@@ -14,7 +14,8 @@ from proxy.routing.models import Destination, Node, Project, Route
 from proxy.routing.site import load_site
 from proxy.studies.models import Study
 from tests.cast import NEEDLES
-from tests.web.conftest import Scene, colleague
+from tests.scene import Scene
+from tests.web.conftest import colleague
 
 ROOMS = ("audit", "vault", "routing", "studies", "quarantine", "deliveries")
 MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]

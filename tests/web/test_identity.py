@@ -6,7 +6,8 @@ from django.urls import reverse
 
 from proxy.audit.models import Entry
 from tests.cast import ADA, NEEDLES
-from tests.web.conftest import Scene, colleague
+from tests.scene import Scene
+from tests.web.conftest import colleague
 
 
 def page(scene: Scene) -> str:

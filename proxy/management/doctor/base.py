@@ -87,7 +87,7 @@ def examine_vault() -> Iterator[Finding]:
         except KeysMissing as missing:
             yield fail("vault", str(missing))
             return
-    yield ok("vault", f"the keys open it ({count(len(projects), 'projects')}).")
+    yield ok("vault", f"the keys open it ({count(len(projects), 'project')}).")
 
 
 def examine_escrow() -> Iterator[Finding]:
@@ -147,7 +147,7 @@ def examine_migrations() -> Iterator[Finding]:
     executor = MigrationExecutor(connection)
     missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     if missing:
-        yield fail("tables", f"{count(missing, 'migrations')} not applied; run `manage.py migrate`.")
+        yield fail("tables", f"{count(missing, 'migration')} not applied; run `manage.py migrate`.")
     else:
         yield ok("tables", "all migrations are applied.")
 
@@ -181,7 +181,7 @@ def _disk(name: str, folder: Path) -> Iterator[Finding]:
 def examine_site() -> Iterator[Finding]:
     found = [*_recipes(), *_routes(), *_grants()]
     site = load_site()
-    parts = f"{count(len(site.routes), 'routes')} to {count(len(site.destinations), 'destinations')}"
+    parts = f"{count(len(site.routes), 'route')} to {count(len(site.destinations), 'destination')}"
     yield from found or [ok("site", f"{parts}.")]
 
 

@@ -26,7 +26,7 @@ def examine_ledger() -> Iterator[Finding]:
             "ledger", f"{line.destination} is off by {line.difference}; compare with `ledger` and `why`."
         )
     if not off:
-        yield ok("ledger", f"the books balance at {count(len(lines), 'destinations')}.")
+        yield ok("ledger", f"the books balance at {count(len(lines), 'destination')}.")
 
 
 def examine_counters() -> Iterator[Finding]:
@@ -34,10 +34,10 @@ def examine_counters() -> Iterator[Finding]:
     drifts = list(recount())
     counters = [drift.delivery_id for drift in drifts if drift.what == "acknowledged"]
     if counters:
-        said = f"{count(len(counters), 'deliveries')} count other acknowledgements than they hold."
+        said = f"{count(len(counters), 'delivery')} with another count of acknowledgements than held."
         yield fail("deliveries", said, lambda: _recount(counters))
     if len(drifts) > len(counters):
-        wrong = count(len(drifts) - len(counters), "deliveries")
+        wrong = count(len(drifts) - len(counters), "delivery")
         yield fail("deliveries", f"{wrong} of another size than their revision; restore the database.")
     if not drifts:
         yield ok("deliveries", "every counter says what its bitmap says.")
@@ -49,7 +49,7 @@ def _recount(ids: list[int]) -> str:
     for delivery in Delivery.objects.filter(pk__in=ids).exclude(state=CLAIMED):
         same = Delivery.objects.filter(pk=delivery.pk, acks=delivery.acks).exclude(state=CLAIMED)
         mended += same.update(acknowledged=bitmap.count(bytes(delivery.acks)))
-    return f"Recounted {count(mended, 'deliveries')}."
+    return f"Recounted {count(mended, 'delivery')}."
 
 
 def examine_movement() -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def examine_movement() -> Iterator[Finding]:
     quiet = Revision.objects.filter(state=RECEIVING, quiet_at__lt=late).count()
     claims = Delivery.objects.filter(state=CLAIMED, lease_until__lt=late).count()
     if quiet or claims:
-        parts = f"{count(quiet, 'studies')} to settle, {count(claims, 'deliveries')} to take up again"
+        parts = f"{count(quiet, 'study')} to settle, {count(claims, 'delivery')} to take up again"
         yield fail("work", f"{parts}, and nobody does it: start `manage.py work`.")
     else:
         yield ok("work", "nothing that is due has been left lying.")
@@ -70,12 +70,12 @@ def _for_persons() -> Iterator[Finding]:
     review = Revision.objects.filter(state=REVIEW).count()
     held = Study.objects.exclude(held_at=None).count()
     resting = Delivery.objects.filter(state=WAITING, attempts__gt=0).count()
-    waiting = {"refused deliveries": refused, "studies in review": review, "held studies": held}
+    waiting = {"refused delivery": refused, "reviewable study": review, "held study": held}
     said = [count(number, thing) for thing, number in waiting.items() if number]
     if said:
-        yield warn("work", f"{', '.join(said)} wait for a person; see the admin.")
+        yield warn("work", f"waiting for a person: {', '.join(said)}; see the admin.")
     if resting:
-        yield warn("work", f"{count(resting, 'deliveries')} failed and will be tried again by themselves.")
+        yield warn("work", f"{count(resting, 'delivery')} to be tried again after a failure, by itself.")
 
 
 def examine_audit() -> Iterator[Finding]:

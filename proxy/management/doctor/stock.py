@@ -5,7 +5,7 @@ Everything is read in pages, folder by folder, so that a million images cost tim
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -31,11 +31,11 @@ def studies_folder() -> Path:
 
 def examine_images() -> Iterator[Finding]:
     lost = sum(1 for path in _image_paths() if not (studies_folder() / path).is_file())
-    orphans = list(_orphans(studies_folder(), Instance.objects.all()))
+    orphans = image_orphans()
     if lost:
-        yield fail("images", f"{count(lost, 'files')} of the index are gone; restore them from a backup.")
+        yield fail("images", f"{count(lost, 'file')} of the index gone from disk; restore from a backup.")
     if orphans:
-        yield _left_over("images", "files that no row names", orphans)
+        yield _left_over("images", image_orphans, orphans)
     if not lost and not orphans:
         yield ok("images", "every row has its file, every file its row.")
 
@@ -43,13 +43,13 @@ def examine_images() -> Iterator[Finding]:
 def examine_quarantine() -> Iterator[Finding]:
     held = HeldItem.objects.filter(state=HELD)
     lost = sum(1 for path in _paths(held) if not (keeping.folder() / path).is_file())
-    orphans = list(_orphans(keeping.folder(), HeldItem.objects.all()))
+    orphans = held_orphans()
     if lost:
-        yield fail("quarantine", f"{count(lost, 'held images')} lost their file; restore it from a backup.")
+        yield fail("quarantine", f"{count(lost, 'held image')} without a file; restore from a backup.")
     if orphans:
-        yield _left_over("quarantine", "files that no row names", orphans)
+        yield _left_over("quarantine", held_orphans, orphans)
     if not lost and not orphans:
-        yield ok("quarantine", f"{count(held.count(), 'images')} held, all files in place.")
+        yield ok("quarantine", f"{count(held.count(), 'image')} held, all files in place.")
 
 
 def examine_seals() -> Iterator[Finding]:
@@ -61,10 +61,10 @@ def _sealed_files() -> Iterator[Finding]:
     rows = Seal.objects.exclude(path="")
     lost = sum(1 for path in _paths(rows) if not (seals.vault_root() / path).is_file())
     if lost:
-        yield fail("seals", f"{count(lost, 'sealed files')} are gone; restore them from a backup.")
-    orphans = list(seals.orphans(HOUR, time.time()))
+        yield fail("seals", f"{count(lost, 'sealed file')} gone from disk; restore from a backup.")
+    orphans = sealed_orphans()
     if orphans:
-        yield _left_over("seals", "sealed files that no row names", orphans)
+        yield _left_over("seals", sealed_orphans, orphans)
 
 
 def _seals_and_instances() -> Iterator[Finding]:
@@ -73,9 +73,9 @@ def _seals_and_instances() -> Iterator[Finding]:
     without_image = Seal.objects.filter(~Exists(images)).count()
     without_seal = Instance.objects.filter(~Exists(own)).count()
     if without_seal:
-        yield fail("seals", f"{count(without_seal, 'images')} without a seal cannot be restored any more.")
+        yield fail("seals", f"{count(without_seal, 'image')} without a seal: no way back to the original.")
     if without_image:
-        yield warn("seals", f"{count(without_image, 'seals')} belong to no image of the index.")
+        yield warn("seals", f"{count(without_image, 'seal')} of no image in the index.")
 
 
 def examine_leftovers() -> Iterator[Finding]:
@@ -84,22 +84,36 @@ def examine_leftovers() -> Iterator[Finding]:
     old = [path for root in roots for path in root.rglob(f"*{files.PART}") if _is_old(path)]
 
     def sweep() -> str:
-        return f"Removed {count(sum(files.sweep(root, HOUR) for root in roots), 'half-written files')}."
+        return f"Removed {count(sum(files.sweep(root, HOUR) for root in roots), 'half-written file')}."
 
     if old:
-        yield warn("leftovers", f"{count(len(old), 'half-written files')} of an earlier crash.", sweep)
+        yield warn("leftovers", f"{count(len(old), 'half-written file')} of an earlier crash.", sweep)
     else:
         yield ok("leftovers", "no crash has left a half-written file.")
 
 
-def _left_over(area: str, things: str, paths: list[Path]) -> Finding:
+def image_orphans() -> list[Path]:
+    return list(_orphans(studies_folder(), Instance.objects.all()))
+
+
+def held_orphans() -> list[Path]:
+    return list(_orphans(keeping.folder(), HeldItem.objects.all()))
+
+
+def sealed_orphans() -> list[Path]:
+    return list(seals.orphans(HOUR, time.time()))
+
+
+def _left_over(area: str, look: Callable[[], list[Path]], found: list[Path]) -> Finding:
     """Nobody heard Success for these: their rows were never committed."""
 
     def remove() -> str:
-        return f"Removed {count(sum(files.remove(path) for path in paths), 'files')} ({area})."
+        """Looked at again: what got its row meanwhile stays."""
+        gone = sum(files.remove(path) for path in set(look()) & set(found))
+        return f"Removed {count(gone, 'file')} ({area})."
 
-    advice = "a crash before the commit leaves such; remove them with --repair."
-    return warn(area, f"{len(paths)} {things}: {advice}", remove)
+    advice = "a crash before the commit leaves such; remove with --repair."
+    return warn(area, f"{count(len(found), 'file')} that no row names: {advice}", remove)
 
 
 def _image_paths() -> Iterator[str]:
