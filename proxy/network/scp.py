@@ -5,7 +5,6 @@ counted when they ask, so that one too many hears why (2/3/2) and comes again.
 """
 
 import logging
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from proxy.network.inbox import Gathered, Inbox, Store, place
 from proxy.network.messages import Command
 from proxy.network.quiet import hush
 from proxy.network.reactor import Association
+from proxy.network.tls import ServerTls, TlsFiles
 from proxy.network.wire import Wire
 
 hush()
@@ -44,7 +44,26 @@ class ListenSettings:
     network_timeout: float = 60.0
     max_associations: int = 50
     accepted: tuple[str, ...] = ("default",)
-    tls: ssl.SSLContext | None = None
+    tls: TlsFiles | None = None
+
+
+class Seats:
+    """How many associations may be open at once; several listeners can share them."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        with self._lock:
+            free = self._taken < self.most
+            self._taken += free
+            return free
+
+    def leave(self) -> None:
+        with self._lock:
+            self._taken -= 1
 
 
 class Acceptor(Association):
@@ -85,10 +104,8 @@ class Acceptor(Association):
             self.server.forget(self)
 
     def _is_secure(self) -> bool:
-        context = self.server.settings.tls
-        if context is None or self.dul.socket.secure(
-            context, time.monotonic() + self.server.settings.acse_timeout
-        ):
+        tls = self.server.tls
+        if tls is None or self.dul.socket.secure(tls.context(), time.monotonic() + self.acse_timeout):
             return True
         logger.warning("A TLS handshake with %s failed.", self.peer_address)
         return False
@@ -150,8 +167,11 @@ class Handler(RequestHandler):  # type: ignore[misc]
 class Server(AssociationServer):  # type: ignore[misc]
     request_queue_size = 128
 
-    def __init__(self, *arguments: Any, settings: ListenSettings, door: Door, **options: Any) -> None:
-        self.settings, self.door = settings, door
+    def __init__(
+        self, *arguments: Any, settings: ListenSettings, door: Door, seats: Seats, **options: Any
+    ) -> None:
+        self.settings, self.door, self._seats = settings, door, seats
+        self.tls = ServerTls(settings.tls) if settings.tls is not None else None
         self.accepted = frozenset(accepted_classes(settings.accepted))
         self._open: set[Acceptor] = set()
         self._admitted: set[Acceptor] = set()
@@ -177,27 +197,36 @@ class Server(AssociationServer):  # type: ignore[misc]
             self._open.add(association)
 
     def forget(self, association: Acceptor) -> None:
+        self._stand_up(association)
         with self._counting:
             self._open.discard(association)
+
+    def _sit_down(self, association: Acceptor) -> bool:
+        seated = self._seats.take()
+        if seated:
+            with self._counting:
+                self._admitted.add(association)
+        return seated
+
+    def _stand_up(self, association: Acceptor) -> None:
+        with self._counting:
+            seated = association in self._admitted
             self._admitted.discard(association)
+        if seated:
+            self._seats.leave()
 
     def judge(self, association: Acceptor) -> Rejection | None:
         """The limit first, then the door; a door that fails lets nobody in."""
-        most = self.settings.max_associations
-        with self._counting:
-            if len(self._admitted) >= most:
-                return Rejection(
-                    *LOCAL_LIMIT_EXCEEDED, why=f"{most} associations are open, as many as are allowed."
-                )
-            self._admitted.add(association)
+        if not self._sit_down(association):
+            why = f"{self._seats.most} associations are open, as many as are allowed."
+            return Rejection(*LOCAL_LIMIT_EXCEEDED, why)
         try:
             rejection = self.door.admit(association.caller)
         except Exception as error:
             logger.error("The door failed: %s.", place(error))
             rejection = NO_DECISION
         if rejection is not None:
-            with self._counting:
-                self._admitted.discard(association)
+            self._stand_up(association)
         return rejection
 
     def running(self) -> list[Acceptor]:
@@ -210,13 +239,16 @@ class Server(AssociationServer):  # type: ignore[misc]
 
 
 class Listener:
-    def __init__(self, settings: ListenSettings, door: Door) -> None:
+    """One port. A second listener on another port (TLS) may share the seats of the first."""
+
+    def __init__(self, settings: ListenSettings, door: Door, seats: Seats | None = None) -> None:
         self._settings, self._door = settings, door
+        self.seats = seats or Seats(settings.max_associations)
         self._server: Server | None = None
         self._port = 0
 
     def start(self) -> None:
-        """Raises OSError when the port is taken, ValueError when an accepted class is no class."""
+        """Raises OSError when the port is taken, ValueError when a class or a certificate cannot be used."""
         settings = self._settings
         self._server = _entity(settings).make_server(
             (settings.bind, settings.port),
@@ -224,6 +256,7 @@ class Listener:
             server_class=Server,
             settings=settings,
             door=self._door,
+            seats=self.seats,
         )
         self._port = int(self._server.server_address[1])
         threading.Thread(

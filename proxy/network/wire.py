@@ -10,13 +10,15 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from pynetdicom.transport import AssociationSocket
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 CLOSED = 0
+MOST_PIECES = 1024  # of one sendmsg (IOV_MAX)
 
 
 class Wire(AssociationSocket):  # type: ignore[misc]
@@ -25,6 +27,7 @@ class Wire(AssociationSocket):  # type: ignore[misc]
     def __init__(self, association: Any, patience: float, **where: Any) -> None:
         super().__init__(association, **where)
         self._patience = patience
+        self.failure = ""
         self._waking = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.poll()
@@ -38,9 +41,27 @@ class Wire(AssociationSocket):  # type: ignore[misc]
         self._poll.register(self.socket, select.POLLIN)
 
     def connect(self, primitive: Any) -> None:
-        super().connect(primitive)
-        if self._is_connected:
-            self._adopt()
+        """As in pynetdicom, but nothing stays open on failure, and `failure` says what went wrong."""
+        try:
+            self._reach(primitive)
+            primitive.result = "Evt2"
+        except OSError as error:
+            self.failure = _reason(error)
+            self._shutdown_socket()
+            self.socket = None
+            primitive.result = "Evt17"
+        self.provider_queue.put(primitive)
+        self._ready.set()
+
+    def _reach(self, primitive: Any) -> None:
+        self.socket.settimeout(self.assoc.connection_timeout)
+        self.socket.connect(primitive.address_info.as_tuple)
+        if self.tls_args:
+            context, host = self.tls_args
+            self.socket = context.wrap_socket(self.socket, server_hostname=host)
+        self.assoc.requestor.address_info = AddressInformation.from_tuple(self.socket.getsockname())
+        self._is_connected = True
+        self._adopt()
 
     def secure(self, context: ssl.SSLContext, deadline: float) -> bool:
         """Shake hands as a TLS server, before the deadline."""
@@ -101,40 +122,30 @@ class Wire(AssociationSocket):  # type: ignore[misc]
         if not self.write(bytestream):
             self.event_queue.put("Evt17")
 
-    def write(self, data: bytes | memoryview, flags: int = 0) -> bool:
-        view = memoryview(data)
+    def write(self, data: bytes | memoryview) -> bool:
+        return self.write_all([data])
+
+    def write_all(self, pieces: Sequence[bytes | memoryview]) -> bool:
+        """Everything, in order, within our patience; False when that cannot be."""
+        left: list[bytes | memoryview] = list(pieces) if self.is_plain else [b"".join(pieces)]
         deadline = time.monotonic() + self._patience
-        while view:
+        at = 0
+        while at < len(left):
             try:
-                sent = self.socket.send(view, flags) if flags and self.is_plain else self.socket.send(view)
-                view = view[sent:]
+                at = _skip(left, at, self._push(left[at : at + MOST_PIECES]))
             except _WOULD_BLOCK:
                 if not self.writable(deadline):
                     return False
             except (OSError, ValueError, AttributeError):
                 return False
         return True
+
+    def _push(self, pieces: list[bytes | memoryview]) -> int:
+        return int(self.socket.sendmsg(pieces) if self.is_plain else self.socket.send(pieces[0]))
 
     @property
     def is_plain(self) -> bool:
         return not isinstance(self.socket, ssl.SSLSocket)
-
-    def write_file(self, descriptor: int, offset: int, count: int) -> bool:
-        """Part of a file, without copying it through here."""
-        deadline = time.monotonic() + self._patience
-        while count:
-            try:
-                sent = os.sendfile(self.socket.fileno(), descriptor, offset, count)
-            except _WOULD_BLOCK:
-                if not self.writable(deadline):
-                    return False
-                continue
-            except (OSError, ValueError, AttributeError):
-                return False
-            if sent == 0:  # the file became shorter meanwhile
-                return False
-            offset, count = offset + sent, count - sent
-        return True
 
     def writable(self, deadline: float) -> bool:
         return self._wait_raw(select.POLLOUT, deadline)
@@ -163,3 +174,21 @@ class Wire(AssociationSocket):  # type: ignore[misc]
             if self._wake >= 0:
                 os.close(self._wake)
                 self._wake = -1
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason or type(error).__name__})"
+    if isinstance(error, TimeoutError):
+        return "nobody answered in time"
+    return "the connection was refused" if isinstance(error, ConnectionRefusedError) else type(error).__name__
+
+
+def _skip(pieces: list[bytes | memoryview], at: int, sent: int) -> int:
+    """Behind what was sent: the next piece, or what is left of one."""
+    while at < len(pieces) and sent >= len(pieces[at]):
+        sent -= len(pieces[at])
+        at += 1
+    if sent:
+        pieces[at] = memoryview(pieces[at])[sent:]
+    return at
