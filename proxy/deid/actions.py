@@ -267,6 +267,15 @@ def allow(vr: str, arguments: tuple[str, ...]) -> Action:
     return act
 
 
+def by_path(path: tuple[int, ...], here: Action, elsewhere: Action) -> Action:
+    """A rule that holds only below these sequences."""
+
+    def act(splice: "Splice", token: "Token") -> None:
+        (here if splice.sequences() == path else elsewhere)(splice, token)
+
+    return act
+
+
 def compound(by_type: tuple[Action, Action, Action, Action]) -> tuple[Action, Action]:
     """(top level, nested) of a compound action: by the attribute's Type, index 0 where that is unknown."""
 

@@ -116,10 +116,14 @@ class Plan:
         self._private = private_action(recipe)
         self._exact: dict[int, Line] = {}
         self._masks: list[Line] = []
+        self._paths: dict[int, list[Line]] = {}
         for line in recipe.lines:
-            if line.target.path or line.target.creator:
-                continue
             tag = line.target.tag
+            if line.target.creator:
+                continue
+            if line.target.path:
+                self._paths.setdefault(int(line.target.mask, 16), []).append(line)
+                continue
             if tag is None:
                 self._masks.append(line)
             else:
@@ -147,8 +151,8 @@ class Plan:
             yield Choice("drop", "default")
         if is_private(tag):
             yield Choice("private", "default")
-        if tag >> 24 == 0x60 and self.recipe.edition and "clean-graphics" not in self.recipe.options:
-            yield Choice("drop", "default")  # without its bits the rest of an overlay describes nothing
+        if tag >> 24 in (0x50, 0x60):
+            yield Choice("drop", "table")  # drawn letters cannot be cleaned, and without its bits nothing is described
         row = self._code(tag)
         if row:
             yield from self._by_table(row, vr, basic)
@@ -163,9 +167,11 @@ class Plan:
 
     def _by_table(self, row: dict[str, str], vr: str, basic: str) -> Iterator[Choice]:
         wanted = {option: row[option] for option in self.recipe.options if option in row}
+        if self.recipe.dates == "year" and "full-dates" in row and vr in TIMES:
+            yield Choice("year_only", "option")
         if "modified-dates" in wanted:
             yield Choice("shift_date" if vr != "SQ" else "walk", "option", basic=basic)
-        if "C" in wanted.values():
+        if "C" in wanted.values() and (vr == "SQ" or vr in WORDS):
             yield Choice("clean", "option")
         if "K" in wanted.values():
             yield Choice(self._kept(vr), "option")
@@ -195,6 +201,8 @@ class Plan:
         return Choice("clean" if vr in FREE and tag not in CODED else self._kept(vr), "default")
 
     def _by_default_time(self) -> Choice:
+        if self.recipe.dates == "year":
+            return Choice("year_only", "option")
         if "full-dates" in self.recipe.options:
             return Choice("keep", "option")
         if "modified-dates" in self.recipe.options:
@@ -243,6 +251,8 @@ class Plan:
             top = nested = self._private
         else:
             top, nested = actions.make(choice.name, written, choice.arguments, choice.basic)
+        for line in self._paths.get(tag, ()):
+            nested = actions.by_path(line.target.path, actions.make(line.action, written, line.arguments)[1], nested)
         code = self._bits(tag, vr, written, explicit, top, nested)
         rule = Rule(tag, vr, written, code, explicit, top, nested)
         if choice.name not in _STAY:
@@ -265,8 +275,10 @@ class Plan:
         )
         if self.hunting and written in WORDS:
             code |= ACT
-        wanted = tag in INDEXED or tag in FACT_TAGS or tag in KINDS
-        return code if (plain or not seen) and not (wanted and top not in (actions.walk, nothing)) else code | ACT
+        wanted = tag in INDEXED or tag in FACT_TAGS or tag in KINDS or tag in CODED
+        if tag in self._paths or (wanted and written != "SQ"):
+            return code | ACT
+        return code if plain or not seen else code | ACT
 
 
 __all__ = ["KEYWORDS", "Choice", "Plan", "keyword_of"]

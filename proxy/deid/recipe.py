@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from proxy.deid.dictionary import KEYWORDS
+from proxy.deid.dictionary import KEYWORDS, vr_of
 from proxy.deid.errors import RecipeError
 from proxy.deid.tables import EDITIONS, OPTIONS
 
@@ -31,7 +31,7 @@ _KEYS: Final = frozenset(
         "private",
         "marks",
         "hunting",
-        "allow",
+        "dates",
         *GATES,
     )
 )
@@ -86,7 +86,7 @@ class Recipe:
     marks: bool = True
     hunting: bool = True
     gates: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    allow: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    dates: str = "profile"  # or 'year': only the year stays (HIPAA Safe Harbor)
 
     def gate(self, name: str) -> str:
         return self.gates.get(name, "quarantine")
@@ -216,7 +216,7 @@ def _build(source: _Source, parent: Recipe | None) -> Recipe:
         marks=source.flag("marks", base.marks),
         hunting=source.flag("hunting", base.hunting),
         gates=MappingProxyType(_gates(source, base)),
-        allow=MappingProxyType(dict(base.allow)),
+        dates=source.text("dates", base.dates, ("profile", "year")),
     )
 
 
@@ -269,14 +269,16 @@ def parse_target(text: str) -> Target:
     creator = match[3] or ""
     if creator and mask[3] not in "13579BDFx":
         raise RecipeError(f"{last!r} names a private creator, but its group is even")
-    if mask[:4] == "0000" or mask[:4] == "FFFE":
+    if mask[:4] in ("0000", "0002", "FFFE"):
         raise RecipeError(f"{last!r} can never match: no data set holds this group")
+    if path and ("x" in mask or creator):
+        raise RecipeError(f"{text!r}: below a path stands one exact attribute")
     return Target(mask, creator, path)
 
 
 def _sequence_tag(text: str) -> int:
     tag = parse_target(text).tag
-    if tag is None:
+    if tag is None or vr_of(tag) not in ("SQ", ""):
         raise RecipeError(f"{text!r} is no sequence")
     return tag
 

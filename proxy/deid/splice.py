@@ -95,6 +95,14 @@ class Splice:
         _PUT_LENGTH(self.out, at + before, length)
         self.edits.append((at + before, 4, at, at + 4, self.path))
 
+    def sequences(self) -> tuple[int, ...]:
+        """Tags of the sequences around the current element, outermost first."""
+        found, path = [], self.path
+        while path is not None:
+            found.append(path[1])
+            path = path[0]
+        return tuple(reversed(found))
+
     def replace(self, start: int, end: int, new: bytes) -> None:
         """Original bytes [start:end) become new."""
         edits, out = self.edits, self.out
