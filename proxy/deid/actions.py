@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from proxy.deid.dictionary import NAMING_TAGS, REGISTERED_UIDS
+from proxy.deid.dictionary import REGISTERED_UIDS
 from proxy.deid.identifiers import shift_date
 from proxy.deid.needles import squeeze
 from proxy.deid.rules import Action, nothing
@@ -90,9 +90,6 @@ def pseudonym(splice: "Splice", token: "Token") -> None:
 def replace_uid(splice: "Splice", token: "Token") -> None:
     """U: every UID of the value by the keyed function; classes, syntaxes and registered UIDs stay."""
     value = splice.value(token)
-    if token[0].tag in NAMING_TAGS:
-        keep(splice, token)
-        return
     if token[4]:
         splice.walk(token)
         return

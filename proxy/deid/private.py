@@ -62,8 +62,8 @@ class _Private:
         tag = rule.tag
         for line in self._lines:
             if line.target.creator == creator and line.target.matches(tag & 0xFFFF00FF):
-                top, nested = actions.make(line.action, rule.written, line.arguments, "delete")
-                return nested or top
+                _, nested = actions.make(line.action, rule.written, line.arguments, "delete")
+                return nested
         vr = self._safe.get((creator, tag >> 16, tag & 0xFF))
         return self._by_vr(vr, token) if vr else None
 
