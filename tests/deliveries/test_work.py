@@ -144,6 +144,19 @@ def test_a_peer_that_refused_one_image_gets_only_that_one_again() -> None:
     assert ledger.balance()[0].difference == 0
 
 
+def test_a_worker_that_died_after_the_last_acknowledgement_needs_no_second_sending__promise_12() -> None:
+    with answering(lambda _: 0) as (port, heard):
+        ready(1, a_peer(port=port))
+        claim = queue.claim(timezone.now(), "of a worker that died")
+        assert claim is not None
+        queue.progress(claim, range(3))
+        queue.rescue(timezone.now() + queue.pace().lease)
+        Delivery.objects.update(next_try_at=timezone.now())
+        work.deliver_one(timezone.now())
+    assert heard == []
+    assert Delivery.objects.get().state == "delivered"
+
+
 def test_the_storage_folder_being_away_is_nobodys_refusal(data: Path) -> None:
     ready(1, a_folder())
     (data / "studies").rename(data / "elsewhere")
