@@ -5,22 +5,28 @@ write many at once inside the caller's transaction, and refuse if a person was f
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
 
 from proxy.storage import files, sealed
 from proxy.storage.errors import SealBroken
 from proxy.vault import tokens
 from proxy.vault.keyring import current
-from proxy.vault.models import Person, Seal, UidPair
+from proxy.vault.models import Seal, UidPair
 from proxy.vault.pseudonyms import Known, data_key, known_by
 
 SMALL: Final = 49_152
 """As much becomes a token of 64 KiB in a row; more becomes a file."""
+
+SEAL_COLUMNS: Final = ("project_id", "sop_uid", "person_id", "token", "path", "size", "created_at")
+PAIR_COLUMNS: Final = ("project_id", "uid", "person_id", "kind", "token")
 
 
 class Forgotten(Exception):
@@ -54,9 +60,10 @@ def seal_row(known: Known, project_id: int, sop_uid: str, plain: bytes) -> Seal:
 
 def keep(seals: Sequence[Seal]) -> None:
     """Write many rows. Raises Forgotten if one of the persons is gone: then receive the image again."""
-    with transaction.atomic():
-        _all_live({seal.person_id for seal in seals})
-        Seal.objects.bulk_create(seals)
+    now = timezone.now()
+    for seal in seals:
+        seal.created_at = now
+    _insert(SEAL_COLUMNS, "vault_seal", seals)
 
 
 def open_seal(project_id: int, sop_uid: str) -> bytes:
@@ -84,9 +91,7 @@ def pair_rows(known: Known, pairs: Mapping[str, tuple[str, str]]) -> list[UidPai
 
 def keep_pairs(rows: Sequence[UidPair]) -> None:
     """Write many rows; those that are there already say the same and stay."""
-    with transaction.atomic():
-        _all_live({row.person_id for row in rows})
-        UidPair.objects.bulk_create(rows, ignore_conflicts=True)
+    _insert(PAIR_COLUMNS, "vault_uidpair", rows, on_conflict="ON CONFLICT DO NOTHING")
 
 
 def open_pair(pair: UidPair) -> str:
@@ -111,10 +116,37 @@ def _pair_row(known: Known, uid: str, kind: str, original: str) -> UidPair:
     return row
 
 
-def _all_live(person_ids: set[int]) -> None:
+# These two run for every image: plain SQL costs a quarter of what the ORM does here.
+
+
+def _insert(
+    columns: Sequence[str], table: str, rows: Sequence[Seal | UidPair], on_conflict: str = ""
+) -> None:
+    if not rows:
+        return
+    marks = ", ".join(["%s"] * len(columns))
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) {on_conflict}"  # noqa: S608 - our own names
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        _all_live(cursor, {row.person_id for row in rows})
+        cursor.executemany(statement, [_values(row, columns) for row in rows])
+
+
+def _values(row: Seal | UidPair, columns: Sequence[str]) -> list[Any]:
+    values = (getattr(row, name) for name in columns)
+    return [
+        connection.ops.adapt_datetimefield_value(one) if isinstance(one, datetime) else one for one in values
+    ]
+
+
+def _all_live(cursor: CursorWrapper, person_ids: set[int]) -> None:
     """Locks the rows (in key order) where the database can, so that nobody forgets them before we commit."""
-    rows = Person.objects.select_for_update(of=("self",)).filter(pk__in=person_ids, forgotten_at__isnull=True)
-    if len(rows.order_by("pk").values_list("pk", flat=True)) != len(person_ids):
+    marks = ", ".join(["%s"] * len(person_ids))
+    lock = "FOR SHARE" if connection.vendor == "postgresql" else ""
+    cursor.execute(
+        f"SELECT id FROM vault_person WHERE id IN ({marks}) AND forgotten_at IS NULL ORDER BY id {lock}",  # noqa: S608
+        sorted(person_ids),
+    )
+    if len(cursor.fetchall()) != len(person_ids):
         raise Forgotten("A person was forgotten while their image was on its way.")
 
 
