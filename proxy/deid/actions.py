@@ -136,7 +136,7 @@ def _cut(splice: "Splice", token: "Token", patterns: bool) -> None:
         splice.drop(token)
         return
     context.cuts += 1
-    if new or splice.depth or context.type_of(rule.tag) != 1:
+    if new or not (splice.depth or context.type_of(rule.tag) == 1):
         splice.put(token, new, "hunt")
     else:
         dummy(splice, token)
@@ -286,7 +286,7 @@ def compound(by_type: tuple[Action, Action, Action, Action]) -> tuple[Action, Ac
 _COMPOUND: Final[Mapping[str, tuple[Action, Action]]] = {
     "delete": (drop_top, drop),
     "empty": (empty_top, empty),
-    "empty_or_replace": compound((dummy, dummy, empty, empty)),
+    "empty_or_replace": compound((dummy, dummy, dummy, empty)),
     "delete_or_empty": compound((empty, dummy, empty, drop)),
     "delete_or_replace": compound((dummy, dummy, dummy, drop)),
     "delete_or_empty_or_replace": compound((dummy, dummy, empty, drop)),
@@ -305,6 +305,8 @@ def make(
 ) -> tuple[Action, Action]:
     """(top level, nested) functions of an action by its name; `basic` is where a malformed date goes."""
     name = _SAME.get(name, name)
+    if name == "delete_or_empty" and vr == "SQ":
+        return _COMPOUND[name][0], drop  # an optional sequence may not be empty
     if name in _COMPOUND:
         return _COMPOUND[name]
     if name == "shift_date":

@@ -37,5 +37,10 @@ def residual(clean: bytes, explicit: bool, own: Needles, charset: bytes) -> tupl
         if link or rule.written not in WORDS or rule.tag in _OURS:
             continue
         if own.pattern.search(decode(clean[start:end], charset)):
-            return (Hold("residual", f"A value of the person is still in {rule.tag >> 16:04X},{rule.tag & 0xFFFF:04X}."),)
+            return (
+                Hold(
+                    "residual",
+                    f"A value of the person is still in {rule.tag >> 16:04X},{rule.tag & 0xFFFF:04X}.",
+                ),
+            )
     return ()

@@ -38,7 +38,9 @@ _CODECS: Final = (
     "utf-8", "latin-1", "iso8859_2", "iso8859_5", "iso8859_7", "iso8859_9", "cp1252", "koi8_r", "cp1251",
     "shift_jis", "euc_jp", "euc_kr", "gb18030", "big5", "iso8859_8", "iso8859_6", "cp874",
 )  # fmt: skip
-_PLACEHOLDERS: Final = frozenset(("unknown", "anonymous", "anonymized", "none", "null", "n/a", "na", "test", "phantom"))
+_PLACEHOLDERS: Final = frozenset(
+    ("unknown", "anonymous", "anonymized", "none", "null", "n/a", "na", "test", "phantom")
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -70,9 +70,21 @@ ENCODING_ONLY: Final = frozenset(
 WORDS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UR", "UT"))
 # Defined terms that other attributes depend on: no person has ever been named in them
 STRUCTURE: Final = frozenset(
-    (0x00080005, 0x00080060, 0x0040A010, 0x0040A040, 0x0040A050, 0x00280004, 0x00280301, 0x00700023, 0x00080101)
+    (
+        0x00080005,
+        0x00080060,
+        0x0040A010,
+        0x0040A040,
+        0x0040A050,
+        0x00280004,
+        0x00280301,
+        0x00700023,
+        0x00080101,
+    )
 )
-FREE: Final = frozenset(("LO", "LT", "SH", "ST", "UC", "UN", "UR", "UT"))  # where anything may have been typed
+FREE: Final = frozenset(
+    ("LO", "LT", "SH", "ST", "UC", "UN", "UR", "UT")
+)  # where anything may have been typed
 # Codes are numbers by nature: the person's own values are hunted in them, patterns are not
 CODED: Final = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080119, 0x00080120, 0x00080115, 0x0008010C))
 BINARY: Final = frozenset(("OB", "OW", "OF", "OD", "OL", "OV"))
@@ -152,7 +164,9 @@ class Plan:
         if is_private(tag):
             yield Choice("private", "default")
         if tag >> 24 in (0x50, 0x60):
-            yield Choice("drop", "table")  # drawn letters cannot be cleaned, and without its bits nothing is described
+            yield Choice(
+                "drop", "table"
+            )  # drawn letters cannot be cleaned, and without its bits nothing is described
         row = self._code(tag)
         if row:
             yield from self._by_table(row, vr, basic)
@@ -182,7 +196,9 @@ class Plan:
         """Option K, or nothing said: only the person's own values are hunted."""
         if vr == "SQ":
             return "walk"
-        return "words" if vr in WORDS else "opaque" if vr in BINARY else "numeric" if vr in NUMERIC else "keep"
+        return (
+            "words" if vr in WORDS else "opaque" if vr in BINARY else "numeric" if vr in NUMERIC else "keep"
+        )
 
     def _by_default(self, tag: int, vr: str) -> Choice:
         known = vr_of(tag)
@@ -252,7 +268,9 @@ class Plan:
         else:
             top, nested = actions.make(choice.name, written, choice.arguments, choice.basic)
         for line in self._paths.get(tag, ()):
-            nested = actions.by_path(line.target.path, actions.make(line.action, written, line.arguments)[1], nested)
+            nested = actions.by_path(
+                line.target.path, actions.make(line.action, written, line.arguments)[1], nested
+            )
         code = self._bits(tag, vr, written, explicit, top, nested)
         rule = Rule(tag, vr, written, code, explicit, top, nested)
         if choice.name not in _STAY:

@@ -13,6 +13,11 @@ OPTIONS: Final = (
 )  # fmt: skip
 
 
+# Multi-frame functional groups (module 1C or U in the source) make these Type 1 and 1C
+_DIMENSIONS: Final = 0x00209221
+_OF_FUNCTIONAL_GROUPS: Final = frozenset((0x00080023, 0x00080033, 0x0008002A))
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     text = (files(__package__) / name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
@@ -57,4 +62,7 @@ def types_of(sop_class: str) -> tuple[frozenset[int], frozenset[int]] | None:
     if line is None:
         return None
     first, second = line.split(" ")
-    return _tags(first), _tags(second)
+    always, may_be_empty = _tags(first), _tags(second)
+    if _DIMENSIONS in always:
+        always |= _OF_FUNCTIONAL_GROUPS
+    return always, may_be_empty
