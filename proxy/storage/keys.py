@@ -92,19 +92,19 @@ def stamp(key_dir: Path, name: str) -> Stamp:
 class Watched:
     """A key file kept in memory and looked at anew with each use: gone, changed or opened up is noticed."""
 
-    __slots__ = ("_lines", "_stamp", "key_dir", "name")
+    __slots__ = ("_seen", "key_dir", "name")
 
     def __init__(self, key_dir: Path, name: str) -> None:
         self.key_dir, self.name = key_dir, name
-        self._stamp: Stamp | None = None
-        self._lines: tuple[str, ...] = ()
+        self._seen: tuple[Stamp | None, tuple[str, ...]] = (None, ())
 
     def lines(self) -> tuple[str, ...]:
         now = stamp(self.key_dir, self.name)
-        if now != self._stamp:
-            self._lines = tuple(read(self.key_dir, self.name))
-            self._stamp = now
-        return self._lines
+        then, lines = self._seen
+        if now != then:
+            lines = tuple(read(self.key_dir, self.name))
+            self._seen = (now, lines)
+        return lines
 
     def secret(self) -> bytes:
         return base64.urlsafe_b64decode(self.lines()[0])

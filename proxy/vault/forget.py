@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from proxy.audit import actions
 from proxy.audit.record import record
-from proxy.storage import files
 from proxy.vault import forgotten, seals
 from proxy.vault.models import Person, Seal, UidPair
 from proxy.vault.reidentify import FORGET, Principal, Unknown, allowed
@@ -37,11 +36,11 @@ def forget(principal: Principal, pseudonym: str, project_id: int, purpose: str) 
     with transaction.atomic():
         _overwrite_what_is_deleted()
         person = _take(project_id, pseudonym)
-        paths = seals.paths_of([person.pk])
+        paths = seals.paths_of(Seal.objects.filter(person=person))
         erased = _erase(person)
-        forgotten.remember(project_id, pseudonym)
         detail = {"project": project_id, "seals": erased.seals, "uid_pairs": erased.uid_pairs}
         record(actions.FORGOTTEN, actor=principal.name, subject=pseudonym, purpose=purpose, detail=detail)
+        forgotten.remember(project_id, pseudonym)
         transaction.on_commit(lambda: _clean_up(paths))
     return erased
 
@@ -53,7 +52,7 @@ def erase_again(project_id: int, pseudonym: str) -> bool:
         person = Person.objects.filter(project_id=project_id, pseudonym=pseudonym).first()
         if person is None or person.forgotten_at is not None:
             return False
-        paths = seals.paths_of([person.pk])
+        paths = seals.paths_of(Seal.objects.filter(person=person))
         _erase(person)
         transaction.on_commit(lambda: _clean_up(paths))
     return True
@@ -83,9 +82,7 @@ def _overwrite_what_is_deleted() -> None:
 
 
 def _clean_up(paths: Sequence[Path]) -> None:
-    """A crash before this leaves files that nobody can open; `seals.orphans` finds them."""
-    for path in paths:
-        files.remove(path)
+    seals.remove_files(paths)
     if connection.vendor == "sqlite":
         _empty_the_log()
 

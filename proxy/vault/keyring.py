@@ -23,13 +23,12 @@ Token = bytes | memoryview  # PostgreSQL hands out views
 class Keyring:
     """Shows nothing of itself; holds no key longer than its file lies there."""
 
-    __slots__ = ("_index", "_made_of", "_masters", "_multi", "key_dir")
+    __slots__ = ("_index", "_made", "_masters", "key_dir")
 
     def __init__(self, key_dir: Path) -> None:
         self.key_dir = key_dir
         self._masters, self._index = Watched(key_dir, keys.MASTER), Watched(key_dir, keys.INDEX)
-        self._made_of: Sequence[str] = ()
-        self._multi: MultiFernet | None = None
+        self._made: tuple[Sequence[str], MultiFernet | None] = ((), None)
 
     def check(self) -> None:
         """Raises KeysMissing unless every key is there, whole and closed to others."""
@@ -73,11 +72,13 @@ class Keyring:
         return hmac.new(self._index.secret(), message, "sha256").hexdigest()
 
     def _fernet(self) -> MultiFernet:
+        """Keys and what was made of them change as one, so that threads never pair old with new."""
         lines = self._masters.lines()
-        if self._multi is None or lines is not self._made_of:
-            self._multi = MultiFernet([Fernet(line) for line in lines])
-            self._made_of = lines
-        return self._multi
+        made_of, multi = self._made
+        if multi is None or lines is not made_of:
+            multi = MultiFernet([Fernet(line) for line in lines])
+            self._made = (lines, multi)
+        return multi
 
 
 WRONG = "The master keys in KEY_DIR are not those that this vault was made with; put them back from escrow."

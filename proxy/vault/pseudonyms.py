@@ -7,7 +7,7 @@ was forgotten elsewhere is sealed under a key that is gone (a person's second co
 
 import base64
 import json
-from collections import OrderedDict
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from secrets import token_bytes
@@ -25,6 +25,7 @@ from proxy.vault.projects import project_key
 from proxy.vault.who import VERSION, Who, normalise, who_is
 
 REMEMBERED: Final = 10_000
+REMEMBERED_FOR: Final = 600.0
 ATTEMPTS: Final = 3
 
 
@@ -78,7 +79,9 @@ def person_for(
     if who.per_study and not normalise(study_key):
         raise Nameless("An image without Patient ID needs a Study Instance UID.")
     blind = ring.blind(project_id, who.text)
-    known = _remembered(blind) or _find(ring, project_id, blind)
+    if known := _remembered(blind):
+        return known
+    known = _find(ring, project_id, blind)
     if known is None:
         known = _meet(ring, project_id, who, blind, {**identity, "issuer": issuer, "patient_id": patient_id})
     _remember(blind, known)
@@ -168,8 +171,9 @@ def _key_context(project_id: int, pseudonym: str) -> str:
 
 
 # --- whom this process has met ----------------------------------------------------------------------
+# For some minutes only: a data key in memory outlives forgetting in another process no longer than that.
 
-_met: OrderedDict[str, Known] = OrderedDict()
+_met: dict[str, tuple[float, Known]] = {}
 _lock = Lock()
 
 
@@ -179,22 +183,24 @@ def forget_cache() -> None:
 
 
 def _remembered(blind: str) -> Known | None:
-    with _lock:
-        known = _met.get(blind)
-        if known is not None:
-            _met.move_to_end(blind)
-    if known is None or lives(known):
-        return known
-    with _lock:
-        _met.pop(blind, None)
-    return None
+    met = _met.get(blind)
+    if met is None or time.monotonic() - met[0] > REMEMBERED_FOR or not lives(met[1]):
+        return None
+    return met[1]
 
 
 def _remember(blind: str, known: Known) -> None:
+    """Oldest first out, by age or number."""
+    now = time.monotonic()
     with _lock:
-        _met[blind] = known
-        while len(_met) > REMEMBERED:
-            _met.popitem(last=False)
+        _met.pop(blind, None)
+        _met[blind] = (now, known)
+        while len(_met) > REMEMBERED or _oldest() < now - REMEMBERED_FOR:
+            del _met[next(iter(_met))]
+
+
+def _oldest() -> float:
+    return next(iter(_met.values()))[0]
 
 
 def lives(known: Known) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from proxy.storage import files, sealed
@@ -110,6 +111,33 @@ def orphans(older_than: float, now: float) -> Iterator[Path]:
             yield path
 
 
+def missing() -> Iterator[Seal]:
+    """Rows whose sealed file is gone: these images cannot be restored any more."""
+    for seal in Seal.objects.exclude(path="").iterator():
+        if not (vault_root() / seal.path).is_file():
+            yield seal
+
+
+def drop(project_id: int, sop_uids: Sequence[str]) -> int:
+    """For retention: these images cannot be restored from now on. How many seals went."""
+    with transaction.atomic():
+        rows = Seal.objects.filter(project_id=project_id, sop_uid__in=sop_uids)
+        paths = paths_of(rows)
+        count, _ = rows.delete()
+        transaction.on_commit(lambda: remove_files(paths))
+    return count
+
+
+def paths_of(rows: QuerySet[Seal]) -> list[Path]:
+    return [vault_root() / path for path in rows.exclude(path="").values_list("path", flat=True)]
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """After the commit. What a crash leaves here, nobody's row names: see `orphans`."""
+    for path in paths:
+        files.remove(path)
+
+
 def _pair_row(known: Known, uid: str, kind: str, original: str) -> UidPair:
     row = UidPair(project_id=known.project_id, uid=uid, person_id=known.person_id, kind=kind)
     row.token = tokens.encrypt(known.data_key, _pair_context(row), original.encode())
@@ -174,8 +202,3 @@ def _context(seal: Seal) -> str:
 
 def _pair_context(pair: UidPair) -> str:
     return f"uid:{pair.project_id}:{pair.uid}"
-
-
-def paths_of(person_ids: Iterable[int]) -> list[Path]:
-    rows = Seal.objects.filter(person_id__in=list(person_ids)).exclude(path="")
-    return [vault_root() / path for path in rows.values_list("path", flat=True)]

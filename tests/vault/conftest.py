@@ -13,6 +13,7 @@ from proxy.vault.keyring import ensure_keys
 @pytest.fixture(autouse=True)
 def keys(tmp_path: Path, settings: Settings) -> Iterator[Path]:
     settings.KEY_DIR, settings.DATA_DIR = tmp_path / "keys", tmp_path / "data"
+    settings.FORGOTTEN_FILE = tmp_path / "forgotten"
     ensure_keys(settings.KEY_DIR)
     pseudonyms.forget_cache()
     issuers.forget_cache()

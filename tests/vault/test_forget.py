@@ -9,8 +9,10 @@ from django.db import IntegrityError, connection
 from proxy.audit import actions
 from proxy.audit.models import Entry
 from proxy.deid.identifiers import map_uid
+from proxy.storage.keys import AUDIT, KeysMissing
 from proxy.vault import reidentify, seals
 from proxy.vault.forget import erase_again, forget
+from proxy.vault.forgotten import listed
 from proxy.vault.models import Person, Seal, UidPair
 from proxy.vault.pseudonyms import Known, person_for
 from proxy.vault.reidentify import NotAllowed, Principal, Unknown
@@ -102,6 +104,21 @@ def test_forgetting_is_marked_and_needs_permission(ada: Known) -> None:
     found = list(Entry.objects.values_list("action", "subject", "purpose"))
     assert found[-1] == (actions.FORGOTTEN, ada.pseudonym, "request")
     assert [entry[0] for entry in found] == [actions.IDENTITY_REFUSED, actions.FORGOTTEN]
+
+
+def test_the_list_kept_outside_names_whom_a_backup_must_forget_again(ada: Known) -> None:
+    assert listed() == []
+    forget(MAY, ada.pseudonym, 1, "request")
+    assert listed() == [(1, ada.pseudonym)]
+
+
+def test_where_no_mark_can_be_left_nobody_is_forgotten(ada: Known, keys: Path) -> None:
+    (keys / AUDIT).unlink()
+    with pytest.raises(KeysMissing):
+        forget(MAY, ada.pseudonym, 1, "request")
+    assert listed() == []
+    assert open_seal(1, "2.25.1") == b"small"
+    assert len(files()) == 1
 
 
 def test_a_restored_backup_forgets_again(ada: Known) -> None:

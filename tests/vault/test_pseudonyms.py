@@ -2,8 +2,9 @@
 
 import pytest
 
+from proxy.vault import pseudonyms
 from proxy.vault.models import Person
-from proxy.vault.pseudonyms import Nameless, forget_cache, person_for
+from proxy.vault.pseudonyms import Nameless, Taken, forget_cache, person_for
 from proxy.vault.seals import keep, keep_pairs, open_seal, pair_rows, seal_row
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,27 @@ def test_nobody_in_particular_is_a_person_of_one_study(empty: str) -> None:
 def test_neither_id_nor_study_is_refused() -> None:
     with pytest.raises(Nameless):
         person_for(1, "EAST", "", {}, "")
+
+
+def test_promise_5_a_pseudonym_that_is_another_persons_is_refused() -> None:
+    known = person_for(1, "EAST", "AE-4711", {}, STUDY)
+    Person.objects.update(blind="0" * 64)
+    forget_cache()
+    with pytest.raises(Taken):
+        person_for(1, "EAST", "AE-4711", {}, STUDY)
+    assert Person.objects.get().pseudonym == known.pseudonym
+
+
+def test_persons_are_remembered_for_minutes_and_not_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(pseudonyms, "REMEMBERED", 3)
+    for number in range(5):
+        person_for(1, "EAST", f"AE-{number}", {}, STUDY)
+    assert len(pseudonyms._met) == 3
+    now[0] += pseudonyms.REMEMBERED_FOR + 1
+    person_for(1, "EAST", "AE-9", {}, STUDY)
+    assert len(pseudonyms._met) == 1
 
 
 @pytest.mark.parametrize("size", [0, 10, 40_000, 3_000_000])

@@ -60,6 +60,23 @@ def test_a_sealed_file_that_was_cut_or_is_gone_is_said(ada: Known) -> None:
         open_seal(1, "2.25.1")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_seals_past_their_retention_go_with_their_files(ada: Known) -> None:
+    keep([seal_row(ada, 1, "2.25.1", LARGE), seal_row(ada, 1, "2.25.2", b"small")])
+    path = seals.vault_root() / Seal.objects.get(sop_uid="2.25.1").path
+    assert list(seals.missing()) == []
+    assert seals.drop(1, ["2.25.1", "2.25.2", "2.25.3"]) == 2
+    assert not path.exists()
+    with pytest.raises(NoSeal):
+        open_seal(1, "2.25.1")
+
+
+def test_a_seal_whose_file_is_gone_is_listed(ada: Known) -> None:
+    keep([seal_row(ada, 1, "2.25.1", LARGE)])
+    (seals.vault_root() / Seal.objects.get().path).unlink()
+    assert [seal.sop_uid for seal in seals.missing()] == ["2.25.1"]
+
+
 def test_a_person_is_sealed_in_their_own_project(ada: Known) -> None:
     with pytest.raises(ValueError, match="own project"):
         seal_row(ada, 2, "2.25.1", b"x")
