@@ -177,6 +177,19 @@ def test_a_recipe_that_is_gone_is_wrong(whole: Scene) -> None:
     assert code == 1 and "its recipe cannot be used" in said
 
 
+def test_a_node_that_configure_would_refuse_is_wrong(whole: Scene) -> None:
+    Node.objects.update(host="http://pacs.example")
+    said, code = doctor()
+    assert code == 1 and "nodes[0].host: give a host name" in said
+
+
+def test_a_grant_that_has_ended_is_said(whole: Scene) -> None:
+    grant = {"purpose": "treatment", "until": "2020-01-31"}
+    Node.objects.update(view="identified", networks=["127.0.0.1/32"], grant=grant)
+    Node.objects.get().projects.set(Project.objects.all())
+    assert "the grant of node ARCHIVE ended on 2020-01-31" in doctor()[0]
+
+
 def test_a_key_that_is_gone_is_said_before_anything_else(whole: Scene, settings: LazySettings) -> None:
     (Path(settings.KEY_DIR) / "index.key").unlink()
     said, code = doctor()
@@ -251,6 +264,20 @@ def test_a_part_that_cannot_be_examined_ends_no_other() -> None:
     found = examine([("one", broken), ("two", lambda: [ok("two", "fine.")])])  # type: ignore[list-item]
     assert [(finding.level, finding.area) for finding in found] == [("FAIL", "one"), ("ok", "two")]
     assert "secret" not in str(found[0])
+
+
+def test_a_listener_that_works_is_found(house: House) -> None:
+    """Also by a peer of that address: the house is its own PACS here."""
+    own = {"DICOM_PACS_HOST": "127.0.0.1", "DICOM_PACS_AE_TITLE": "DICOMRCV"}
+    settings = own | {"DICOM_PACS_PORT": str(house.dicom_port)}
+    assert house.command("export_site", **settings).returncode == 0
+    house.start("listen", **settings)
+    deadline = time.monotonic() + 30
+    said = house.command("doctor", **settings)
+    while "ok    listener: answers" not in said.stdout and time.monotonic() < deadline:
+        said = house.command("doctor", **settings)
+    assert said.returncode == 0, said.stdout
+    assert "ok    listener: answers a C-ECHO" in said.stdout and "ok    peer: PACS answers" in said.stdout
 
 
 def test_on_an_empty_machine_it_prepares_and_finds_nothing_wrong(house: House) -> None:

@@ -1,5 +1,7 @@
 """The site file: read with its line numbers, refused as a whole or believed as a whole."""
 
+from pathlib import Path
+
 import pytest
 
 from proxy.routing.site import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site, SiteError
@@ -188,6 +190,20 @@ def test_a_recipe_that_cannot_be_loaded_is_refused() -> None:
     with pytest.raises(SiteError) as caught:
         read_file("projects: [{name: a, recipe: bsic}]", recipe_trouble=lambda recipe: f"no {recipe}.")
     assert caught.value.sentences == ["site.yaml:1: projects[0].recipe: no bsic."]
+
+
+def test_a_recipe_of_ones_own_is_meant_from_the_site_files_folder(tmp_path: Path) -> None:
+    text = "projects: [{name: a, recipe: own.yaml}, {name: b, recipe: basic}]"
+    asked: list[str] = []
+    site = read_file(text, recipe_trouble=asked.append, folder=tmp_path)
+    assert [project.recipe for project in site.projects] == [str(tmp_path / "own.yaml"), "basic"]
+    assert asked == [str(tmp_path / "own.yaml"), "basic"]
+
+
+def test_without_a_folder_a_recipe_of_ones_own_needs_its_full_path() -> None:
+    assert errors("projects: [{name: a, recipe: own.yaml}]") == [
+        "site.yaml:1: projects[0].recipe: a recipe of your own needs its full path here."
+    ]
 
 
 def test_two_nodes_that_may_do_the_same_need_not_be_told_apart() -> None:

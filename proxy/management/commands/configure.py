@@ -37,7 +37,9 @@ class Command(TeachingCommand):
 
     def _read(self, name: str) -> Site:
         try:
-            return site.read(text_of(name), "standard input" if name == "-" else Path(name).name)
+            if name == "-":
+                return site.read(text_of(name), "standard input", folder=Path.cwd())
+            return site.read(text_of(name), Path(name).name, folder=Path(name).resolve().parent)
         except SiteError as error:
             for sentence in error.sentences:
                 self.stderr.write(sentence)

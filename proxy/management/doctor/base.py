@@ -14,7 +14,7 @@ from proxy.audit import actions
 from proxy.audit.models import Entry
 from proxy.management.doctor.findings import Finding, count, fail, ok, warn
 from proxy.routing.models import Project
-from proxy.routing.site import load_site
+from proxy.routing.site import SiteError, export, load_site, read
 from proxy.routing.site.recipes import recipe_trouble
 from proxy.storage import keys, space
 from proxy.storage.keys import KeysMissing
@@ -179,7 +179,7 @@ def _disk(name: str, folder: Path) -> Iterator[Finding]:
 
 
 def examine_site() -> Iterator[Finding]:
-    found = [*_recipes(), *_routes(), *_grants()]
+    found = [*_recipes(), *_refused(), *_routes(), *_grants()]
     site = load_site()
     parts = f"{count(len(site.routes), 'route')} to {count(len(site.destinations), 'destination')}"
     yield from found or [ok("site", f"{parts}.")]
@@ -192,6 +192,15 @@ def _recipes() -> Iterator[Finding]:
             yield fail(
                 "site", f"project {project.name} takes no images, its recipe cannot be used: {trouble}"
             )
+
+
+def _refused() -> Iterator[Finding]:
+    """What stands in the database and `configure` would not take, such as a PACS of wrong settings."""
+    try:
+        read(export(), recipe_trouble=lambda recipe: None)
+    except SiteError as error:
+        for trouble in error.troubles:
+            yield fail("site", f"{trouble.place}: {trouble.what} Run `export_site`, mend it, `configure`.")
 
 
 def _routes() -> Iterator[Finding]:

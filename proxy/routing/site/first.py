@@ -11,7 +11,7 @@ from proxy.routing.site.keeping import Changes, apply, one_at_a_time
 from proxy.routing.site.specs import DestinationSpec, ProjectSpec, RouteSpec, Site
 from proxy.routing.site.writing import load_site
 
-ACTOR = "first start"
+FIRST_START, SETTINGS = "first start", "settings"
 
 
 def first_site(called_ae: str) -> Site:
@@ -28,8 +28,9 @@ def ensure_first_site() -> Changes:
     from several processes, and again at every start."""
     with transaction.atomic():
         one_at_a_time()
-        wanted = load_site() if _was_configured() else first_site(settings.DICOM_AE_TITLE)
-        return apply(wanted, ACTOR)
+        if _was_configured():
+            return apply(load_site(), SETTINGS)
+        return apply(first_site(settings.DICOM_AE_TITLE), FIRST_START)
 
 
 def _was_configured() -> bool:

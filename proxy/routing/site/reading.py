@@ -1,14 +1,15 @@
 """Read a site file by its schema. All that is wrong is gathered before anything is believed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from proxy.routing.site import values
 from proxy.routing.site.lines import SiteError, Trouble, compose, is_null, line, pairs
-from proxy.routing.site.recipes import recipe_trouble
+from proxy.routing.site.recipes import is_file_name, recipe_trouble
 from proxy.routing.site.schema import (
     FIELDS,
     SECTIONS,
@@ -26,12 +27,18 @@ from proxy.routing.site.values import WrongValueError, did_you_mean
 RecipeTrouble = Callable[[str], str | None]
 
 
-def read(text: str, file: str = "site.yaml", recipe_trouble: RecipeTrouble = recipe_trouble) -> Site:
+def read(
+    text: str,
+    file: str = "site.yaml",
+    recipe_trouble: RecipeTrouble = recipe_trouble,
+    folder: Path | None = None,
+) -> Site:
     """The site that a file describes, or `SiteError` with all that is wrong.
 
-    `recipe_trouble` says why a recipe cannot be loaded, or None.
+    `recipe_trouble` says why a recipe cannot be loaded, or None. A recipe's file is meant from `folder`; what
+    is kept is its full path, because `listen` may run from anywhere.
     """
-    return _Reading(file, recipe_trouble).site(text)
+    return _Reading(file, recipe_trouble, folder).site(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,8 @@ class _Placed:
 
 
 class _Reading:
-    def __init__(self, file: str, recipe_trouble: RecipeTrouble) -> None:
+    def __init__(self, file: str, recipe_trouble: RecipeTrouble, folder: Path | None) -> None:
+        self.folder = folder
         self.file = file
         self.troubles: list[Trouble] = []
         self.recipe_trouble = recipe_trouble
@@ -74,10 +82,15 @@ class _Reading:
                 self._object(section, item, f"{section}[{index}]")
 
     def _object(self, section: str, node: yaml.Node, place: str) -> None:
-        spec = self._spec(SECTIONS[section], node, place)
+        spec = self._from_folder(self._spec(SECTIONS[section], node, place))
         if isinstance(node, yaml.MappingNode):
             self.names[section] += [value.value for _, key, value in pairs(node) if key == "name"]
             self.placed[section] += [_Placed(spec, node, place)] if spec is not None else []
+
+    def _from_folder(self, spec: Any) -> Any:
+        if isinstance(spec, ProjectSpec) and self.folder is not None and is_file_name(spec.recipe):
+            return replace(spec, recipe=str((self.folder / spec.recipe).resolve()))
+        return spec
 
     def _spec(self, kind: type[Any], node: yaml.Node, place: str) -> Any | None:
         before = len(self.troubles)
@@ -170,8 +183,9 @@ class _Reading:
                 self._add(one.at(field), f"{one.place}.{field}", sentence)
 
     def _recipe_complaints(self, spec: ProjectSpec) -> Iterator[Complaint]:
-        trouble = self.recipe_trouble(spec.recipe)
-        if trouble:
+        if is_file_name(spec.recipe) and not Path(spec.recipe).is_absolute():
+            yield "recipe", "a recipe of your own needs its full path here."
+        elif trouble := self.recipe_trouble(spec.recipe):
             yield "recipe", trouble
 
     def _tell_apart(self) -> None:

@@ -11,3 +11,8 @@ def recipe_trouble(recipe: str) -> str | None:
     except RecipeError as error:
         return f"{error}."
     return None
+
+
+def is_file_name(recipe: str) -> bool:
+    """A recipe of the site's own, given as a file; the shipped ones have plain names."""
+    return recipe.endswith((".yaml", ".yml"))

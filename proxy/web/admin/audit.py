@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from proxy.audit.models import Entry
+from proxy.audit.models import Entry, Head
 from proxy.audit.verify import verify
 from proxy.web.admin.base import ReadOnlyAdmin
 
@@ -32,3 +32,14 @@ class EntryAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         context = {**self.admin_site.each_context(request), "title": "Verify the audit", "report": verify()}
         return TemplateResponse(request, "admin/verify.html", context)
+
+
+@admin.register(Head)
+class HeadAdmin(ReadOnlyAdmin):
+    """How long the chain is, and its last MAC."""
+
+    list_display = ("count", "head")
+    fields = ("count", "head")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return False

@@ -1,7 +1,5 @@
 """The queue as a page: where every revision stands on its way, and the buttons of those who look after it."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -57,8 +55,15 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 @admin.register(Attempt)
 class AttemptAdmin(ReadOnlyAdmin):
-    list_display = ("delivery", "started_at", "ended_at", "outcome", "acknowledged", "reason")
+    list_display = ("study", "destination", "started_at", "ended_at", "outcome", "acknowledged", "reason")
     list_filter = ("outcome", "delivery__destination")
+    list_select_related = ("delivery__revision__study", "delivery__destination")
+    date_hierarchy = "started_at"
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        return super().get_queryset(request).select_related("delivery__revision", "delivery__destination")
+    @admin.display(description="study")
+    def study(self, attempt: Attempt) -> str:
+        return f"{attempt.delivery.revision.study.uid} ({attempt.delivery.revision.number})"
+
+    @admin.display(description="destination")
+    def destination(self, attempt: Attempt) -> str:
+        return attempt.delivery.destination.name

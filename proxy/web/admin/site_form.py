@@ -57,13 +57,12 @@ def troubles_of(spec: Spec, old: Spec | None) -> list[Trouble]:
 
 
 def troubles_without(spec: Spec) -> list[str]:
-    """What would be wrong if this object were out of force."""
+    """What would be wrong if this object were out of force, and is not wrong already."""
     section = SECTION_OF[type(spec)]
     site = load_site()
-    return [
-        f"{one.place}: {one.what}"
-        for one in _troubles(replace(site, **{section: _others(site, section, spec)}))
-    ]
+    before = {one.what for one in _troubles(site)}
+    after = _troubles(replace(site, **{section: _others(site, section, spec)}))
+    return [f"{one.place}: {one.what}" for one in after if one.what not in before]
 
 
 def _others(site: Site, section: str, spec: Spec | None) -> tuple[Any, ...]:

@@ -6,7 +6,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
+from proxy.deliveries.whereabouts import whereabouts
 from proxy.studies import review
 from proxy.studies.models import Instance, Revision, Series, Study
 from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
@@ -30,7 +33,13 @@ class StudyAdmin(ReadOnlyAdmin):
     search_fields = ("=uid", "=patient", "=accession")
     date_hierarchy = "received_at"
     inlines = (RevisionInline, SeriesInline)
+    readonly_fields = ("where",)
     actions = ("hold", "set_free")
+
+    @admin.display(description="where it is, and what to do")
+    def where(self, study: Study) -> str:
+        answers = whereabouts(study, None, timezone.now())
+        return format_html_join(mark_safe("<br>"), "{}", ((str(answer),) for answer in answers)) or "-"
 
     @admin.display(boolean=True, description="held")
     def held(self, study: Study) -> bool:

@@ -46,4 +46,5 @@ def ledger_line() -> Line:
     off = [line for line in lines if line.difference]
     if off:
         return Line(False, f"The ledger is off by {off[0].difference} at {off[0].destination}.")
-    return Line(True, f"The books balance at {len(lines)} destinations.")
+    places = "1 destination" if len(lines) == 1 else f"{len(lines)} destinations"
+    return Line(True, f"The books balance at {places}.")
