@@ -99,7 +99,7 @@ def open_pair(pair: UidPair) -> str:
     if pair.person.forgotten_at is not None:
         raise Forgotten("This person was forgotten.")
     key = data_key(current(), pair.person)
-    return tokens.decrypt(key, _pair_context(pair), pair.token).decode()
+    return tokens.decrypt(key, _pair_context(pair), pair.token).decode("utf-8", "surrogatepass")
 
 
 def orphans(older_than: float, now: float) -> Iterator[Path]:
@@ -140,7 +140,7 @@ def remove_files(paths: Iterable[Path]) -> None:
 
 def _pair_row(known: Known, uid: str, kind: str, original: str) -> UidPair:
     row = UidPair(project_id=known.project_id, uid=uid, person_id=known.person_id, kind=kind)
-    row.token = tokens.encrypt(known.data_key, _pair_context(row), original.encode())
+    row.token = tokens.encrypt(known.data_key, _pair_context(row), original.encode("utf-8", "surrogatepass"))
     return row
 
 

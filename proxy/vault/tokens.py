@@ -10,11 +10,11 @@ SPLIT: Final = b"\0"
 
 
 def encrypt(key: bytes, context: str, plain: bytes) -> bytes:
-    return Fernet(key).encrypt(context.encode() + SPLIT + plain)
+    return Fernet(key).encrypt(_prefix(context) + plain)
 
 
 def decrypt(key: bytes, context: str, token: bytes | memoryview) -> bytes:
-    prefix = context.encode() + SPLIT
+    prefix = _prefix(context)
     try:
         opened = Fernet(key).decrypt(bytes(token))
     except InvalidToken:
@@ -22,3 +22,7 @@ def decrypt(key: bytes, context: str, token: bytes | memoryview) -> bytes:
     if not opened.startswith(prefix):
         raise SealBroken("This token belongs to another row.")
     return opened[len(prefix) :]
+
+
+def _prefix(context: str) -> bytes:
+    return context.encode("utf-8", "surrogatepass") + SPLIT

@@ -99,6 +99,12 @@ def test_pairs_of_a_shared_frame_of_reference_are_kept_for_each_person(ada: Know
     assert [open_pair(pair) for pair in UidPair.objects.all()] == ["1.7", "1.7"]
 
 
+@pytest.mark.parametrize("odd", ["", "1.2\\1.3", "\ud800", "ü", " 1.2 "])
+def test_a_uid_that_is_none_comes_back_as_it_was(ada: Known, odd: str) -> None:
+    keep_pairs(pair_rows(ada, {"2.25.7": ("other", odd)}))
+    assert open_pair(UidPair.objects.get()) == odd
+
+
 def test_a_wrapped_key_moved_to_another_person_is_noticed(ada: Known) -> None:
     other = person_for(1, "EAST", "AE-4712", {}, "1.2")
     keep([seal_row(ada, 1, "2.25.1", b"x")])
