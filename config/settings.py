@@ -69,6 +69,7 @@ HEADER_LIMIT = reading.number("HEADER_LIMIT", 64, low=1, high=1_024)
 
 # --- delivering -----------------------------------------------------------------------------------
 DELIVERY_WORKERS = reading.number("DELIVERY_WORKERS", 4, low=1, high=64)
+DELIVERY_AT_ONCE = reading.number("DELIVERY_AT_ONCE", 1, low=1, high=64)
 DELIVERY_LEASE = reading.number("DELIVERY_LEASE", 60, low=5, high=3_600)
 DELIVERY_PAUSE = reading.number("DELIVERY_PAUSE", 5, low=1, high=3_600)
 DELIVERY_PAUSE_MAX = reading.number("DELIVERY_PAUSE_MAX", 900, low=1, high=86_400)

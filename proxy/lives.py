@@ -39,6 +39,11 @@ class Life:
         return [(one, event, to) for event, (sources, to) in self.moves.items() for one in sources]
 
     def move(self, rows: "models.QuerySet[Any]", event: str, **changes: Any) -> int:
-        """Move those rows that may make this move now; how many did."""
+        """Move those rows that may make this move now; how many did.
+
+        Behind a join PostgreSQL would not look at the state again after waiting for a faster mover.
+        """
+        if sum(used > 0 for used in rows.query.alias_refcount.values()) > 1:
+            raise TypeError("a move looks at its own row: say what lies behind a join with Exists")
         sources, target = self.moves[event]
         return rows.filter(state__in=sources).update(state=target, **changes)

@@ -70,7 +70,7 @@ def settle(now: datetime) -> int:
 
 
 def _release(revision: Revision, now: datetime) -> None:
-    mine = Revision.objects.filter(pk=revision.pk, study__held_at=None)
+    mine = Revision.objects.filter(quiet.of_free_study(), pk=revision.pk)
     with transaction.atomic():
         if revision.route.review:
             LIFE.move(mine, "ask")

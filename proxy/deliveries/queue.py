@@ -44,7 +44,7 @@ def pace() -> Pace:
         pause=timedelta(seconds=settings.DELIVERY_PAUSE),
         pause_max=timedelta(seconds=settings.DELIVERY_PAUSE_MAX),
         lease=timedelta(seconds=settings.DELIVERY_LEASE),
-        at_once=getattr(settings, "DELIVERY_AT_ONCE", 1),
+        at_once=settings.DELIVERY_AT_ONCE,
     )
 
 

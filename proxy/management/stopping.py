@@ -20,9 +20,12 @@ class Told:
     def is_set(self) -> bool:
         return self._event.is_set()
 
-    def wait(self, seconds: float | None = None) -> bool:
+    def wait(self, seconds: float) -> bool:
         return self._event.wait(seconds)
 
 
 def until_told() -> None:
-    Told().wait()
+    """In short waits: a signal that reaches another thread wakes nobody who waits without end."""
+    told = Told()
+    while not told.wait(0.5):
+        pass

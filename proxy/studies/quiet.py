@@ -2,15 +2,20 @@
 
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from proxy.studies.lifecycle import COMPLETE, LIFE, RECEIVING, RELEASED
-from proxy.studies.models import Revision
+from proxy.studies.models import Revision, Study
 
 
 def close_quiet(now: datetime) -> int:
     """Revisions whose time has passed are complete from now on; how many were."""
     return LIFE.move(Revision.objects.filter(quiet_at__lte=now, state=RECEIVING), "quiet")
+
+
+def of_free_study() -> Exists:
+    """A condition on revisions, for moves: no person and no conflict holds their study."""
+    return Exists(Study.objects.filter(pk=OuterRef("study"), held_at=None))
 
 
 def awaiting_release(limit: int = 100) -> list[Revision]:

@@ -13,6 +13,7 @@ from proxy.audit.actions import HELD, REJECTED, RELEASED
 from proxy.audit.record import record
 from proxy.studies.lifecycle import LIFE
 from proxy.studies.models import Revision, Study
+from proxy.studies.quiet import of_free_study
 
 SET_FREE = "study.set-free"
 RECONSIDERED = "study.reconsidered"
@@ -20,7 +21,7 @@ RECONSIDERED = "study.reconsidered"
 
 def approve(revision: Revision, by: str, now: datetime, comment: str = "") -> bool:
     """Release a revision that waits for review; its deliveries follow."""
-    rows = Revision.objects.filter(pk=revision.pk, study__held_at=None)
+    rows = Revision.objects.filter(of_free_study(), pk=revision.pk)
     return _decide(rows, revision, "approve", action=RELEASED, by=by, comment=comment, released_at=now)
 
 
