@@ -9,6 +9,7 @@ Everything that cannot be parsed is Unreadable; anything unexpected becomes Engi
 import hashlib
 import zlib
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from proxy.deid import bigendian, marks, part10, seal
+from proxy.deid.actions import drop
 from proxy.deid.bulk import Bulk
 from proxy.deid.context import Context, Hold, Subject
 from proxy.deid.errors import DeidError, EngineFault, TooLarge, Unreadable
-from proxy.deid.facts import Facts, gather
+from proxy.deid.facts import Facts, gather, top_level
 from proxy.deid.gates import gates
 from proxy.deid.hunting import NONE, own_values, residual
 from proxy.deid.needles import squeeze
@@ -33,6 +35,8 @@ from proxy.deid.text import has_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from proxy.deid.stream import Token
 
 IMPLICIT: Final = "1.2.840.10008.1.2"
 BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
@@ -126,6 +130,7 @@ class Pass:
         self._subject: Subject | None = None
         self._holds: tuple[Hold, ...] = ()
         self._needles = NONE
+        self._keen: list[Token] = []  # tokens whose original values somebody wants
         self._ended = False
         self._header_given = False
         self._keeps = True  # copy bulk bytes, because views live only during feed
@@ -233,7 +238,9 @@ class Pass:
         self._ready.append(piece)
 
     def _know(self) -> None:
-        self._facts = gather(self._scan.buf, self._scan.tokens)
+        scan = self._scan
+        self._keen = [token for token in scan.tokens if token[0].keen]
+        self._facts = gather(scan.buf, self._keen, scan.starts)
 
     # What the caller learns and decides
 
@@ -267,7 +274,7 @@ class Pass:
             self._context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit)
             self._holds = gates(facts, self._engine.recipe)
             if self._engine.recipe.hunting:
-                self._needles = own_values(self._scan, self._context.charset)
+                self._needles = own_values(self._scan.buf, self._keen, self._context.charset)
             self._rewrite(self._header, self._scan, first=True)
         return self._holds
 
@@ -290,14 +297,14 @@ class Pass:
     def _visit(self, part: _Part, scan: Scan, first: bool) -> Splice:
         context = self._context
         assert context is not None  # noqa: S101 - for mypy
-        splice = Splice(part.original, scan.tokens, context)
+        splice = Splice(part.original, scan.tokens, context, drop)
         index = 0
         for tag, element in self._inserts(scan) if first else ():
             at = _position(scan, tag)
             stop = _token_at(scan, at)
             splice.visit(index, stop)
             splice.insert(at, element)
-            splice.counts[tag, "insert"] += 1
+            splice.log.append((tag, "insert"))
             index = stop
         splice.visit(index, len(scan.tokens))
         part.splice, part.clean = splice, splice.finish()
@@ -308,7 +315,7 @@ class Pass:
         recipe = self._engine.recipe
         if not recipe.marks:
             return []
-        standing = {token[0].tag: token for token in scan.tokens}
+        standing = top_level(self._keen, scan.starts)
         assert self._subject is not None and self._context is not None  # noqa: S101 - for mypy
         explicit = self._explicit
         for tag in {0x00100010, 0x00100020} - standing.keys():
@@ -401,11 +408,10 @@ class Pass:
 
     def _report(self) -> Report:
         recipe = self._engine.recipe
-        counts: dict[tuple[int, str], int] = {}
+        counts: Counter[tuple[int, str]] = Counter()
         for part in (self._header, self._trailer):
             if part.splice:
-                for key, count in part.splice.counts.items():
-                    counts[key] = counts.get(key, 0) + count
+                counts.update(part.splice.log)
         return Report(
             recipe.name, recipe.edition, tuple(sorted(recipe.options)), MappingProxyType(counts),
             tuple(hold.code for hold in self._holds), hunted=self._context.cuts if self._context else 0, codes=marks.codes_of(recipe),

@@ -1,5 +1,6 @@
 """The original values that the caller needs before anything is changed: to find route, project and person."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -45,14 +46,23 @@ class Facts:
         return "Facts(...)"
 
 
-def gather(buf: bytes, tokens: "Sequence[Token]") -> Facts:
+def top_level(keen: "Sequence[Token]", starts: "Sequence[int]") -> "dict[int, Token]":
+    """The keen tokens of the top level by tag; of two with one tag the first."""
+    found: dict[int, Token] = {}
+    count = len(starts)
+    for token in keen:
+        index = bisect_left(starts, token[1])
+        if index < count and starts[index] == token[1]:
+            found.setdefault(token[0].tag, token)
+    return found
+
+
+def gather(buf: bytes, keen: "Sequence[Token]", starts: "Sequence[int]") -> Facts:
     """From the tokens of the top level header."""
-    raw: dict[int, bytes] = {}
-    index, count = 0, len(tokens)
-    while index < count:
-        rule, _, start, end, link = tokens[index]
-        if rule.tag in _FIELDS and not link:
-            raw.setdefault(rule.tag, buf[start:end])
-        index = link or index + 1
+    raw = {
+        tag: buf[token[2] : token[3]]
+        for tag, token in top_level(keen, starts).items()
+        if tag in _FIELDS and not token[4]
+    }
     charset = raw.get(0x00080005, b"")
     return Facts(**{_FIELDS[tag]: decode(value, charset).strip(" \0\t\r\n") for tag, value in raw.items()})

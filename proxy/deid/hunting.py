@@ -1,7 +1,7 @@
 """Hunting at the level of one object: its own needles, and what is left of them in the finished header."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from proxy.deid.charsets import decode
 from proxy.deid.context import Hold
@@ -10,21 +10,18 @@ from proxy.deid.plan import STRUCTURE, WORDS, Plan
 from proxy.deid.recipe import KEEP_ALL
 from proxy.deid.stream import Scan
 
+if TYPE_CHECKING:
+    from proxy.deid.stream import Token
+
 NONE: Final = Needles((), None)
 _EVERYTHING: Final = Plan(KEEP_ALL, hunting=True)
 _OURS: Final = STRUCTURE | frozenset((0x00100010, 0x00100020, 0x00120062, 0x00120063, 0x00280303))
 
 
-def own_values(scan: Scan, charset: bytes) -> Needles:
+def own_values(buf: bytes, keen: "Sequence[Token]", charset: bytes) -> Needles:
     """Needles from the original values of identifying attributes, at every depth."""
-    return needles(collect(_pairs(scan)), charset)
-
-
-def _pairs(scan: Scan) -> Iterator[tuple[str, bytes]]:
-    buf = scan.buf
-    for rule, _, start, end, link in scan.tokens:
-        if rule.hunt and not link:
-            yield rule.hunt, buf[start:end]
+    pairs = [(token[0].hunt, buf[token[2] : token[3]]) for token in keen if token[0].hunt and not token[4]]
+    return needles(collect(pairs), charset)
 
 
 def residual(clean: bytes, explicit: bool, own: Needles, charset: bytes) -> tuple[Hold, ...]:

@@ -275,6 +275,7 @@ class Plan:
         rule = Rule(tag, vr, written, code, explicit, top, nested)
         if choice.name not in _STAY:
             rule.hunt = NAME if written == "PN" else KINDS.get(tag, "")
+        rule.keen = bool(rule.hunt) or tag in FACT_TAGS or tag in MARKS
         return rule
 
     def _bits(self, tag: int, vr: str, written: str, explicit: bool, top: Action, nested: Action) -> int:

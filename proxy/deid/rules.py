@@ -23,7 +23,7 @@ Action: TypeAlias = Callable[["Splice", "Token"], None]
 class Rule:
     """What happens to one kind of element. Immutable after it was made."""
 
-    __slots__ = ("action", "code", "explicit", "hunt", "long", "nested", "raw", "tag", "vr", "written")
+    __slots__ = ("action", "code", "explicit", "hunt", "keen", "long", "nested", "raw", "tag", "vr", "written")
 
     def __init__(
         self, tag: int, vr: str, written: str, code: int, explicit: bool, action: Action, nested: Action
@@ -37,6 +37,7 @@ class Rule:
         self.raw = tag_bytes(tag)
         self.action = action  # at the top level
         self.nested = nested  # below it
+        self.keen = False  # somebody wants to see the original value
         self.hunt = ""  # the kind of needle that the original value makes (needles.py)
 
 

@@ -6,13 +6,12 @@ whatever is changed here can be restored. `delta` is how far clean offsets are a
 sequence or item of defined length whose children moved it gets its length corrected, as one more edit.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from proxy.deid.errors import EngineFault
-from proxy.deid.rules import Rule, show, tag_bytes
+from proxy.deid.rules import Action, Rule, show, tag_bytes
 
 if TYPE_CHECKING:
     from proxy.deid.context import Context
@@ -35,13 +34,16 @@ class Splice:
     """One buffer being rewritten."""
 
     __slots__ = (
-        "at", "buf", "context", "counts", "creators", "delta", "depth", "edits", "out", "path", "run", "texts", "tokens",
+        "at", "buf", "context", "creators", "delta", "depth", "dropping", "edits", "log", "out", "path", "run", "texts", "tokens",
     )  # fmt: skip
 
-    def __init__(self, buf: bytes, tokens: "Sequence[Token]", context: "Context") -> None:
+    def __init__(
+        self, buf: bytes, tokens: "Sequence[Token]", context: "Context", dropping: Action
+    ) -> None:
         self.buf = buf
         self.tokens = tokens
         self.context = context
+        self.dropping = dropping
         self.out = bytearray()
         self.run = 0  # original offset up to which out is complete
         self.delta = 0
@@ -50,7 +52,7 @@ class Splice:
         self.path: Path = None
         self.creators: dict[tuple[int, int], str] = {}  # (group, block) of this item to private creator
         self.edits: list[Edit] = []
-        self.counts: Counter[tuple[int, str]] = Counter()
+        self.log: list[tuple[int, str]] = []  # (tag, action) of each change
         self.texts: list[bytes] = []  # what stays and may hold anything
 
     def visit(self, first: int, last: int) -> None:
@@ -60,8 +62,27 @@ class Splice:
             token = tokens[first]
             rule, link = token[0], token[4]
             self.at = first
-            (rule.action if top else rule.nested)(self, token)
             first = link or first + 1
+            action = rule.action if top else rule.nested
+            if action is self.dropping:  # by far the most frequent: not worth three calls
+                first = self._drop_run(token, first, last, top)
+            else:
+                action(self, token)
+
+    def _drop_run(self, token: "Token", first: int, last: int, top: bool) -> int:
+        """Drop this element and those right behind it that go as well; the index of the next token."""
+        tokens, log, dropping = self.tokens, self.log, self.dropping
+        start, end = token[1], token[3]
+        log.append((token[0].tag, "delete"))
+        while first < last:
+            rule, at, _, after, link = tokens[first]
+            if at != end or (rule.action if top else rule.nested) is not dropping:
+                break
+            log.append((rule.tag, "delete"))
+            end = after
+            first = link or first + 1
+        self.replace(start, end, b"")
+        return first
 
     def walk(self, token: "Token") -> None:
         """Keep a sequence, and visit its items."""
@@ -120,7 +141,7 @@ class Splice:
         self.delta += len(new) - (end - start)
 
     def drop(self, token: "Token") -> None:
-        self.counts[token[0].tag, "delete"] += 1
+        self.log.append((token[0].tag, "delete"))
         self.replace(token[1], token[3], b"")
 
     def put(self, token: "Token", value: bytes, done: str) -> None:
@@ -130,7 +151,7 @@ class Splice:
         if not self.depth:
             self.context.note(rule.tag, value)
         if new != self.buf[start:end]:
-            self.counts[rule.tag, done] += 1
+            self.log.append((rule.tag, done))
             self.replace(start, end, new)
 
     def insert(self, at: int, new: bytes) -> None:
