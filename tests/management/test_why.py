@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from proxy.audit.models import Entry
+from proxy.audit.models import Entry, Head
 from proxy.deid import identifiers
 from proxy.deliveries.models import Delivery
 from proxy.quarantine.models import HeldItem
@@ -170,6 +170,16 @@ class TestTheAudit:
     def test_a_whole_chain_ends_with_0(self, scene: Scene) -> None:
         said, code = run("verify_audit")
         assert code == 0 and "The audit chain is whole" in said
+
+    def test_after_a_damaged_head_a_person_carries_on_and_the_chain_says_so(self, scene: Scene) -> None:
+        Head.objects.update(mac="0" * 64)
+        assert run("verify_audit")[1] == 1
+        run("verify_audit", "--carry-on", "the disk was replaced")
+        entry = Entry.objects.order_by("-sequence")[0]
+        assert (entry.action, entry.purpose) == ("audit.continued-after-damage", "the disk was replaced")
+        assert entry.actor.endswith("(console)")
+        with pytest.raises(CommandError, match="is whole"):
+            run("verify_audit", "--carry-on", "again")
 
     def test_a_changed_entry_ends_with_1_and_is_named(self, scene: Scene) -> None:
         Entry.objects.filter(sequence=1).update(purpose="none")

@@ -1,5 +1,7 @@
 """The admin shows every model, edits only the configuration, and never shows who somebody is."""
 
+from pathlib import Path
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -13,6 +15,7 @@ from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination, Node, Project, Route
 from proxy.routing.site import load_site
 from proxy.studies.models import Study
+from proxy.web.templatetags import house
 from tests.cast import NEEDLES
 from tests.scene import Scene
 from tests.web.conftest import colleague
@@ -240,6 +243,7 @@ class TestDecisions:
 
 class TestTheFirstPage:
     def test_it_says_whether_books_and_audit_are_fine(self, chief: Client, scene: Scene) -> None:
+        house._last.clear()
         text = chief.get(reverse("admin:index")).content.decode()
         assert "The audit chain is whole" in text and "ledger" in text.lower()
 
@@ -252,6 +256,18 @@ class TestTheFirstPage:
         Entry.objects.filter(sequence=1).update(actor="nobody")
         assert "tampered" in chief.get(reverse("admin:audit_verify")).content.decode()
         assert not verify().ok
+
+    def test_without_the_audits_key_the_pages_say_so_and_nothing_is_decided(
+        self, chief: Client, scene: Scene, keys: Path
+    ) -> None:
+        (keys / "audit.key").unlink()
+        house._last.clear()
+        gone = "The key file audit.key is gone"
+        assert gone in chief.get(reverse("admin:index")).content.decode()
+        assert gone in chief.get(reverse("admin:audit_verify")).content.decode()
+        assert gone in act(chief, type(scene.revision), "approve", scene.revision)
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "review"
 
     def test_a_stranger_sees_the_login_alone(self, scene: Scene, client: Client) -> None:
         for name in ("index", "ledger", "audit_verify"):

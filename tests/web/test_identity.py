@@ -1,5 +1,7 @@
 """Who somebody is: behind one permission, for a purpose, in a posted form, and with a mark each time."""
 
+from pathlib import Path
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -61,6 +63,16 @@ def test_without_the_permission_it_is_refused_and_the_try_is_marked(scene: Scene
 def test_the_permission_alone_is_enough_and_needs_no_superuser(scene: Scene) -> None:
     client = colleague("vault.view_person", "vault.view_identity")
     assert ADA.name in client.post(page(scene), {"purpose": "the referrer called"}).content.decode()
+
+
+@pytest.mark.parametrize("key", ["audit.key", "master.keys", "index.key"])
+def test_without_a_key_nothing_is_shown_and_the_page_says_why(
+    chief: Client, scene: Scene, keys: Path, key: str
+) -> None:
+    (keys / key).unlink()
+    text = chief.post(page(scene), {"purpose": "the referrer called"}).content.decode()
+    assert f"The key file {key} is gone; put it back from escrow." in text
+    assert not [needle for needle in NEEDLES if needle in text]
 
 
 def test_a_stranger_is_sent_to_the_login(scene: Scene, client: Client) -> None:

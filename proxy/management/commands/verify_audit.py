@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from proxy.audit.mend import NothingToMend, carry_on
 from proxy.audit.verify import Report, verify
 from proxy.management.start import prepare
-from proxy.management.teaching import TeachingCommand
+from proxy.management.teaching import TeachingCommand, console_user
 from proxy.storage.keys import KeysMissing
 
 
@@ -24,12 +25,19 @@ class Command(TeachingCommand):
         parser.add_argument(
             "--anchors", type=Path, metavar="FILE", help="how far the chain reached, kept elsewhere"
         )
+        parser.add_argument(
+            "--carry-on",
+            metavar="WHY",
+            help="after damage to the chain's head: go on appending; the chain says who did it and why, for good",
+        )
         parser.add_argument("--json", action="store_true", help="the verdict as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         prepare()
         if options["anchors"] and not options["anchors"].is_file():
             raise CommandError(f"There is no file {options['anchors']}.")
+        if options["carry_on"]:
+            self._carry_on(options["carry_on"])
         report = self._report(options["anchors"])
         self._json(report) if options["json"] else self._lines(report)
         if not report.ok:
@@ -40,6 +48,12 @@ class Command(TeachingCommand):
             return verify(anchors)
         except KeysMissing as missing:
             raise CommandError(str(missing)) from None
+
+    def _carry_on(self, why: str) -> None:
+        try:
+            carry_on(actor=console_user(), purpose=why)
+        except (NothingToMend, KeysMissing) as trouble:
+            raise CommandError(str(trouble)) from None
 
     def _lines(self, report: Report) -> None:
         self.stdout.write(report.sentence())

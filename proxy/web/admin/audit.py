@@ -8,6 +8,7 @@ from django.urls import URLPattern, path
 
 from proxy.audit.models import Entry, Head
 from proxy.audit.verify import verify
+from proxy.storage.keys import KeysMissing
 from proxy.web.admin.base import ReadOnlyAdmin
 
 
@@ -30,7 +31,11 @@ class EntryAdmin(ReadOnlyAdmin):
         """Reads every entry; with a million of them that takes its time, so only when asked."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        context = {**self.admin_site.each_context(request), "title": "Verify the audit", "report": verify()}
+        context = {**self.admin_site.each_context(request), "title": "Verify the audit"}
+        try:
+            context["report"] = verify()
+        except KeysMissing as missing:
+            context["trouble"] = str(missing)
         return TemplateResponse(request, "admin/verify.html", context)
 
 

@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from proxy.routing.audited import tell
+from proxy.storage.keys import KeysMissing
 
 if TYPE_CHECKING:
     Admin = admin.ModelAdmin[Any]
@@ -70,7 +71,7 @@ def decide(view: "Admin", request: HttpRequest, rows: Iterable[Model], decision:
     """Carry a decision out row by row, and say for how many it could be. A text is a refusal's reason."""
     count, refused = 0, []
     for row in rows:
-        outcome = decision(row)
+        outcome = _outcome(decision, row)
         if outcome is True:
             count += 1
         else:
@@ -79,6 +80,14 @@ def decide(view: "Admin", request: HttpRequest, rows: Iterable[Model], decision:
         view.message_user(request, f"{count} {done}.", messages.SUCCESS)
     for sentence in refused[:10]:
         view.message_user(request, sentence, messages.WARNING)
+
+
+def _outcome(decision: Decision, row: Model) -> bool | str:
+    """Without the audit's key there is no mark, and without a mark no decision."""
+    try:
+        return decision(row)
+    except KeysMissing as missing:
+        return str(missing)
 
 
 def comment_of(request: HttpRequest) -> str:

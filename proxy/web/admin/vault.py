@@ -17,6 +17,8 @@ from django.utils.cache import patch_cache_control
 from django.utils.html import format_html
 
 from proxy.routing.models import Project
+from proxy.storage.errors import SealBroken
+from proxy.storage.keys import KeysMissing
 from proxy.vault import reidentify
 from proxy.vault.models import IssuerAlias, Person, ProjectKey, Seal, UidPair
 from proxy.vault.reidentify import Identity, NotAllowed, Principal
@@ -72,8 +74,8 @@ class PersonAdmin(VaultAdmin):
                 answer = self._look(request, person, form.cleaned_data["purpose"])
             elif request.method == "POST" or not request.user.has_perm(reidentify.VIEW):
                 self._look(request, person, "")
-        except (reidentify.Unknown, Forgotten) as nobody:
-            form.add_error(None, str(nobody))
+        except (reidentify.Unknown, Forgotten, KeysMissing, SealBroken) as trouble:
+            form.add_error(None, str(trouble))
         except NotAllowed:
             if not request.user.has_perm(reidentify.VIEW):
                 raise PermissionDenied from None

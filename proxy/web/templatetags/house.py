@@ -8,6 +8,7 @@ from django import template
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
 from proxy.deliveries.ledger import balance
+from proxy.storage.keys import KeysMissing
 
 register = template.Library()
 
@@ -34,10 +35,17 @@ def audit_line() -> Line:
         return Line(None, f"{count} audit entries; press Verify to read them all.")
     known = _last.get("audit")
     if known is None or time.monotonic() - known[0] > FRESH_FOR:
-        report = verify()
-        known = (time.monotonic(), Line(report.ok, report.sentence()))
+        known = (time.monotonic(), _verdict())
         _last["audit"] = known
     return known[1]
+
+
+def _verdict() -> Line:
+    try:
+        report = verify()
+    except KeysMissing as missing:
+        return Line(False, str(missing))
+    return Line(report.ok, report.sentence())
 
 
 @register.simple_tag
