@@ -13,16 +13,19 @@ from proxy.audit.actions import HELD, REJECTED, RELEASED
 from proxy.audit.record import record
 from proxy.studies.lifecycle import LIFE
 from proxy.studies.models import Revision, Study
-from proxy.studies.quiet import of_free_study
 
 SET_FREE = "study.set-free"
 RECONSIDERED = "study.reconsidered"
 
 
 def approve(revision: Revision, by: str, now: datetime, comment: str = "") -> bool:
-    """Release a revision that waits for review; its deliveries follow."""
-    rows = Revision.objects.filter(of_free_study(), pk=revision.pk)
-    return _decide(rows, revision, "approve", action=RELEASED, by=by, comment=comment, released_at=now)
+    """Release a revision that waits for review; its deliveries follow. The study's lock keeps a hold apart."""
+    rows = Revision.objects.filter(pk=revision.pk)
+    with transaction.atomic():
+        study = Study.objects.select_for_update(no_key=True).get(pk=revision.study_id)
+        if study.is_held:
+            return False
+        return _decide(rows, revision, "approve", action=RELEASED, by=by, comment=comment, released_at=now)
 
 
 def reject(revision: Revision, by: str, comment: str = "") -> bool:
