@@ -41,11 +41,11 @@ def entry_mac(key: bytes, facts: Facts) -> str:
 
 
 def head_mac(key: bytes, count: int, head: str) -> str:
-    return hmac.new(key, f"head\0{count}\0{head}".encode("ascii"), "sha256").hexdigest()
+    return hmac.new(key, f"head\0{count}\0{head}".encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
 def anchor_mac(key: bytes, count: int, head: str, at: str) -> str:
-    return hmac.new(key, f"anchor\0{count}\0{head}\0{at}".encode("ascii"), "sha256").hexdigest()
+    return hmac.new(key, f"anchor\0{count}\0{head}\0{at}".encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
 def same(one: str, other: str) -> bool:
