@@ -54,6 +54,23 @@ class Known:
         return f"file:{self.project_id}:{self.pseudonym}"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Newcomer:
+    """Somebody we have not met, on the way to becoming a row. Shows nothing of itself."""
+
+    project_id: int
+    who: Who
+    blind: str
+    identity: Mapping[str, str]
+    drawn: bool
+
+
+class Forgotten(Exception):
+    """This person was forgotten: what was sealed for them does not open again, for nobody."""
+
+    status = 0x0110
+
+
 class Nameless(Exception):
     """The sender's fault: neither a Patient ID nor a study UID, so nobody can say whose image this is."""
 
@@ -67,10 +84,18 @@ class Taken(Exception):
 
 
 def person_for(
-    project_id: int, issuer: str, patient_id: str, identity: Mapping[str, str], study_key: str
+    project_id: int,
+    issuer: str,
+    patient_id: str,
+    identity: Mapping[str, str],
+    study_key: str,
+    *,
+    drawn: bool = False,
 ) -> Known:
     """The person behind issuer and Patient ID in this project; `study_key` is the original study UID.
 
+    A new person's pseudonym and shift are derived from the project's key, or drawn at random for a project
+    that asks for it: then even its key does not lead from an id to a pseudonym; they stay as stored.
     Raises KeysMissing, Taken (our fault, 0x0110), Nameless (the sender's, 0xC000) and whatever the
     database raises when it is away.
     """
@@ -83,7 +108,8 @@ def person_for(
         return known
     known = _find(ring, project_id, blind)
     if known is None:
-        known = _meet(ring, project_id, who, blind, {**identity, "issuer": issuer, "patient_id": patient_id})
+        asked = {**identity, "issuer": issuer, "patient_id": patient_id}
+        known = _meet(ring, Newcomer(project_id, who, blind, asked, drawn))
     _remember(blind, known)
     return known
 
@@ -120,46 +146,52 @@ def _known(ring: Keyring, person: Person) -> Known:
 
 
 def data_key(ring: Keyring, person: Person) -> bytes:
-    return ring.unwrap(_key_context(person.project_id, person.pseudonym), bytes(person.wrapped_key or b""))
+    if person.wrapped_key is None:
+        raise Forgotten("This person was forgotten.")
+    return ring.unwrap(_key_context(person.project_id, person.pseudonym), person.wrapped_key)
 
 
-def _meet(ring: Keyring, project_id: int, who: Who, blind: str, identity: Mapping[str, str]) -> Known:
+def _meet(ring: Keyring, newcomer: Newcomer) -> Known:
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return _known(ring, _create(ring, project_id, who, blind, identity))
+                return _known(ring, _create(ring, newcomer))
         except IntegrityError:
-            if known := _find(ring, project_id, blind):
+            if known := _find(ring, newcomer.project_id, newcomer.blind):
                 return known
     raise Taken("This pseudonym belongs to another person; run doctor.")
 
 
-def _create(ring: Keyring, project_id: int, who: Who, blind: str, identity: Mapping[str, str]) -> Person:
-    key = project_key(project_id)
-    generation = _next_generation(project_id, blind)
-    pseudonym = identifiers.pseudonym(key, who.issuer, who.patient_id, generation)
+def _create(ring: Keyring, newcomer: Newcomer) -> Person:
+    project_id = newcomer.project_id
+    generation = _next_generation(project_id, newcomer.blind)
+    pseudonym, shift_days = _named(newcomer, generation)
     fresh = base64.urlsafe_b64encode(token_bytes(32))
+    written = json.dumps(dict(newcomer.identity), sort_keys=True).encode("ascii")
     return Person.objects.create(
         project_id=project_id,
-        blind=blind,
+        blind=newcomer.blind,
         generation=generation,
         pseudonym=pseudonym,
-        shift_days=identifiers.shift_days(key, who.issuer, who.patient_id, generation),
+        shift_days=shift_days,
         wrapped_key=ring.wrap(_key_context(project_id, pseudonym), fresh),
-        identity=tokens.encrypt(fresh, identity_context(project_id, pseudonym), _written(identity)),
-        per_study=who.per_study,
+        identity=tokens.encrypt(fresh, identity_context(project_id, pseudonym), written),
+        per_study=newcomer.who.per_study,
         normal_version=VERSION,
     )
+
+
+def _named(newcomer: Newcomer, generation: int) -> tuple[str, int]:
+    """Pseudonym and shift, from the project's key or, if asked for, from a key that is thrown away."""
+    key = token_bytes(32) if newcomer.drawn else project_key(newcomer.project_id)
+    who = newcomer.who.issuer, newcomer.who.patient_id, generation
+    return identifiers.pseudonym(key, *who), identifiers.shift_days(key, *who)
 
 
 def _next_generation(project_id: int, blind: str) -> int:
     rows = Person.objects.filter(project_id=project_id, blind=blind)
     last: int | None = rows.aggregate(last=Max("generation"))["last"]
     return 0 if last is None else last + 1
-
-
-def _written(identity: Mapping[str, str]) -> bytes:
-    return json.dumps(dict(identity), sort_keys=True).encode("ascii")
 
 
 def identity_context(project_id: int, pseudonym: str) -> str:

@@ -21,6 +21,7 @@ from proxy.storage.errors import SealBroken
 from proxy.vault import tokens
 from proxy.vault.keyring import current
 from proxy.vault.models import Seal, UidPair
+from proxy.vault.pseudonyms import Forgotten as Forgotten  # noqa: PLC0414 - others take it from here
 from proxy.vault.pseudonyms import Known, data_key, known_by
 
 SMALL: Final = 49_152
@@ -28,12 +29,6 @@ SMALL: Final = 49_152
 
 SEAL_COLUMNS: Final = ("project_id", "sop_uid", "person_id", "token", "path", "size", "created_at")
 PAIR_COLUMNS: Final = ("project_id", "uid", "person_id", "kind", "token")
-
-
-class Forgotten(Exception):
-    """This person was forgotten: what was sealed for them does not open again, for nobody."""
-
-    status = 0x0110
 
 
 class NoSeal(LookupError):

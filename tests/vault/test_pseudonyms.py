@@ -2,8 +2,10 @@
 
 import pytest
 
+from proxy.deid.identifiers import pseudonym
 from proxy.vault import pseudonyms
 from proxy.vault.models import Person
+from proxy.vault.projects import project_key
 from proxy.vault.pseudonyms import Nameless, Taken, forget_cache, person_for
 from proxy.vault.seals import keep, keep_pairs, open_seal, pair_rows, seal_row
 
@@ -43,6 +45,15 @@ def test_nobody_in_particular_is_a_person_of_one_study(empty: str) -> None:
 def test_neither_id_nor_study_is_refused() -> None:
     with pytest.raises(Nameless):
         person_for(1, "EAST", "", {}, "")
+
+
+def test_promise_5_a_pseudonym_that_was_drawn_is_stored_and_stays() -> None:
+    derived = person_for(2, "EAST", "AE-4711", {}, STUDY)
+    drawn = person_for(1, "EAST", "AE-4711", {}, STUDY, drawn=True)
+    forget_cache()
+    assert person_for(1, "EAST", "AE-4711", {}, STUDY, drawn=True) == drawn
+    assert drawn.pseudonym not in {derived.pseudonym, pseudonym(project_key(1), "EAST", "AE-4711")}
+    assert drawn.shift_days > 0
 
 
 def test_promise_5_a_pseudonym_that_is_another_persons_is_refused() -> None:
