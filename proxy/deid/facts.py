@@ -16,7 +16,7 @@ _FIELDS: Final = {
     0x0020000E: "series_uid", 0x00080018: "sop_instance_uid", 0x00080016: "sop_class_uid",
     0x00080060: "modality", 0x00080050: "accession_number", 0x00080005: "charset",
     0x00280301: "burned_in_annotation", 0x00080008: "image_type", 0x00080064: "conversion_type",
-    0x00280008: "frames", 0x00080070: "manufacturer", 0x00081090: "model",
+    0x00280008: "frames", 0x00080070: "manufacturer", 0x00081090: "model", 0x0008103E: "series_description",
 }  # fmt: skip
 FACT_TAGS: Final = frozenset(_FIELDS)
 
@@ -41,6 +41,7 @@ class Facts:
     frames: str = ""
     manufacturer: str = ""
     model: str = ""
+    series_description: str = ""
 
     def __repr__(self) -> str:
         return "Facts(...)"

@@ -1,5 +1,6 @@
 """Gates: what must not pass by itself, whatever the header's rules did."""
 
+import re
 from typing import Final
 
 from proxy.deid.context import Hold
@@ -10,6 +11,10 @@ _SECONDARY: Final = "1.2.840.10008.5.1.4.1.1.7"
 _ULTRASOUND: Final = ("1.2.840.10008.5.1.4.1.1.3", "1.2.840.10008.5.1.4.1.1.6")
 _REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
 _DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
+_PHOTOGRAPHS: Final = ("1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.4.1")
+_SHEETS: Final = re.compile(
+    r"patient protocol|dose (?:report|sheet|info)|screen ?(?:save|shot|capture)|scanned|\breport\b|request form", re.I
+)
 _SCREEN: Final = frozenset(("SCREEN SAVE", "SCREENSHOT", "SCREEN", "DOSE_INFO", "REPORT", "FUSED", "SCANNED"))
 
 
@@ -37,6 +42,12 @@ def _burned_in_reason(facts: Facts) -> str:
         return "A secondary capture often shows a screen with text."
     if _is(facts.sop_class_uid, *_ULTRASOUND) or facts.modality == "US":
         return "Ultrasound images often carry a banner with the name."
+    if facts.sop_class_uid in _PHOTOGRAPHS:
+        return "A photograph may show the person."
+    if _SHEETS.search(facts.series_description):
+        return "The series calls itself a protocol, a dose sheet, a report or a screenshot."
+    if facts.modality in ("DOC", "SC", "XC"):
+        return "This modality shows documents, screens or photographs."
     if facts.conversion_type.upper() in ("WSD", "DI", "SI", "DRW"):
         return "Conversion Type says that this was a screen, a scan or a drawing."
     return ""

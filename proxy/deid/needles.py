@@ -7,6 +7,7 @@ words or not at all (DESIGN 5).
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -84,9 +85,19 @@ def _name(value: str) -> Iterator[str]:
         for part in parts:
             for word in {part, *part.split("-"), *part.split("'")}:
                 if _is_worth(word):
-                    yield word
+                    yield from _spellings(word)
         if len(parts) > 1:
             yield from (parts[0] + parts[1], f"{parts[0]} {parts[1]}", f"{parts[1]} {parts[0]}")
+
+
+_GERMAN: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
+_SLASHED: Final = str.maketrans("łŁøØđĐ", "lLoOdD")
+
+
+def _spellings(word: str) -> set[str]:
+    """As it is, and as somebody without these letters on the keyboard would type it."""
+    bare = "".join(mark for mark in unicodedata.normalize("NFKD", word.translate(_SLASHED)) if mark.isascii())
+    return {word, word.translate(_GERMAN)} | ({bare} if len(bare) >= len(word) - 1 and len(bare) > 2 else set())
 
 
 def _is_worth(word: str) -> bool:
@@ -100,7 +111,8 @@ def _id(value: str) -> Iterator[str]:
     if value.casefold() in _PLACEHOLDERS or value.casefold() in COMMON:
         return
     bare = re.sub(r"[\W_]+", "", value)
-    for form in {value, bare, value.lstrip("0")}:
+    runs = re.findall(r"[^\W_]+", value)
+    for form in {value, bare, value.lstrip("0"), *(mark.join(runs) for mark in " -_./")}:
         if len(form) >= 4 or (len(form) == 3 and not form.isdigit()):
             yield form
 
