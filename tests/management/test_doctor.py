@@ -280,6 +280,17 @@ def test_a_listener_that_works_is_found(house: House) -> None:
     assert "ok    listener: answers a C-ECHO" in said.stdout and "ok    peer: PACS answers" in said.stdout
 
 
+def test_a_private_listener_that_knows_no_doctor_is_fine(house: House) -> None:
+    assert house.command("export_site").returncode == 0
+    house.start("listen", DICOM_MODE="private")
+    deadline = time.monotonic() + 30
+    said = house.command("doctor", DICOM_MODE="private")
+    while "warn  listener" in said.stdout and time.monotonic() < deadline:
+        said = house.command("doctor", DICOM_MODE="private")
+    assert "private mode lets no unknown node echo" in said.stdout, said.stdout
+    assert said.returncode == 0
+
+
 def test_on_an_empty_machine_it_prepares_and_finds_nothing_wrong(house: House) -> None:
     said = house.command("doctor")
     assert said.returncode == 0, said.stdout + said.stderr

@@ -6,7 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 
 from proxy.audit.models import Entry
 from proxy.routing.models import Route
@@ -75,6 +75,28 @@ class TestConfiguring:
         run("export_site", str(copy))
         assert "Everything is already so." in run("configure", str(copy))
         assert run("export_site") == copy.read_text(encoding="utf-8")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_folders")
+def test_a_site_can_come_through_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", StringIO(SITE))
+    assert "5 changed." in run("configure", "-")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_folders")
+def test_a_route_without_destinations_is_pointed_out(site: Path) -> None:
+    site.write_text("projects: [{name: a}]\nroutes: [{called_ae: X, project: a}]\n", encoding="utf-8")
+    assert "route * → X has no destination" in run("configure", str(site))
+    site.write_text("", encoding="utf-8")
+    assert "every association will be rejected" in run("configure", str(site))
+
+
+@pytest.mark.parametrize("name", ["configure", "export_site", "doctor", "ledger", "why", "verify_audit"])
+def test_help_shows_the_command_in_use(name: str) -> None:
+    text = load_command_class("proxy", name).create_parser("manage.py", name).format_help()
+    assert f"examples:\n  python manage.py {name}" in text
 
 
 def test_on_an_empty_machine_both_commands_work(house: House, tmp_path: Path) -> None:
