@@ -45,7 +45,9 @@ def head_mac(key: bytes, count: int, head: str) -> str:
 
 
 def anchor_mac(key: bytes, count: int, head: str, at: str) -> str:
-    return hmac.new(key, f"anchor\0{count}\0{head}\0{at}".encode("utf-8", "surrogatepass"), "sha256").hexdigest()
+    return hmac.new(
+        key, f"anchor\0{count}\0{head}\0{at}".encode("utf-8", "surrogatepass"), "sha256"
+    ).hexdigest()
 
 
 def same(one: str, other: str) -> bool:

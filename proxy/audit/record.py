@@ -64,15 +64,18 @@ def _locked_head(key: bytes, using: str) -> Head:
     head = rows.filter(pk=HEAD).first()
     if head is None:
         _begin(key, using)
-        head = rows.get(pk=HEAD)
+        head = rows.filter(pk=HEAD).first()
+    if head is None:
+        raise ChainBroken("The head of the audit chain is gone; run verify_audit.")
     if not same(head.mac, head_mac(key, head.count, head.head)):
         raise ChainBroken("The head of the audit chain was changed; run verify_audit.")
     return head
 
 
 def _begin(key: bytes, using: str) -> None:
+    """Of several first writers one makes the head. Entries without a head are no beginning."""
     if Entry.objects.using(using).exists():
-        raise ChainBroken("The head of the audit chain is gone; run verify_audit.")
+        return
     first = Head(id=HEAD, count=0, head=GENESIS, mac=head_mac(key, 0, GENESIS))
     Head.objects.using(using).bulk_create([first], ignore_conflicts=True)
 
