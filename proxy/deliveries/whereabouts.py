@@ -22,6 +22,7 @@ SOON = timedelta(seconds=30)
 NOTHING = "Nothing needs to be done."
 WORK = "Start `manage.py work`; nobody is working."
 WAIT = "Wait."
+SET_FREE = "Set the study free first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Part:
     state: str
     images: int
     quiet_at: datetime
+    held: bool = False
     destination: str = ""
     retired: bool = False
     paused: bool = False
@@ -91,7 +93,9 @@ def held_images(project_id: int, study_uid: str) -> Iterator[Answer]:
 
 def parts_of(study: Study, destination: str | None) -> list[Part]:
     parts: list[Part] = []
-    for revision in study.revisions.order_by("number").prefetch_related("destinations"):
+    for revision in (
+        study.revisions.order_by("number").select_related("study").prefetch_related("destinations")
+    ):
         deliveries = {one.destination_id: one for one in _deliveries(revision)}
         bound = {one.pk: one for one in revision.destinations.all()}
         bound |= {one.destination_id: one.destination for one in deliveries.values()}
@@ -107,7 +111,7 @@ def _deliveries(revision: Revision) -> "QuerySet[Delivery]":
 
 
 def _part(revision: Revision, destination: Destination | None, delivery: Delivery | None) -> Part:
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"held": revision.study.is_held}
     if destination is not None:
         facts |= {"destination": destination.name, "retired": destination.is_retired}
         facts |= {"paused": destination.paused_at is not None, "rests_until": destination.rests_until}
@@ -134,6 +138,8 @@ def _of_revision(part: Part, now: datetime) -> Answer:
                 f"{part.said} is being received; it is complete at {at(part.quiet_at)} if nothing more comes."
             )
             return Answer(where, WAIT)
+        case study_life.COMPLETE if part.held:
+            return Answer(f"{part.said} is complete, and its study is held.", SET_FREE)
         case study_life.RECEIVING | study_life.COMPLETE:
             where = f"{part.said} is complete and not released yet."
             return Answer(where, WORK if overdue else WAIT)
@@ -153,6 +159,8 @@ def _without_delivery(part: Part) -> Answer:
         where = f"{part.said} is here; its route has no destination."
         return Answer(where, "Give the route a destination if it should go on.")
     where = f"{part.said} is released and has no delivery to {part.destination} yet."
+    if part.held:
+        return Answer(f"{where} Its study is held.", SET_FREE)
     return Answer(where, f"{WORK} If one works, run `manage.py doctor`.")
 
 
@@ -185,6 +193,8 @@ def _being_sent(part: Part, now: datetime) -> Answer:
 
 def _waiting(part: Part, now: datetime) -> Answer:
     where = f"{part.said} waits for {part.destination}, {part.count} acknowledged"
+    if part.held:
+        return Answer(f"{where}; its study is held.", SET_FREE)
     if part.retired:
         return Answer(f"{where}; this destination is retired.", "Reinstate it, or drop the delivery.")
     if part.paused:

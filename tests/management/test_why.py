@@ -141,6 +141,14 @@ class TestWhy:
         Study.objects.update(held_at=NOW, held_reason="Two persons in one study")
         assert "The study is held since" in run("why", "2.25.1")[0].splitlines()[1]
 
+    @pytest.mark.parametrize("state", ["complete", "released"])
+    def test_nothing_else_is_advised_while_a_study_is_held(self, scene: Scene, state: str) -> None:
+        Study.objects.update(held_at=NOW, held_reason="Two persons in one study")
+        Delivery.objects.update(state="waiting")
+        Revision.objects.update(state=state)
+        said, _ = run("why", "2.25.1")
+        assert said.count("Set the study free first.") == 2 and "manage.py work" not in said
+
     def test_a_study_of_a_route_without_destinations_stays(self, scene: Scene) -> None:
         Delivery.objects.all().delete()
         scene.revision.destinations.clear()
