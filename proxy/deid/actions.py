@@ -129,11 +129,12 @@ words = _text(False)
 def _cut(splice: "Splice", token: "Token", patterns: bool) -> None:
     context, rule, value = splice.context, token[0], splice.value(token)
     new = cut_value(value, context.charset, context.needles, patterns)
+    if b"\0" in new.rstrip(b"\0") and context.needles is not None and context.needles.hits(squeeze(new)):
+        context.cuts += 1
+        splice.drop(token)  # text in an encoding that nobody declared, such as UTF-16
+        return
     if new == value:
         keep(splice, token)
-        return
-    if rule.vr == "UN" and not rule.tag >> 16 & 1 and b"\0" in value.rstrip(b"\0"):
-        splice.drop(token)
         return
     context.cuts += 1
     if new or not (splice.depth or context.type_of(rule.tag) == 1):
@@ -148,6 +149,11 @@ def opaque(splice: "Splice", token: "Token") -> None:
     if needles is not None and needles.strikes(squeeze(splice.value(token))):
         splice.context.cuts += 1
         splice.drop(token)
+
+
+def number(splice: "Splice", token: "Token") -> None:
+    """Numbers written as text, where somebody may have written something else."""
+    (keep if _NUMERIC.fullmatch(splice.value(token)) else drop)(splice, token)
 
 
 def numeric(splice: "Splice", token: "Token") -> None:
@@ -221,6 +227,8 @@ def by_vr(vr: str) -> Action:
         return replace_uid
     if vr == "UN":
         return unknown
+    if vr in ("AS", "DS", "IS", "TM"):
+        return number
     return clean if vr in _TEXTS else opaque if vr in _OPAQUE else keep
 
 

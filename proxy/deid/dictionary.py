@@ -27,10 +27,10 @@ def _repeaters() -> dict[tuple[str, str], str]:
 
 
 def vr_of(tag: int) -> str:
-    """The dictionary's VR ('' if PS3.6 does not know the tag); of two possible ones the first."""
+    """The dictionary's VR ('' if PS3.6 does not know the tag); of several possible ones OW, else the first."""
     entry = DicomDictionary.get(tag)
     if entry:
-        return str(entry[0])[:2]
+        return "OW" if "OW" in entry[0] else str(entry[0])[:2]
     if tag & 0xFFFF == 0:
         return "UL"
     if tag >> 16 & 1:

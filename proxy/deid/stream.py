@@ -154,7 +154,7 @@ class Scan:
         buf = self.buf
         code = rule.code
         if code & SEQUENCE:
-            if rule.vr == "UN" and length != OPEN:
+            if length != OPEN and (rule.vr == "UN" or not explicit):
                 return self._hidden_sequence(rule, pos, value, length, end, depth)
             return self._sequence(rule, pos, value, length, end, depth, explicit and rule.vr != "UN")
         if length == OPEN:
@@ -172,7 +172,7 @@ class Scan:
         return after
 
     def _hidden_sequence(self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int) -> int:
-        """A public sequence in VR UN: walked if it is one, else opaque (and then dropped)."""
+        """A sequence only by the dictionary (VR UN, or implicit VR): walked if it is one, else dropped."""
         if value + length > end:
             raise More(pos)
         tokens, pieces = len(self.tokens), len(self.pieces)

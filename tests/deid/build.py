@@ -1,13 +1,20 @@
 """Images made by our own code, with Ada Example's identity planted where nobody expects it."""
 
 from io import BytesIO
+from typing import TypeAlias
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
 
-from proxy.deid import Clean, Engine, Subject, deidentify, load_recipe, split
+from proxy.deid import KEEP_ALL, Clean, Engine, Subject, deidentify, load_recipe, split
+from proxy.deid.plan import Plan
+from proxy.deid.rules import tag_number
+from proxy.deid.splice import make_element
+from proxy.deid.stream import Scan
 
+Raw: TypeAlias = list[tuple[int, str, bytes]] | tuple[()]
+_PLAN = Plan(KEEP_ALL)
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -57,8 +64,23 @@ def encoded(ds: Dataset, syntax: str = EXPLICIT) -> bytes:
     return bytes(split(buffer.getvalue()).dataset)
 
 
-def cleaned(ds: Dataset, recipe: str = "basic", syntax: str = EXPLICIT) -> tuple[bytes, Clean]:
-    clean = deidentify(encoded(ds, syntax), syntax, Engine(load_recipe(recipe)), lambda facts: SUBJECT)
+def with_raw(data: bytes, raw: Raw, syntax: str) -> bytes:
+    """The data set with elements that pydicom would not write as they are, each in its place."""
+    explicit = syntax != IMPLICIT
+    for tag, vr, value in raw:
+        scan = Scan(_PLAN, explicit)
+        scan.run(data)
+        ends = [*scan.starts, scan.bulk_at if scan.bulk_at >= 0 else len(data)]
+        at = next((at for at in ends if tag_number(data[at : at + 4]) >= tag), ends[-1])
+        data = data[:at] + make_element(tag, vr, value, explicit) + data[at:]
+    return data
+
+
+def cleaned(
+    ds: Dataset, recipe: str = "basic", syntax: str = EXPLICIT, raw: Raw = ()
+) -> tuple[bytes, Clean]:
+    data = with_raw(encoded(ds, syntax), raw, syntax)
+    clean = deidentify(data, syntax, Engine(load_recipe(recipe)), lambda facts: SUBJECT)
     return b"".join(clean.rest), clean
 
 
