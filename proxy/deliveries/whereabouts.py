@@ -60,6 +60,12 @@ class Part:
         images = "1 image" if self.images == 1 else f"{self.images} images"
         return f"Revision {self.number} ({images})"
 
+    def is_stopped(self) -> bool:
+        """Where a held study is stopped: before its release, and before each claim."""
+        if self.delivery:
+            return self.delivery == lifecycle.WAITING
+        return self.state in {study_life.COMPLETE, study_life.RELEASED}
+
     @property
     def count(self) -> str:
         return f"{self.acknowledged} of {self.images}"
@@ -125,6 +131,9 @@ def _part(revision: Revision, destination: Destination | None, delivery: Deliver
 
 
 def answer(part: Part, now: datetime) -> Answer:
+    if part.held and part.is_stopped():
+        where = f"{part.said} stays here while its study is held, {part.count} acknowledged"
+        return Answer(f"{where} by {part.destination}." if part.destination else f"{where}.", SET_FREE)
     if part.delivery:
         return _of_delivery(part, now)
     return _of_revision(part, now)
@@ -138,8 +147,6 @@ def _of_revision(part: Part, now: datetime) -> Answer:
                 f"{part.said} is being received; it is complete at {at(part.quiet_at)} if nothing more comes."
             )
             return Answer(where, WAIT)
-        case study_life.COMPLETE if part.held:
-            return Answer(f"{part.said} is complete, and its study is held.", SET_FREE)
         case study_life.RECEIVING | study_life.COMPLETE:
             where = f"{part.said} is complete and not released yet."
             return Answer(where, WORK if overdue else WAIT)
@@ -159,8 +166,6 @@ def _without_delivery(part: Part) -> Answer:
         where = f"{part.said} is here; its route has no destination."
         return Answer(where, "Give the route a destination if it should go on.")
     where = f"{part.said} is released and has no delivery to {part.destination} yet."
-    if part.held:
-        return Answer(f"{where} Its study is held.", SET_FREE)
     return Answer(where, f"{WORK} If one works, run `manage.py doctor`.")
 
 
@@ -193,8 +198,6 @@ def _being_sent(part: Part, now: datetime) -> Answer:
 
 def _waiting(part: Part, now: datetime) -> Answer:
     where = f"{part.said} waits for {part.destination}, {part.count} acknowledged"
-    if part.held:
-        return Answer(f"{where}; its study is held.", SET_FREE)
     if part.retired:
         return Answer(f"{where}; this destination is retired.", "Reinstate it, or drop the delivery.")
     if part.paused:
