@@ -16,7 +16,17 @@ from pathlib import Path, PurePosixPath
 
 from proxy.storage.errors import AlreadyThere, StorageFull, full_is_said
 
-__all__ = ["AlreadyThere", "Staged", "StorageFull", "publish_many", "remove", "stage", "sweep", "sync_folder"]
+__all__ = [
+    "AlreadyThere",
+    "Staged",
+    "StorageFull",
+    "make_folder",
+    "publish_many",
+    "remove",
+    "stage",
+    "sweep",
+    "sync_folder",
+]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -119,6 +129,15 @@ def sweep(root: Path, older_than: float, now: float | None = None) -> int:
     return sum(_remove_if_old(path, before) for path in _parts(root))
 
 
+def make_folder(folder: Path) -> None:
+    """Every new one closed to others, which `mkdir(parents=True)` does for the last one only, and durable: the
+    root itself may be new."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -139,15 +158,8 @@ def _open_new(part: Path) -> int:
     try:
         return os.open(part, flags, 0o600)
     except FileNotFoundError:
-        _make_folder(part.parent)
+        make_folder(part.parent)
         return os.open(part, flags, 0o600)
-
-
-def _make_folder(folder: Path) -> None:
-    """Every new one closed to others, which `mkdir(parents=True)` does for the last one only."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _rest(waiting: list[memoryview], written: int) -> list[memoryview]:

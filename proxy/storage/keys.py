@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.storage.files import make_folder, sync_folder
+
 MASTER, INDEX, AUDIT, DJANGO = "master.keys", "index.key", "audit.key", "django.key"
 FOUNDED = "founded"
 TOO_OPEN = 0o077
@@ -138,7 +140,7 @@ def replace(key_dir: Path, name: str, content: str) -> None:
     """Put new content in place of old, whole or not at all."""
     beside = _write_beside(key_dir, name, content)
     beside.replace(key_dir / name)
-    _sync_folder(key_dir)
+    sync_folder(key_dir)
 
 
 def _ensure_one(key_dir: Path, name: str, founded: set[str]) -> bool:
@@ -157,7 +159,7 @@ def _create(key_dir: Path, name: str, content: str) -> bool:
         return False
     finally:
         beside.unlink()
-    _sync_folder(key_dir)
+    sync_folder(key_dir)
     return True
 
 
@@ -186,15 +188,7 @@ def _is_whole(name: str, line: str) -> bool:
 
 
 def _make_folder(key_dir: Path) -> None:
-    key_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(key_dir)
     facts = key_dir.stat()
     if facts.st_mode & TOO_OPEN and facts.st_uid == os.geteuid():
         key_dir.chmod(0o700)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

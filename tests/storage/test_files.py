@@ -98,11 +98,23 @@ def test_more_buffers_than_the_system_takes_at_once(tmp_path: Path) -> None:
 def test_many_files_are_published_with_each_folder_fsynced_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    staged = [stage(tmp_path, f"study/image-{n}") for n in range(5)]
     synced: list[Path] = []
     monkeypatch.setattr(files, "sync_folder", synced.append)
-    publish_many([stage(tmp_path, f"study/image-{n}") for n in range(5)])
+    publish_many(staged)
     assert synced == [tmp_path / "study", tmp_path]
     assert len(everything(tmp_path)) == 5
+
+
+def test_promise_2_every_new_folder_is_fsynced_into_its_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    root = tmp_path / "data" / "studies"
+    stage(root, "1/study/image").commit()
+    new = {root / "1" / "study", root / "1", root, tmp_path / "data"}
+    assert {folder.parent for folder in new} <= set(synced)
 
 
 def test_of_many_files_all_are_published_or_none(tmp_path: Path) -> None:

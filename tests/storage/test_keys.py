@@ -123,3 +123,13 @@ def test_a_folder_that_others_may_enter_is_closed(tmp_path: Path) -> None:
     keys.ensure(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert folder.stat().st_uid == os.geteuid()
+
+
+def test_promise_2_keys_survive_a_power_loss_right_after_the_first_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("proxy.storage.files.sync_folder", synced.append)
+    monkeypatch.setattr(keys, "sync_folder", synced.append)
+    keys.ensure(tmp_path / "etc" / "keys")
+    assert {tmp_path, tmp_path / "etc", tmp_path / "etc" / "keys"} <= set(synced)
