@@ -302,7 +302,8 @@ _COMPOUND: Final[Mapping[str, tuple[Action, Action]]] = {
 }
 _SIMPLE: Final[Mapping[str, Action]] = {
     "nothing": nothing, "keep": keep, "replace": dummy, "replace_UID": replace_uid, "pseudonym": pseudonym,
-    "clean": clean, "words": words, "opaque": opaque, "numeric": numeric, "year_only": year_only, "age_cap": age_cap, "walk": walk, "drop": drop,
+    "clean": clean, "words": words, "opaque": opaque, "numeric": numeric, "year_only": year_only,
+    "age_cap": age_cap, "walk": walk, "drop": drop,
 }  # fmt: skip
 _MADE: Final[Mapping[str, Factory]] = {"replace_with_value": with_value, "regexp": regexp, "allow": allow}
 _SAME: Final = {"deleteOrEmptyOrReplace": "delete_or_empty_or_replace"}

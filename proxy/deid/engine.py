@@ -329,7 +329,9 @@ class Pass:
         method = marks.method(recipe, scan.buf[old[2] : old[3]] if old else b"")
         found.append((0x00120062, make_element(0x00120062, "CS", b"YES", explicit)))
         found.append((0x00120063, make_element(0x00120063, "LO", method, explicit)))
-        found.append((0x00120064, marks.code_sequence(marks.codes_of(recipe), explicit)))
+        before = standing.get(0x00120064)
+        codes = marks.with_earlier(marks.codes_of(recipe), scan.buf[before[1] : before[3]] if before else b"")
+        found.append((0x00120064, marks.code_sequence(codes, explicit)))
         found.append((0x00280303, make_element(0x00280303, "CS", marks.temporal(recipe), explicit)))
         return found
 
@@ -413,8 +415,13 @@ class Pass:
             if part.splice:
                 counts.update(part.splice.log)
         return Report(
-            recipe.name, recipe.edition, tuple(sorted(recipe.options)), MappingProxyType(counts),
-            tuple(hold.code for hold in self._holds), hunted=self._context.cuts if self._context else 0, codes=marks.codes_of(recipe),
+            recipe.name,
+            recipe.edition,
+            tuple(sorted(recipe.options)),
+            MappingProxyType(counts),
+            tuple(hold.code for hold in self._holds),
+            hunted=self._context.cuts if self._context else 0,
+            codes=marks.codes_of(recipe),
         )  # fmt: skip
 
     def _header_digest(self) -> bytes:

@@ -1,6 +1,7 @@
 """Gates: what must not pass by itself, whatever the header's rules did."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from proxy.deid.context import Hold
@@ -13,7 +14,8 @@ _REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
 _DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
 _PHOTOGRAPHS: Final = ("1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.4.1")
 _SHEETS: Final = re.compile(
-    r"patient protocol|dose (?:report|sheet|info)|screen ?(?:save|shot|capture)|scanned|\breport\b|request form", re.I
+    r"patient protocol|dose (?:report|sheet|info)|screen ?(?:save|shot|capture)|scanned|\breport\b|request form",
+    re.I,
 )
 _SCREEN: Final = frozenset(("SCREEN SAVE", "SCREENSHOT", "SCREEN", "DOSE_INFO", "REPORT", "FUSED", "SCANNED"))
 
@@ -31,26 +33,44 @@ def _burned_in(facts: Facts, recipe: Recipe) -> Hold | None:
     return Hold("burned-in", reason) if reason else None
 
 
+def _declared(facts: Facts) -> bool:
+    return facts.burned_in_annotation.upper() == "YES"
+
+
+def _names_a_screen(facts: Facts) -> bool:
+    return bool({part.strip().upper() for part in facts.image_type.split("\\")} & _SCREEN)
+
+
+def _is_ultrasound(facts: Facts) -> bool:
+    return facts.modality == "US" or _is(facts.sop_class_uid, *_ULTRASOUND)
+
+
+_SIGNS: Final[tuple[tuple[Callable[[Facts], object], str], ...]] = (
+    (_declared, "Burned In Annotation says YES."),
+    (_names_a_screen, "Image Type names a screenshot, a dose sheet or the like."),
+    (
+        lambda facts: _is(facts.sop_class_uid, _SECONDARY),
+        "A secondary capture often shows a screen with text.",
+    ),
+    (_is_ultrasound, "Ultrasound images often carry a banner with the name."),
+    (lambda facts: facts.sop_class_uid in _PHOTOGRAPHS, "A photograph may show the person."),
+    (
+        lambda facts: _SHEETS.search(facts.series_description),
+        "The series calls itself a protocol, a dose sheet, a report or a screenshot.",
+    ),
+    (
+        lambda facts: facts.modality in ("DOC", "SC", "XC"),
+        "This modality shows documents, screens or photographs.",
+    ),
+    (
+        lambda facts: facts.conversion_type.upper() in ("WSD", "DI", "SI", "DRW"),
+        "Conversion Type says that this was a screen, a scan or a drawing.",
+    ),
+)
+
+
 def _burned_in_reason(facts: Facts) -> str:
-    declared = facts.burned_in_annotation.upper()
-    if declared == "YES":
-        return "Burned In Annotation says YES."
-    image_type = {part.strip().upper() for part in facts.image_type.split("\\")}
-    if image_type & _SCREEN:
-        return "Image Type names a screenshot, a dose sheet or the like."
-    if _is(facts.sop_class_uid, _SECONDARY):
-        return "A secondary capture often shows a screen with text."
-    if _is(facts.sop_class_uid, *_ULTRASOUND) or facts.modality == "US":
-        return "Ultrasound images often carry a banner with the name."
-    if facts.sop_class_uid in _PHOTOGRAPHS:
-        return "A photograph may show the person."
-    if _SHEETS.search(facts.series_description):
-        return "The series calls itself a protocol, a dose sheet, a report or a screenshot."
-    if facts.modality in ("DOC", "SC", "XC"):
-        return "This modality shows documents, screens or photographs."
-    if facts.conversion_type.upper() in ("WSD", "DI", "SI", "DRW"):
-        return "Conversion Type says that this was a screen, a scan or a drawing."
-    return ""
+    return next((reason for sign, reason in _SIGNS if sign(facts)), "")
 
 
 def _is(sop_class: str, *roots: str) -> bool:

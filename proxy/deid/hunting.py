@@ -1,6 +1,6 @@
 """Hunting at the level of one object: its own needles, and what is left of them in the finished header."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from proxy.deid.charsets import decode
@@ -8,6 +8,7 @@ from proxy.deid.context import Hold
 from proxy.deid.needles import Needles, collect, needles, squeeze
 from proxy.deid.plan import STRUCTURE, WORDS, Plan
 from proxy.deid.recipe import KEEP_ALL
+from proxy.deid.rules import Rule, show
 from proxy.deid.stream import Scan
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 NONE: Final = Needles((), None)
 _EVERYTHING: Final = Plan(KEEP_ALL, hunting=True)
-_OURS: Final = STRUCTURE | frozenset((0x00100010, 0x00100020, 0x00120062, 0x00120063, 0x00280303))
+_OURS: Final = STRUCTURE | frozenset((0x00100010, 0x00100020, 0x00120062, 0x00120063, 0x00120064, 0x00280303))
 
 
 def own_values(buf: bytes, keen: "Sequence[Token]", charset: bytes) -> Needles:
@@ -30,14 +31,18 @@ def residual(clean: bytes, explicit: bool, own: Needles, charset: bytes) -> tupl
         return ()
     scan = Scan(_EVERYTHING, explicit)
     scan.run(clean)
-    for rule, _, start, end, link in scan.tokens:
-        if link or rule.written not in WORDS or rule.tag in _OURS:
-            continue
+    for rule, start, end in _standing(scan):
         if own.pattern.search(decode(clean[start:end], charset)):
-            return (
-                Hold(
-                    "residual",
-                    f"A value of the person is still in {rule.tag >> 16:04X},{rule.tag & 0xFFFF:04X}.",
-                ),
-            )
+            return (Hold("residual", f"A value of the person is still in {show(rule.tag)}."),)
     return ()
+
+
+def _standing(scan: Scan) -> "Iterator[tuple[Rule, int, int]]":
+    """Text of the clean header, without what we wrote ourselves."""
+    index, tokens = 0, scan.tokens
+    while index < len(tokens):
+        rule, _, start, end, link = tokens[index]
+        ours = rule.tag in _OURS
+        index = link if link and ours else index + 1
+        if not link and not ours and rule.written in WORDS:
+            yield rule, start, end

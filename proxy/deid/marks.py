@@ -1,5 +1,6 @@
 """What is written into every clean image: that, how, and by which options it was de-identified (DESIGN 5)."""
 
+import re
 from typing import Final
 
 from proxy.deid.recipe import Recipe
@@ -12,6 +13,7 @@ _CODES: Final = {
     "uids": "113110", "safe-private": "113111", "institution": "113112",
 }  # fmt: skip
 _WEAKER: Final = frozenset(("keep", "regexp", "allow", "year_only", "clean", "shift_date"))
+_CODE: Final = re.compile(rb"1131\d\d")
 METHOD: Final = "Postern"
 
 
@@ -39,6 +41,12 @@ def method(recipe: Recipe, standing: bytes) -> bytes:
     mine = f"{METHOD} {recipe.name} {recipe.edition}".strip().encode("utf-8")[:64]
     values = [value for value in standing.split(b"\\") if value.strip(b" \0")]
     return b"\\".join(values if mine in values else [*values, mine])
+
+
+def with_earlier(codes: tuple[str, ...], standing: bytes) -> tuple[str, ...]:
+    """The codes of CID 7050 that an earlier de-identification left, then ours; anything else there goes."""
+    earlier = [code.decode("ascii") for code in _CODE.findall(standing)]
+    return tuple(dict.fromkeys((*(code for code in earlier if code in method_codes()), *codes)))
 
 
 def code_sequence(codes: tuple[str, ...], explicit: bool) -> bytes:

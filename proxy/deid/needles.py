@@ -97,7 +97,9 @@ _SLASHED: Final = str.maketrans("łŁøØđĐ", "lLoOdD")
 def _spellings(word: str) -> set[str]:
     """As it is, and as somebody without these letters on the keyboard would type it."""
     bare = "".join(mark for mark in unicodedata.normalize("NFKD", word.translate(_SLASHED)) if mark.isascii())
-    return {word, word.translate(_GERMAN)} | ({bare} if len(bare) >= len(word) - 1 and len(bare) > 2 else set())
+    return {word, word.translate(_GERMAN)} | (
+        {bare} if len(bare) >= len(word) - 1 and len(bare) > 2 else set()
+    )
 
 
 def _is_worth(word: str) -> bool:

@@ -23,7 +23,19 @@ Action: TypeAlias = Callable[["Splice", "Token"], None]
 class Rule:
     """What happens to one kind of element. Immutable after it was made."""
 
-    __slots__ = ("action", "code", "explicit", "hunt", "keen", "long", "nested", "raw", "tag", "vr", "written")
+    __slots__ = (
+        "action",
+        "code",
+        "explicit",
+        "hunt",
+        "keen",
+        "long",
+        "nested",
+        "raw",
+        "tag",
+        "vr",
+        "written",
+    )
 
     def __init__(
         self, tag: int, vr: str, written: str, code: int, explicit: bool, action: Action, nested: Action

@@ -34,12 +34,11 @@ class Splice:
     """One buffer being rewritten."""
 
     __slots__ = (
-        "at", "buf", "context", "creators", "delta", "depth", "dropping", "edits", "log", "out", "path", "run", "texts", "tokens",
+        "at", "buf", "context", "creators", "delta", "depth", "dropping", "edits", "log", "out", "path", "run",
+        "texts", "tokens",
     )  # fmt: skip
 
-    def __init__(
-        self, buf: bytes, tokens: "Sequence[Token]", context: "Context", dropping: Action
-    ) -> None:
+    def __init__(self, buf: bytes, tokens: "Sequence[Token]", context: "Context", dropping: Action) -> None:
         self.buf = buf
         self.tokens = tokens
         self.context = context

@@ -3,8 +3,8 @@
 One pass over the bytes finds every element at every depth, checks that all lengths fit, collects a canonical
 form for the digest, and notes a *token* only where a rule wants something: (rule, start, value, end, link).
 Sequences and items bracket their children: their link is the index after their last child; an item's token
-carries the item's number where others carry the start of the value. A sequence in which nothing is wanted leaves no token at all, so the second
-pass (splice.py) touches only what changes.
+carries the item's number where others carry the start of the value. A sequence in which nothing is wanted
+leaves no token at all, so the second pass (splice.py) touches only what changes.
 
 Explicit and implicit little endian are walked here; big endian is turned around before (bigendian.py) and
 deflated data inflated (engine.py). Whatever cannot be parsed raises Unreadable. `More` means that the bytes
@@ -13,7 +13,7 @@ end inside an element: while data are still coming that is patience, at the end 
 
 import hashlib
 from struct import Struct
-from struct import error as StructError
+from struct import error as BadStruct  # noqa: N812 - its own name says nothing here
 from typing import Final, TypeAlias
 
 from proxy.deid.errors import TooLarge, Unreadable
@@ -31,7 +31,7 @@ _IMPLICIT: Final = Struct("<4sI").unpack_from
 _U32: Final = Struct("<I").unpack_from
 _MARK: Final = {True: b"\xfe\xff\x00\xe0\x00\x00", False: b"\xfe\xff\xdd\xe0\x00\x00"}
 
-Token: TypeAlias = "tuple[Rule, int, int, int, int]"
+Token: TypeAlias = "tuple[Rule, int, int, int, int]"  # noqa: S105 - no password
 
 
 class More(Exception):
@@ -67,7 +67,7 @@ class Scan:
         walk = self._explicit if self.explicit else self._implicit
         try:
             walk(0, len(buf), False, 0)
-        except (StructError, IndexError) as trouble:
+        except (BadStruct, IndexError) as trouble:
             raise Unreadable("the data set cannot be tokenised") from trouble
 
     def _explicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912

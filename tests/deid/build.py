@@ -76,9 +76,7 @@ def with_raw(data: bytes, raw: Raw, syntax: str) -> bytes:
     return data
 
 
-def cleaned(
-    ds: Dataset, recipe: str = "basic", syntax: str = EXPLICIT, raw: Raw = ()
-) -> tuple[bytes, Clean]:
+def cleaned(ds: Dataset, recipe: str = "basic", syntax: str = EXPLICIT, raw: Raw = ()) -> tuple[bytes, Clean]:
     data = with_raw(encoded(ds, syntax), raw, syntax)
     clean = deidentify(data, syntax, Engine(load_recipe(recipe)), lambda facts: SUBJECT)
     return b"".join(clean.rest), clean

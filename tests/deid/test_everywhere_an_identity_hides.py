@@ -10,7 +10,18 @@ from pydicom.sequence import Sequence
 from proxy.deid import Engine, deidentify, load_recipe, make_meta
 from tests.deid.build import EXPLICIT, IMPLICIT, SUBJECT, WORDS, Raw, cleaned, ct, encoded, item, read
 
-NEEDLES = ("Example", "EXAMPLE", "Ada ", "AE-4711", "AE4711", "7789123", "ada@", "Quennerstedt", "ACC-99812", "19610427")
+NEEDLES = (
+    "Example",
+    "EXAMPLE",
+    "Ada ",
+    "AE-4711",
+    "AE4711",
+    "7789123",
+    "ada@",
+    "Quennerstedt",
+    "ACC-99812",
+    "19610427",
+)
 IN_UTF16 = tuple(needle.encode("utf-16-le") for needle in NEEDLES)
 
 
@@ -183,7 +194,16 @@ def test_names_are_found_in_every_character_set(charset: str, name: str) -> None
     assert image.SeriesDescription == "Brain"
     assert not image.get("SoftwareVersions")
     for word in words:
-        for codec in ("utf-8", "utf-16-le", "latin-1", "iso8859_2", "iso8859_5", "shift_jis", "euc_kr", "gb18030"):
+        for codec in (
+            "utf-8",
+            "utf-16-le",
+            "latin-1",
+            "iso8859_2",
+            "iso8859_5",
+            "shift_jis",
+            "euc_kr",
+            "gb18030",
+        ):
             try:
                 assert word.encode(codec) not in out
             except UnicodeEncodeError:
@@ -193,7 +213,12 @@ def test_names_are_found_in_every_character_set(charset: str, name: str) -> None
 def test_clinical_words_survive_the_hunt() -> None:
     ds = ct()
     ds.PatientName = "Head^Brain"
-    kept = ["CT Head w/o contrast 5 mm", "T1 MPRAGE sag 1x1x1", "Thorax 1.0 B60f Lung", "MR Angio 3D TOF 64 slab"]
+    kept = [
+        "CT Head w/o contrast 5 mm",
+        "T1 MPRAGE sag 1x1x1",
+        "Thorax 1.0 B60f Lung",
+        "MR Angio 3D TOF 64 slab",
+    ]
     for text in kept:
         ds.SeriesDescription = text
         out, clean = cleaned(ds, "research")

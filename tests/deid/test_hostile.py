@@ -35,13 +35,17 @@ def mutated(data: bytes, dice: random.Random) -> bytes:
         if kind == 0:
             copy[at] ^= 1 << dice.randrange(8)
         elif kind == 1:
-            copy[at : at + 4] = dice.choice((b"\xff\xff\xff\xff", b"\xfe\xff\xff\x7f", b"\0\0\0\0", b"SQ\0\0"))
+            copy[at : at + 4] = dice.choice(
+                (b"\xff\xff\xff\xff", b"\xfe\xff\xff\x7f", b"\0\0\0\0", b"SQ\0\0")
+            )
         elif kind == 2:
             del copy[at : at + dice.randint(1, 40)]
         elif kind == 3:
             copy[at:at] = copy[at : at + dice.randint(1, 60)]
         else:
-            copy[at : at + 8] = dice.choice((b"\xfe\xff\x00\xe0\xff\xff\xff\xff", b"\xfe\xff\xdd\xe0\0\0\0\0"))
+            copy[at : at + 8] = dice.choice(
+                (b"\xfe\xff\x00\xe0\xff\xff\xff\xff", b"\xfe\xff\xdd\xe0\0\0\0\0")
+            )
         if not copy:
             break
     return bytes(copy)

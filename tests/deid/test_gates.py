@@ -1,0 +1,66 @@
+"""What must not pass by itself is held, with a reason and without a name."""
+
+import pytest
+from pydicom.dataset import Dataset
+
+from proxy.deid import Engine, deidentify, load_recipe
+from tests.deid.build import EXPLICIT, SUBJECT, cleaned, ct, encoded
+
+
+def held(ds: Dataset, recipe: str = "basic") -> list[str]:
+    _, clean = cleaned(ds, recipe)
+    assert all(hold.reason.endswith(".") and "Example" not in hold.reason for hold in clean.holds)
+    return [hold.code for hold in clean.holds]
+
+
+def test_a_plain_ct_passes() -> None:
+    assert held(ct()) == []
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("BurnedInAnnotation", "YES"),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.7"),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.7.2"),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.6.1"),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.3.1"),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.77.1.4"),
+        ("Modality", "US"),
+        ("ImageType", ["DERIVED", "SECONDARY", "SCREEN SAVE"]),
+        ("ConversionType", "WSD"),
+        ("SeriesDescription", "Patient Protocol"),
+        ("SeriesDescription", "Dose Report"),
+    ],
+)
+def test_what_may_show_a_name_is_held(keyword: str, value: str) -> None:
+    ds = ct()
+    setattr(ds, keyword, value)
+    assert held(ds) == ["burned-in"]
+
+
+def test_documents_and_reports_are_held() -> None:
+    ds = ct()
+    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
+    assert held(ds) == ["document"]
+    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+    assert held(ds) == ["structured-report"]
+
+
+def test_the_gate_speaks_before_the_pixels_have_come() -> None:
+    ds = ct()
+    ds.BurnedInAnnotation = "YES"
+    data = encoded(ds)
+    work = Engine(load_recipe("basic")).begin(EXPLICIT)
+    work.feed(data[:-20])
+    assert work.facts is not None and work.facts.patient_id == "AE-4711"
+    assert [hold.code for hold in work.settle(SUBJECT)] == ["burned-in"]
+
+
+def test_reprs_show_nobody() -> None:
+    data = encoded(ct())
+    work = Engine(load_recipe("basic")).begin(EXPLICIT)
+    work.feed(data)
+    clean = deidentify(data, EXPLICIT, Engine(load_recipe("basic")), lambda facts: SUBJECT)
+    shown = f"{work.facts!r} {work!r} {clean!r} {clean.report!r} {SUBJECT!r}"
+    assert "Example" not in shown and "4711" not in shown and "kkkk" not in shown

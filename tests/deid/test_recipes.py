@@ -1,0 +1,178 @@
+"""Recipes mean what they say, and what cannot mean anything is refused with file and line."""
+
+from pathlib import Path
+
+import pytest
+from pydicom.sequence import Sequence
+
+from proxy.deid import Engine, RecipeError, deidentify, load_recipe
+from proxy.deid.recipe import SHIPPED
+from tests.deid.build import EXPLICIT, IMPLICIT, SUBJECT, cleaned, ct, encoded, item, read
+
+CODES = {
+    "basic": {"113100"},
+    "research": {"113100", "113105", "113107", "113108", "113109", "113111"},
+    "limited": {"113100", "113105", "113106", "113108"},
+}
+
+
+def written(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.yaml")))
+def test_every_shipped_recipe_loads_under_its_own_name(name: str) -> None:
+    assert load_recipe(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rules: {PatientNam: keep}", "mine.yaml:1: 'PatientNam' is no keyword"),
+        ("rules:\n  PatientName: vanish", "mine.yaml:2: 'vanish' is no action"),
+        ("rules:\n  PatientName: keep\n  (0010,0010): delete", "mine.yaml:3: contradicts mine.yaml:2"),
+        ("options: [full-dates, modified-dates]", "mine.yaml:1: full-dates and modified-dates"),
+        ("options: [dates]", "mine.yaml:1: 'dates' is no option"),
+        ("edition: 1999a", "mine.yaml:1: edition is one of"),
+        ("colour: blue", "mine.yaml:1: unknown key 'colour'"),
+        ("rules: {'(0002,0010)': keep}", "mine.yaml:1: '(0002,0010)' can never match"),
+        ("rules: {PatientName: {regexp: ['(', x]}}", "mine.yaml:1: the regular expression is wrong"),
+        ("rules: {PatientName: {regexp: [x]}}", "mine.yaml:1: regexp takes 2"),
+        ("rules: {PatientName > PatientID: keep}", "mine.yaml:1: 'PatientName' is no sequence"),
+        ("rules: {'(0010,xx10, \"ACME\")': keep}", "mine.yaml:1: '(0010,xx10, \"ACME\")' names a private"),
+        ("burned-in: sometimes", "mine.yaml:1: burned-in is one of"),
+        ("extends: nobody", "mine.yaml:1: there is no recipe 'nobody'"),
+        ("- a\n- b", "mine.yaml:1: a recipe is a mapping"),
+        ("rules: [", "mine.yaml:1: not YAML"),
+    ],
+)
+def test_nonsense_is_refused_with_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match="^" + message.replace("(", r"\(").replace(")", r"\)")):
+        load_recipe(written(tmp_path, text))
+
+
+def test_rules_add_to_the_parents_table(tmp_path: Path) -> None:
+    text = """
+extends: basic
+rules:
+  PatientSex: keep
+  (0008,0080): {replace_with_value: SOMEWHERE}
+  StudyID: {regexp: ['^1', 'S']}
+  SeriesDescription: {allow: [T1, T2]}
+  RequestAttributesSequence: keep
+  RequestAttributesSequence > ScheduledProcedureStepID: keep
+  (0019,xx01, "ACME"): keep
+"""
+    ds = ct()
+    ds.InstitutionName, ds.StudyID, ds.SeriesDescription = "Klinikum", "12", "T1"
+    ds.RequestAttributesSequence = item(ScheduledProcedureStepID="SPS9", RequestedProcedureID="RP9")
+    ds.ScheduledProcedureStepID = "SPS8"
+    ds.add_new(0x00190012, "LO", "ACME")
+    ds.add_new(0x00191201, "DS", "1.5")
+    ds.add_new(0x00191202, "DS", "2.5")
+    out, clean = cleaned(ds, written(tmp_path, text))
+    image = read(out, clean)
+    assert (image.PatientSex, image.InstitutionName, image.StudyID) == ("F", "SOMEWHERE", "S2")
+    assert image.SeriesDescription == "T1"
+    assert image.RequestAttributesSequence[0].ScheduledProcedureStepID == "SPS9"
+    assert "ScheduledProcedureStepID" not in image
+    assert image[0x00191201].value == 1.5 and 0x00191202 not in image
+
+
+@pytest.mark.parametrize("recipe", CODES)
+def test_every_clean_image_says_how_it_became_clean(recipe: str) -> None:
+    ds = ct()
+    ds.DeidentificationMethod = "Somebody before us"
+    for syntax in (EXPLICIT, IMPLICIT):
+        out, clean = cleaned(ds, recipe, syntax)
+        image = read(out, clean)
+        assert image.PatientIdentityRemoved == "YES"
+        assert image.DeidentificationMethod[0] == "Somebody before us"
+        assert image.DeidentificationMethod[1] == f"Postern {recipe} 2026c"
+        assert {code.CodeValue for code in image.DeidentificationMethodCodeSequence} == CODES[recipe]
+        tags = [element.tag for element in image]
+        assert tags == sorted(tags)
+    temporal = {"basic": "REMOVED", "research": "MODIFIED", "limited": "UNMODIFIED"}
+    assert image.LongitudinalTemporalInformationModified == temporal[recipe]
+
+
+def test_what_was_done_before_is_appended_to() -> None:
+    once, _ = cleaned(ct(), "research")
+    twice = deidentify(once, EXPLICIT, Engine(load_recipe("limited")), lambda facts: SUBJECT)
+    image = read(b"".join(twice.rest), twice)
+    codes = {code.CodeValue for code in image.DeidentificationMethodCodeSequence}
+    assert codes == CODES["research"] | CODES["limited"]
+
+
+def test_the_profile_is_not_claimed_where_a_rule_is_weaker(tmp_path: Path) -> None:
+    out, clean = cleaned(ct(), written(tmp_path, "extends: basic\nrules: {PatientBirthDate: keep}"))
+    assert "113100" not in clean.report.codes
+    assert read(out, clean).PatientBirthDate == "19610427"
+
+
+def test_references_and_multiple_values_are_mapped_alike() -> None:
+    ds = ct()
+    ds.ReferencedImageSequence = item(
+        ReferencedSOPClassUID=ds.SOPClassUID, ReferencedSOPInstanceUID="1.2.3.4.5.1"
+    )
+    ds.FrameOfReferenceUID = "1.2.3.4.5"
+    ds.add_new(0x0008001A, "UI", ["1.2.840.10008.5.1.4.1.1.2"])
+    out, clean = cleaned(ds)
+    image = read(out, clean)
+    assert image.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
+    assert image.ReferencedImageSequence[0].ReferencedSOPClassUID == ds.SOPClassUID
+    assert image.FrameOfReferenceUID == image.StudyInstanceUID
+    assert image.SOPInstanceUID.startswith("2.25.")
+    assert clean.values[0x00080018].decode() == image.SOPInstanceUID
+
+
+def test_dates_shift_together_and_times_never() -> None:
+    ds = ct()
+    ds.SeriesDate, ds.AcquisitionDateTime = "20200301", "20200229235959.5+0100"
+    ds.RadiopharmaceuticalInformationSequence = item(
+        RadiopharmaceuticalStartTime="101500", RadiopharmaceuticalStartDateTime="20200229101500"
+    )
+    out, clean = cleaned(ds, "research")
+    image = read(out, clean)
+    assert (image.StudyDate, image.SeriesDate, image.StudyTime) == ("20191121", "20191122", "101112")
+    assert image.AcquisitionDateTime == "20191121235959.5+0100"
+    inner = image.RadiopharmaceuticalInformationSequence[0]
+    assert inner.RadiopharmaceuticalStartTime == "101500"
+    assert inner.RadiopharmaceuticalStartDateTime == "20191121101500"
+    assert image.PatientWeight == 70 and image.PatientSex == "F"
+
+
+def test_partial_dates_follow_the_basic_rule() -> None:
+    out, clean = cleaned(ct(), "research", EXPLICIT, [(0x00080021, "DA", b"2020")])
+    assert "SeriesDate" not in read(out, clean)
+
+
+def test_the_same_header_has_one_digest_in_every_transfer_syntax() -> None:
+    ds = ct()
+    ds.RequestAttributesSequence = Sequence(item(ScheduledProcedureStepID="1"))
+    made = {
+        cleaned(ds, "basic", syntax)[1].header_digest
+        for syntax in (EXPLICIT, IMPLICIT, "1.2.840.10008.1.2.2")
+    }
+    assert len(made) == 1
+    ds.InstanceNumber = 2
+    assert cleaned(ds)[1].header_digest not in made
+
+
+def test_an_empty_patient_is_somebody_too() -> None:
+    ds = ct()
+    del ds.PatientID, ds.PatientName
+    out, clean = cleaned(ds)
+    image = read(out, clean)
+    assert image.PatientID == image.PatientName == SUBJECT.pseudonym
+    assert clean.values[0x00100020] == SUBJECT.pseudonym.encode()
+
+
+def test_two_engines_give_the_same_bytes() -> None:
+    data = encoded(ct())
+    made = [
+        deidentify(data, EXPLICIT, Engine(load_recipe("research")), lambda facts: SUBJECT) for _ in range(2)
+    ]
+    assert b"".join(made[0].rest) == b"".join(made[1].rest) and made[0].seal == made[1].seal
