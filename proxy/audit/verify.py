@@ -110,14 +110,16 @@ class _Search:
         try:
             return [_row(entry) for entry in rows]
         except (ValueError, TypeError, AttributeError):
-            numbers = rows.values_list("pk", "sequence", "mac")
-            return [self._alone(pk, number, mac) for pk, number, mac in numbers if isinstance(number, int)]
+            numbers = list(rows.values_list("pk", "sequence", "mac"))
+        if any(not isinstance(number, int) for _, number, _ in numbers):
+            self._find(Kind.INSERTED, 0)  # SQLite lets words stand where numbers belong
+        return [self._alone(pk, number, mac) for pk, number, mac in numbers if isinstance(number, int)]
 
     def _alone(self, pk: int, sequence: int, mac: str) -> Row:
         try:
             return _row(Entry.objects.using(self.using).get(pk=pk))
         except (ValueError, TypeError, AttributeError):
-            return Row(sequence, mac, None)
+            return Row(sequence, str(mac), None)
 
     # --- judging --------------------------------------------------------------------------------
 
@@ -248,8 +250,17 @@ def _row(entry: Entry) -> Row:
         previous=entry.previous,
         version=entry.version,
     )
-    entry.at.utcoffset()  # a time that is none shows here
+    _must_be_what_it_says(entry)
     return Row(entry.sequence, entry.mac, facts)
+
+
+def _must_be_what_it_says(entry: Entry) -> None:
+    """SQLite keeps any type in any column. TypeError or AttributeError: somebody put it there."""
+    entry.at.utcoffset()
+    for number in (entry.sequence, entry.version):
+        int.bit_length(number)
+    for text in (entry.actor, entry.action, entry.subject, entry.purpose, entry.previous, entry.mac):
+        str.isascii(text)
 
 
 def _with_next(rows: Iterator[Row]) -> Iterator[tuple[Row, Row | None]]:

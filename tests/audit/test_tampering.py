@@ -103,6 +103,7 @@ EVERYTHING = [
     pytest.param(edit("subject", "ANON-X"), [(Kind.EDITED, 7, 7)], id="subject edited"),
     pytest.param(edit("purpose", "fun"), [(Kind.EDITED, 7, 7)], id="purpose edited"),
     pytest.param(edit("detail", '{"n": 8}'), [(Kind.EDITED, 7, 7)], id="detail edited"),
+    pytest.param(edit("detail", "null"), [(Kind.EDITED, 7, 7)], id="detail emptied"),
     pytest.param(edit("at", "2020-01-01 00:00:00"), [(Kind.EDITED, 7, 7)], id="time edited"),
     pytest.param(edit("version", 2), [(Kind.EDITED, 7, 7)], id="version edited"),
     pytest.param(edit("previous", "e" * 64), [(Kind.EDITED, 7, 7)], id="link edited"),
@@ -218,3 +219,19 @@ def test_a_long_way_moved_is_still_found_to_be_moved(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("proxy.audit.verify.PAGE", 4)
     swap(3, 17)
     assert found(verify()) == [(Kind.MOVED, 3, 3), (Kind.MOVED, 17, 17)]
+
+
+@pytest.mark.parametrize("odd", ["'seven'", "7.5"])
+def test_an_entry_whose_number_is_none_is_found(odd: str) -> None:
+    if connection.vendor == "postgresql":  # knows numbers only
+        return
+    sql(f"UPDATE audit_entry SET sequence = {odd} WHERE sequence = 7")
+    assert found(verify()) == [(Kind.INSERTED, 0, 0), (Kind.DELETED, 7, 7)]
+
+
+@pytest.mark.parametrize("column", ["actor", "action", "subject", "purpose", "previous", "mac"])
+def test_bytes_where_words_belong_are_found(column: str) -> None:
+    if connection.vendor == "postgresql":  # keeps words only
+        return
+    sql(f"UPDATE audit_entry SET {column} = X'FF' WHERE sequence = 7")
+    assert [one.first for one in verify().findings] == [7]
