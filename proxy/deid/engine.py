@@ -23,7 +23,7 @@ from proxy.deid.context import Context, Hold, Subject
 from proxy.deid.errors import DeidError, EngineFault, TooLarge, Unreadable
 from proxy.deid.facts import Facts, gather, top_level
 from proxy.deid.gates import gates
-from proxy.deid.hunting import NONE, own_values, residual
+from proxy.deid.hunting import NONE, TOO_MANY, UNHUNTED, own_values, residual
 from proxy.deid.needles import squeeze
 from proxy.deid.plan import MARKS, Plan
 from proxy.deid.recipe import Recipe
@@ -275,6 +275,8 @@ class Pass:
             self._holds = gates(facts, self._engine.recipe)
             if self._engine.recipe.hunting:
                 self._needles = own_values(self._scan.buf, self._keen, self._context.charset)
+                if self._needles is TOO_MANY:
+                    self._holds += (UNHUNTED,)
             self._rewrite(self._header, self._scan, first=True)
         return self._holds
 

@@ -14,7 +14,11 @@ from proxy.deid.stream import Scan
 if TYPE_CHECKING:
     from proxy.deid.stream import Token
 
+MOST_VALUES: Final = 500  # a real image names a few dozen people and places; more would only slow the hunt
+LONGEST_VALUE: Final = 2048
 NONE: Final = Needles((), None)
+TOO_MANY: Final = Needles((), None)
+UNHUNTED: Final = Hold("residual", "It names more people and places than can be hunted.")
 _EVERYTHING: Final = Plan(KEEP_ALL, hunting=True)
 _OURS: Final = STRUCTURE | frozenset((0x00100010, 0x00100020, 0x00120062, 0x00120063, 0x00120064, 0x00280303))
 
@@ -22,7 +26,10 @@ _OURS: Final = STRUCTURE | frozenset((0x00100010, 0x00100020, 0x00120062, 0x0012
 def own_values(buf: bytes, keen: "Sequence[Token]", charset: bytes) -> Needles:
     """Needles from the original values of identifying attributes, at every depth."""
     pairs = [(token[0].hunt, buf[token[2] : token[3]]) for token in keen if token[0].hunt and not token[4]]
-    return needles(collect(pairs), charset)
+    own = collect(pairs)
+    if len(own) > MOST_VALUES or any(len(value) > LONGEST_VALUE for _, value in own):
+        return TOO_MANY
+    return needles(own, charset)
 
 
 def residual(clean: bytes, explicit: bool, own: Needles, charset: bytes) -> tuple[Hold, ...]:

@@ -1,6 +1,7 @@
 """Fail closed: whatever a sender sends, it is refused with a reason or it comes out clean; never anything else."""
 
 import random
+import time
 import zlib
 
 import pytest
@@ -104,3 +105,34 @@ def test_messages_carry_no_values() -> None:
             deidentify(data[:size], EXPLICIT, ENGINE, lambda facts: SUBJECT)
         except DeidError as refusal:
             assert "Example" not in str(refusal) and "4711" not in str(refusal)
+
+
+@pytest.mark.parametrize("text", ["a" * 400_000, "A-" * 200_000, "1 a" * 130_000, "a@" * 200_000, "1" * 400_000 + "x"])
+def test_no_text_makes_the_hunt_slow(text: str) -> None:
+    ds = ct()
+    ds.add_new(0x00081030, "UT", text)
+    ds.add_new(0x00204000, "UT", text + " Example")
+    started = time.process_time()
+    through(encoded(ds), EXPLICIT)
+    deidentify(encoded(ds), EXPLICIT, Engine(load_recipe("research")), lambda facts: SUBJECT)
+    assert time.process_time() - started < 5
+
+
+def test_cost_grows_with_the_number_of_elements_and_no_faster() -> None:
+    def seconds(count: int) -> float:
+        raw = b"".join(
+            b"\x20\x00" + (0x6000 + n % 0x1000).to_bytes(2, "little") + b"LO\x04\x00abcd" for n in range(count)
+        )
+        started = time.process_time()
+        deidentify(raw, EXPLICIT, ENGINE, lambda facts: SUBJECT)
+        return time.process_time() - started
+
+    seconds(10_000)
+    assert seconds(100_000) < 40 * max(seconds(10_000), 0.005)
+
+
+def test_more_people_than_can_be_hunted_are_held() -> None:
+    ds = ct()
+    ds.OtherPatientNames = [f"Person{n}^Some" for n in range(400)]
+    clean = deidentify(encoded(ds), EXPLICIT, ENGINE, lambda facts: SUBJECT)
+    assert [hold.code for hold in clean.holds] == ["residual"]
