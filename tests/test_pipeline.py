@@ -9,6 +9,7 @@ import pytest
 from django.test import override_settings
 
 from proxy import pipeline
+from proxy.deliveries import ledger
 from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination, Project, Route
 from proxy.storage import keys
@@ -174,3 +175,12 @@ def test_two_routes_of_one_study_are_two_revisions(route: Route) -> None:
     second = Route.objects.create(called_ae="OTHER", project=route.project)
     index.place([arrival(route), arrival(route, "2.25.2", route_id=second.pk, destination_ids=())])
     assert states() == ["receiving", "receiving"]
+
+
+def test_promise_4_a_study_held_between_its_release_and_its_deliveries_counts_as_held(route: Route) -> None:
+    index.place([arrival(route)])
+    Revision.objects.update(state="released")
+    Study.objects.update(held_at=NOON)
+    assert pipeline.settle(LATER) == 0
+    (line,) = ledger.balance()
+    assert (line.received, line.held, line.difference) == (1, 1, 0)

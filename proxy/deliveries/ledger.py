@@ -122,7 +122,9 @@ def _by_revision(bound: Q) -> Iterator[_Rows]:
     over = Q(revision__state__in=[study_life.REJECTED, study_life.EXPIRED])
     images = Sum("revision__total")
     yield _say(rows.filter(over), EXCLUDED, images)
-    yield _say(rows.filter(Q(revision__state=study_life.REVIEW) | early & ~free), HELD, images)
+    released = Q(revision__state=study_life.RELEASED)  # and held before its deliveries were opened
+    stopped = Q(revision__state=study_life.REVIEW) | (early | released) & ~free
+    yield _say(rows.filter(stopped), HELD, images)
     yield _say(rows.filter(early & free), IN_FLIGHT, images)
 
 
