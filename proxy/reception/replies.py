@@ -13,6 +13,7 @@ from proxy.network.door import Reply
 from proxy.reception.committer import NotCommitting
 from proxy.storage.errors import StorageFull
 from proxy.vault.keyring import KeysMissing
+from proxy.vault.pseudonyms import Forgotten
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
@@ -89,6 +90,12 @@ FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Answer], ..
             PROCESSING_FAILURE,
             "De-identification failed",
             "De-identification failed: the image was not taken.",
+        ),
+    ),
+    (
+        Forgotten,
+        _answer(
+            OUT_OF_RESOURCES, "Try again", "The person was forgotten meanwhile: the same image is taken anew."
         ),
     ),
     (
