@@ -1,6 +1,7 @@
 """What one object's actions share: whose it is now, what it is, and what was seen so far."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from proxy.deid.identifiers import map_uid
@@ -40,7 +41,7 @@ class Hold:
 class Context:
     """Mutable while one object is de-identified; never leaves the engine."""
 
-    __slots__ = ("charset", "cuts", "dummy", "explicit", "needles", "subject", "types", "uid_cache", "values")
+    __slots__ = ("charset", "cuts", "dummy", "explicit", "needles", "subject", "types", "values")
 
     def __init__(self, subject: Subject, sop_class: str, charset: bytes, explicit: bool) -> None:
         self.subject = subject
@@ -48,7 +49,6 @@ class Context:
         self.charset = charset
         self.explicit = explicit
         self.values: dict[int, bytes] = {}
-        self.uid_cache: dict[bytes, bytes] = {}
         self.needles: Needles | None = None  # set in the second, hunting visit
         self.cuts = 0
         self.dummy = 0  # depth of sequences whose content is replaced as a whole
@@ -65,8 +65,10 @@ class Context:
         return 1 if tag in self.types[0] else 2 if tag in self.types[1] else 3
 
     def uid(self, uid: bytes) -> bytes:
-        new = self.uid_cache.get(uid)
-        if new is None:
-            text = uid.decode("ascii", "backslashreplace")
-            new = self.uid_cache[uid] = map_uid(self.subject.uid_key, text).encode("ascii")
-        return new
+        return _mapped(self.subject.uid_key, uid)
+
+
+@lru_cache(maxsize=4096)
+def _mapped(uid_key: bytes, uid: bytes) -> bytes:
+    """Instances of one series share most of their UIDs."""
+    return map_uid(uid_key, uid.decode("ascii", "backslashreplace")).encode("ascii")

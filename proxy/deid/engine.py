@@ -9,10 +9,10 @@ Everything that cannot be parsed is Unreadable; anything unexpected becomes Engi
 import hashlib
 import zlib
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -75,6 +75,9 @@ class Engine:
         self.recipe = recipe
         self.limits = limits or Limits()
         self.plan = Plan(recipe)
+        self.options = tuple(sorted(recipe.options))
+        self.codes = marks.codes_of(recipe)
+        self.marks = {explicit: marks.elements(recipe, self.codes, explicit) for explicit in (True, False)}
         self.hunting_plan = Plan(recipe, hunting=True)
 
     def begin(self, transfer_syntax: str) -> "Pass":
@@ -130,6 +133,7 @@ class Pass:
         self._subject: Subject | None = None
         self._holds: tuple[Hold, ...] = ()
         self._needles = NONE
+        self._standing: dict[int, Token] = {}
         self._keen: list[Token] = []  # tokens whose original values somebody wants
         self._ended = False
         self._header_given = False
@@ -240,7 +244,8 @@ class Pass:
     def _know(self) -> None:
         scan = self._scan
         self._keen = [token for token in scan.tokens if token[0].keen]
-        self._facts = gather(scan.buf, self._keen, scan.starts)
+        self._standing = top_level(self._keen, scan.starts)
+        self._facts = gather(scan.buf, self._standing)
 
     # What the caller learns and decides
 
@@ -317,25 +322,22 @@ class Pass:
         recipe = self._engine.recipe
         if not recipe.marks:
             return []
-        standing = top_level(self._keen, scan.starts)
         assert self._subject is not None and self._context is not None  # noqa: S101 - for mypy
-        explicit = self._explicit
-        for tag in {0x00100010, 0x00100020} - standing.keys():
-            self._context.note(tag, self._subject.pseudonym.encode())
-        found = [
-            (tag, make_element(tag, vr, self._subject.pseudonym.encode(), explicit))
-            for tag, vr in ((0x00100010, "PN"), (0x00100020, "LO"))
-            if tag not in standing
-        ]
-        old = standing.get(0x00120063)
-        method = marks.method(recipe, scan.buf[old[2] : old[3]] if old else b"")
-        found.append((0x00120062, make_element(0x00120062, "CS", b"YES", explicit)))
-        found.append((0x00120063, make_element(0x00120063, "LO", method, explicit)))
-        before = standing.get(0x00120064)
-        codes = marks.with_earlier(marks.codes_of(recipe), scan.buf[before[1] : before[3]] if before else b"")
-        found.append((0x00120064, marks.code_sequence(codes, explicit)))
-        found.append((0x00280303, make_element(0x00280303, "CS", marks.temporal(recipe), explicit)))
+        standing, explicit = self._standing, self._explicit
+        how, dates = self._engine.marks[explicit]
+        if not standing.keys().isdisjoint(MARKS):
+            how, dates = marks.elements(recipe, self._engine.codes, explicit, self._stands)
+        found = [(0x00120062, how), (0x00280303, dates)]
+        for tag, vr in ((0x00100020, "LO"), (0x00100010, "PN")):
+            if tag not in standing:
+                self._context.note(tag, self._subject.pseudonym.encode())
+                found.insert(0, (tag, make_element(tag, vr, self._subject.pseudonym.encode(), explicit)))
         return found
+
+    def _stands(self, tag: int) -> bytes:
+        """The original value of a keen element of the top level."""
+        token = self._standing.get(tag)
+        return self._header.original[token[2] : token[3]] if token else b""
 
     # Clean bytes go out
 
@@ -412,18 +414,15 @@ class Pass:
 
     def _report(self) -> Report:
         recipe = self._engine.recipe
-        counts: Counter[tuple[int, str]] = Counter()
-        for part in (self._header, self._trailer):
-            if part.splice:
-                counts.update(part.splice.log)
+        log = [part.splice.log for part in (self._header, self._trailer) if part.splice]
         return Report(
             recipe.name,
             recipe.edition,
-            tuple(sorted(recipe.options)),
-            MappingProxyType(counts),
+            self._engine.options,
+            tuple(chain.from_iterable(log)),
             tuple(hold.code for hold in self._holds),
             hunted=self._context.cuts if self._context else 0,
-            codes=marks.codes_of(recipe),
+            codes=self._engine.codes,
         )  # fmt: skip
 
     def _header_digest(self) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.deid.charsets import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from proxy.deid.stream import Token
 
@@ -58,12 +58,12 @@ def top_level(keen: "Sequence[Token]", starts: "Sequence[int]") -> "dict[int, To
     return found
 
 
-def gather(buf: bytes, keen: "Sequence[Token]", starts: "Sequence[int]") -> Facts:
-    """From the tokens of the top level header."""
+def gather(buf: bytes, standing: "Mapping[int, Token]") -> Facts:
+    """From the keen tokens of the top level."""
     raw = {
-        tag: buf[token[2] : token[3]]
-        for tag, token in top_level(keen, starts).items()
-        if tag in _FIELDS and not token[4]
+        name: buf[token[2] : token[3]].strip(b" \0\t\r\n")
+        for tag, name in _FIELDS.items()
+        if (token := standing.get(tag)) and not token[4]
     }
-    charset = raw.get(0x00080005, b"")
-    return Facts(**{_FIELDS[tag]: decode(value, charset).strip(" \0\t\r\n") for tag, value in raw.items()})
+    charset = raw.get("charset", b"")
+    return Facts(**{name: decode(value, charset).strip() for name, value in raw.items()})

@@ -1,6 +1,7 @@
 """What is written into every clean image: that, how, and by which options it was de-identified (DESIGN 5)."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from proxy.deid.recipe import Recipe
@@ -15,6 +16,10 @@ _CODES: Final = {
 _WEAKER: Final = frozenset(("keep", "regexp", "allow", "year_only", "clean", "shift_date"))
 _CODE: Final = re.compile(rb"1131\d\d")
 METHOD: Final = "Postern"
+
+
+def _nothing(tag: int) -> bytes:
+    return b""
 
 
 def codes_of(recipe: Recipe) -> tuple[str, ...]:
@@ -47,6 +52,18 @@ def with_earlier(codes: tuple[str, ...], standing: bytes) -> tuple[str, ...]:
     """The codes of CID 7050 that an earlier de-identification left, then ours; anything else there goes."""
     earlier = [code.decode("ascii") for code in _CODE.findall(standing)]
     return tuple(dict.fromkeys((*(code for code in earlier if code in method_codes()), *codes)))
+
+
+def elements(
+    recipe: Recipe, codes: tuple[str, ...], explicit: bool, standing: Callable[[int], bytes] = _nothing
+) -> tuple[bytes, bytes]:
+    """(0012,0062) to (0012,0064), and (0028,0303), encoded; `standing` gives what the original says there."""
+    how = (
+        make_element(0x00120062, "CS", b"YES", explicit)
+        + make_element(0x00120063, "LO", method(recipe, standing(0x00120063)), explicit)
+        + code_sequence(with_earlier(codes, standing(0x00120064)), explicit)
+    )
+    return how, make_element(0x00280303, "CS", temporal(recipe), explicit)
 
 
 def code_sequence(codes: tuple[str, ...], explicit: bool) -> bytes:

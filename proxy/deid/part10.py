@@ -43,17 +43,16 @@ def _meta_element(view: memoryview, pos: int) -> tuple[int, int, int]:
     return element, int.from_bytes(view[pos + 6 : pos + 8], "little"), pos + 8
 
 
+_VERSION: Final = make_element(0x00020001, "OB", b"\0\1", True)
+_OURSELVES: Final = make_element(0x00020012, "UI", IMPLEMENTATION_CLASS_UID.encode(), True) + make_element(
+    0x00020013, "SH", IMPLEMENTATION_VERSION.encode(), True
+)
+
+
 def make_meta(sop_class: str, sop_instance: str, syntax: str) -> bytes:
     """A zero preamble, DICM, and a new group 2 that names no source."""
-    group = b"".join(
-        (
-            make_element(0x00020001, "OB", b"\0\1", True),
-            make_element(0x00020002, "UI", sop_class.encode("ascii", "replace"), True),
-            make_element(0x00020003, "UI", sop_instance.encode("ascii", "replace"), True),
-            make_element(0x00020010, "UI", syntax.encode("ascii", "replace"), True),
-            make_element(0x00020012, "UI", IMPLEMENTATION_CLASS_UID.encode(), True),
-            make_element(0x00020013, "SH", IMPLEMENTATION_VERSION.encode(), True),
-        )
-    )
+    named = ((0x00020002, sop_class), (0x00020003, sop_instance), (0x00020010, syntax))
+    uids = b"".join(make_element(tag, "UI", uid.encode("ascii", "replace"), True) for tag, uid in named)
+    group = _VERSION + uids + _OURSELVES
     length = make_element(0x00020000, "UL", len(group).to_bytes(4, "little"), True)
     return b"\0" * _PREAMBLE + b"DICM" + length + group

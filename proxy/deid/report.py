@@ -1,5 +1,6 @@
 """What was done, without a single value: counts per attribute and action."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,12 @@ class Report:
     recipe: str
     edition: str
     options: tuple[str, ...]
-    actions: Mapping[tuple[int, str], int]  # (tag, action) to count
+    log: tuple[tuple[int, str], ...] = field(repr=False)  # (tag, action) of every change, in order
     holds: tuple[str, ...] = ()
     hunted: int = 0  # elements from which the hunt cut something
-    codes: tuple[str, ...] = field(default=())  # CID 7050 codes claimed
+    codes: tuple[str, ...] = ()  # CID 7050 codes claimed
+
+    @property
+    def actions(self) -> Mapping[tuple[int, str], int]:
+        """(tag, action) to count."""
+        return Counter(self.log)

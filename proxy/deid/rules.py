@@ -17,6 +17,10 @@ BULK: Final = 8  # pixel data: passed through at the top level
 END: Final = 16  # item delimiter
 UNDIGESTED: Final = 32  # group lengths, padding and what only describes the encoding
 
+SPACE_PADDED: Final = frozenset(
+    ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT")
+)
+
 Action: TypeAlias = Callable[["Splice", "Token"], None]
 
 
@@ -24,18 +28,8 @@ class Rule:
     """What happens to one kind of element. Immutable after it was made."""
 
     __slots__ = (
-        "action",
-        "code",
-        "explicit",
-        "hunt",
-        "keen",
-        "long",
-        "nested",
-        "raw",
-        "tag",
-        "vr",
-        "written",
-    )
+        "action", "code", "explicit", "head", "hunt", "keen", "long", "nested", "pad", "raw", "tag", "vr", "written",
+    )  # fmt: skip
 
     def __init__(
         self, tag: int, vr: str, written: str, code: int, explicit: bool, action: Action, nested: Action
@@ -47,6 +41,10 @@ class Rule:
         self.explicit = explicit
         self.long = bool(code & LONG)
         self.raw = tag_bytes(tag)
+        self.head = (
+            b"" if self.long or not explicit else self.raw + vr.encode("latin-1")
+        )  # before a short length
+        self.pad = b" " if written in SPACE_PADDED else b"\0"
         self.action = action  # at the top level
         self.nested = nested  # below it
         self.keen = False  # somebody wants to see the original value

@@ -10,6 +10,7 @@ import zlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from struct import Struct
 from typing import Final
 
@@ -17,8 +18,10 @@ from proxy.deid.errors import WrongSeal
 from proxy.deid.splice import Edit, Path
 
 VERSION: Final = b"\x01"
+_SMALL: Final = 1 << 14
 _HEAD: Final = Struct("<QI16sII")
 _STEP: Final = Struct("<IiI")
+_order: Final = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,7 +51,7 @@ def _paths(edits: Sequence[Edit]) -> "tuple[array[int], bytes]":
             known = numbers[id(path)] = len(steps)
         return known
 
-    return array("I", [number(edit[4]) for edit in edits]), b"".join(steps)
+    return array("I", [number(edit[4]) if edit[4] else 0 for edit in edits]), b"".join(steps)
 
 
 def make(parts: Sequence[tuple[bytes, Sequence[Edit], int]], clean_size: int, whole: bytes) -> bytes:
@@ -57,24 +60,27 @@ def make(parts: Sequence[tuple[bytes, Sequence[Edit], int]], clean_size: int, wh
     every: list[Edit] = []
     last = 0
     for buf, edits, base in parts:
-        for edit in sorted(edits, key=_order):
-            at = edit[0] + base
+        ordered = sorted(edits, key=_order)
+        every += ordered
+        for offset, size, start, end, _ in ordered:
+            at = offset + base
             gaps.append(at - last)
-            sizes.append(edit[1])
-            lengths.append(edit[3] - edit[2])
-            originals.append(buf[edit[2] : edit[3]])
-            last = at + edit[1]
-            every.append(edit)
+            sizes.append(size)
+            lengths.append(end - start)
+            originals.append(buf[start:end])
+            last = at + size
     numbers, table = _paths(every)
     head = _HEAD.pack(clean_size, len(every), whole, len(table), 0)
     body = b"".join(
         (head, gaps.tobytes(), sizes.tobytes(), lengths.tobytes(), numbers.tobytes(), table, *originals)
     )
-    return VERSION + zlib.compress(body, 1)
+    return VERSION + _packed(body)
 
 
-def _order(edit: Edit) -> int:
-    return edit[0]
+def _packed(body: bytes) -> bytes:
+    """A small window for a small seal: setting up a large one costs more than packing."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 12, 6) if len(body) < _SMALL else zlib.compressobj(1)
+    return packer.compress(body) + packer.flush()
 
 
 def read(seal: bytes) -> tuple[int, bytes, list[Piece]]:

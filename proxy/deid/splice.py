@@ -11,7 +11,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from proxy.deid.errors import EngineFault
-from proxy.deid.rules import Action, Rule, show, tag_bytes
+from proxy.deid.rules import SPACE_PADDED, Action, show, tag_bytes
 
 if TYPE_CHECKING:
     from proxy.deid.context import Context
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 _PUT_LENGTH: Final = Struct("<I").pack_into
 _OPEN: Final = b"\xff\xff\xff\xff"
-_SPACE_PADDED: Final = frozenset(
-    ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT")
-)
 LONG_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 
 Path: TypeAlias = "tuple[Path, int, int] | None"  # (parent, sequence tag, item number)
@@ -146,9 +143,14 @@ class Splice:
     def put(self, token: "Token", value: bytes, done: str) -> None:
         """The same element with another value, padded as its VR asks."""
         rule, start, _, end, _ = token
-        new = encode(rule, value)
         if not self.depth:
             self.context.note(rule.tag, value)
+        if len(value) & 1:
+            value += rule.pad
+        if rule.head and len(value) < 0xFFFF:
+            new = rule.head + len(value).to_bytes(2, "little") + value
+        else:
+            new = encode_element(rule.raw, rule.vr if rule.explicit else "", value)
         if new != self.buf[start:end]:
             self.log.append((rule.tag, done))
             self.replace(start, end, new)
@@ -168,12 +170,7 @@ class Splice:
 def padded(vr: str, value: bytes) -> bytes:
     if len(value) % 2 == 0:
         return value
-    return value + (b" " if vr in _SPACE_PADDED else b"\0")
-
-
-def encode(rule: Rule, value: bytes) -> bytes:
-    """An element in the form (explicit or implicit) that its rule was found by."""
-    return encode_element(rule.raw, rule.vr if rule.explicit else "", padded(rule.written, value))
+    return value + (b" " if vr in SPACE_PADDED else b"\0")
 
 
 def encode_element(raw: bytes, vr: str, value: bytes) -> bytes:
@@ -191,4 +188,4 @@ def make_element(tag: int, vr: str, value: bytes, explicit: bool) -> bytes:
     return encode_element(tag_bytes(tag), vr if explicit else "", padded(vr, value))
 
 
-__all__ = ["Edit", "Path", "Splice", "encode", "encode_element", "make_element", "padded", "show"]
+__all__ = ["Edit", "Path", "Splice", "encode_element", "make_element", "padded", "show"]

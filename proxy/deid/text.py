@@ -37,8 +37,8 @@ PATTERNS: Final = re.compile(
             rf"\b{_MONTH}[ \-]\d{{1,2}}(?:st|nd|rd|th)?,?[ \-]+(?:19|20)\d\d\b",
             rf"(?-i:\b\d{{1,5}}[a-zA-Z]?,? (?:[A-Z][\w'-]{{1,30}} ){{1,3}}(?:{_STREET})(?!\w))",
             r"(?-i:\b[A-ZÄÖÜ][\w-]{0,40}(?:straße|strasse|str\.|gasse|platz|allee|weg) ?\d{1,4}\b)",
-            r"(?-i:\b(?:Dr|DR\.|Prof|PROF\.|Mr|Mrs|MRS|Ms|Herr|Frau|Mme|Doctor)\b\.? (?:[A-Z]\. ?){0,4}[A-Z][\w'-]{1,40}"
-            r"(?: [A-Z][\w'-]{1,40})?)",
+            r"(?-i:\b(?:Dr|DR\.|Prof|PROF\.|Mr|Mrs|MRS|Ms|Herr|Frau|Mme|Doctor)\b\.? (?:[A-Z]\. ?){0,4}"
+            r"[A-Z][\w'-]{1,40}(?: [A-Z][\w'-]{1,40})?)",
             r"(?<![\w.])[A-Z]{0,3}\d{7,}(?![\w.])",
         )
     ),
