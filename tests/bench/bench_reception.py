@@ -20,6 +20,7 @@ os.environ.update(
 )
 
 import django  # noqa: E402
+from pydicom.dataset import Dataset  # noqa: E402
 
 django.setup()
 
@@ -32,7 +33,7 @@ from tests import cast  # noqa: E402
 
 CALLER = Caller(cast.DICOMRCV, cast.CT_EAST, "127.0.0.1", 0)
 IMAGES, RUNS, PIECE = 60, 5, 65_536
-Make = Callable[..., cast.Dataset]
+Make = Callable[..., Dataset]
 
 
 def encoded(make: Make, size: int, study: int) -> list[tuple[StoreCommand, bytes]]:
