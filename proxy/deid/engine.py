@@ -290,7 +290,7 @@ class Pass:
         context = self._context
         assert context is not None  # noqa: S101 - for mypy
         splice = self._visit(part, scan, first)
-        if not self._engine.recipe.hunting:
+        if not self._engine.recipe.hunting or not part.clean:
             return
         own = self._needles
         if own.hits(squeeze(part.clean)) or has_pattern(splice.texts):

@@ -5,6 +5,7 @@ behind a title. What is cut leaves a single space; runs of spaces close up. Word
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from proxy.deid.charsets import decode, encode
@@ -59,7 +60,12 @@ def is_worth_a_look(joined: bytes) -> bool:
 
 def has_pattern(values: list[bytes]) -> bool:
     """Whether any of these texts needs the slow look."""
-    joined = b"\n".join(values)
+    return bool(values) and _has_pattern(b"\n".join(values))
+
+
+@lru_cache(maxsize=256)
+def _has_pattern(joined: bytes) -> bool:
+    """What stays in the text of one image mostly stays in its whole series."""
     return is_worth_a_look(joined) and PATTERNS.search(joined.decode("latin-1")) is not None
 
 
