@@ -8,7 +8,6 @@ Everything that cannot be parsed is Unreadable; anything unexpected becomes Engi
 
 import hashlib
 import zlib
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,22 +15,17 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from proxy.deid import bigendian, marks, part10, seal
-from proxy.deid.actions import drop
+from proxy.deid import bigendian, part10, seal
 from proxy.deid.bulk import Bulk
 from proxy.deid.context import Context, Hold, Subject
 from proxy.deid.errors import DeidError, EngineFault, TooLarge, Unreadable
 from proxy.deid.facts import Facts, gather, top_level
 from proxy.deid.gates import gates
-from proxy.deid.hunting import NONE, TOO_MANY, UNHUNTED, own_values, residual
-from proxy.deid.needles import squeeze
-from proxy.deid.plan import MARKS, Plan
 from proxy.deid.recipe import Recipe
 from proxy.deid.report import Report
-from proxy.deid.rules import show, tag_number
-from proxy.deid.splice import Splice, make_element
+from proxy.deid.rewrite import Compiled, Rewriter, Rewritten
+from proxy.deid.splice import Splice
 from proxy.deid.stream import More, Scan
-from proxy.deid.text import has_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,11 +68,7 @@ class Engine:
     def __init__(self, recipe: Recipe, limits: Limits | None = None) -> None:
         self.recipe = recipe
         self.limits = limits or Limits()
-        self.plan = Plan(recipe)
-        self.options = tuple(sorted(recipe.options))
-        self.codes = marks.codes_of(recipe)
-        self.marks = {explicit: marks.elements(recipe, self.codes, explicit) for explicit in (True, False)}
-        self.hunting_plan = Plan(recipe, hunting=True)
+        self.compiled = Compiled(recipe)
 
     def begin(self, transfer_syntax: str) -> "Pass":
         return Pass(self, transfer_syntax)
@@ -122,17 +112,16 @@ class Pass:
         self._deflate = zlib.compressobj(6, zlib.DEFLATED, -15) if deflated else None
         self._inflated = 0
         self._header, self._trailer = _Part(), _Part()
-        self._scan = Scan(engine.plan, self._explicit)
+        self._scan = Scan(engine.compiled.plan, self._explicit)
         self._tail_scan: Scan | None = None
         self._facts: Facts | None = None
         self._bulk: Bulk | None = None
         self._bulk_size = 0
         self._bulk_hash = hashlib.sha256()
         self._ready: list[bytes | memoryview] = []
-        self._context: Context | None = None
+        self._rewriter: Rewriter | None = None
         self._subject: Subject | None = None
         self._holds: tuple[Hold, ...] = ()
-        self._needles = NONE
         self._standing: dict[int, Token] = {}
         self._keen: list[Token] = []  # tokens whose original values somebody wants
         self._ended = False
@@ -276,68 +265,16 @@ class Pass:
             raise EngineFault("settled too early or twice")
         self._subject = subject
         with _fail_closed():
-            self._context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit)
-            self._holds = gates(facts, self._engine.recipe)
-            if self._engine.recipe.hunting:
-                self._needles = own_values(self._scan.buf, self._keen, self._context.charset)
-                if self._needles is TOO_MANY:
-                    self._holds += (UNHUNTED,)
-            self._rewrite(self._header, self._scan, first=True)
+            context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit)
+            header = self._header
+            self._rewriter = Rewriter(self._engine.compiled, context, header.original, self._standing)
+            self._holds = gates(facts, self._engine.recipe) + self._rewriter.look_for(self._keen)
+            self._take_over(header, self._rewriter.header(self._scan))
         return self._holds
 
-    def _rewrite(self, part: _Part, scan: Scan, first: bool) -> None:
-        """One visit; a second, hunting one where a quick look says that something may have stayed."""
-        context = self._context
-        assert context is not None  # noqa: S101 - for mypy
-        splice = self._visit(part, scan, first)
-        if not self._engine.recipe.hunting or not part.clean:
-            return
-        own = self._needles
-        if own.hits(squeeze(part.clean)) or has_pattern(splice.texts):
-            context.needles = own
-            slow = Scan(self._engine.hunting_plan, self._explicit)
-            slow.run(part.original)
-            self._visit(part, slow, first)
-            context.needles = None
-            self._holds += residual(part.clean, self._explicit, own, context.charset)
-
-    def _visit(self, part: _Part, scan: Scan, first: bool) -> Splice:
-        context = self._context
-        assert context is not None  # noqa: S101 - for mypy
-        splice = Splice(part.original, scan.tokens, context, drop)
-        index = 0
-        for tag, element in self._inserts(scan) if first else ():
-            at = _position(scan, tag)
-            stop = _token_at(scan, at)
-            splice.visit(index, stop)
-            splice.insert(at, element)
-            splice.log.append((tag, "insert"))
-            index = stop
-        splice.visit(index, len(scan.tokens))
-        part.splice, part.clean = splice, splice.finish()
-        return splice
-
-    def _inserts(self, scan: Scan) -> list[tuple[int, bytes]]:
-        """Elements that a clean image has though the original may not, in ascending order."""
-        recipe = self._engine.recipe
-        if not recipe.marks:
-            return []
-        assert self._subject is not None and self._context is not None  # noqa: S101 - for mypy
-        standing, explicit = self._standing, self._explicit
-        how, dates = self._engine.marks[explicit]
-        if not standing.keys().isdisjoint(MARKS):
-            how, dates = marks.elements(recipe, self._engine.codes, explicit, self._stands)
-        found = [(0x00120062, how), (0x00280303, dates)]
-        for tag, vr in ((0x00100020, "LO"), (0x00100010, "PN")):
-            if tag not in standing:
-                self._context.note(tag, self._subject.pseudonym.encode())
-                found.insert(0, (tag, make_element(tag, vr, self._subject.pseudonym.encode(), explicit)))
-        return found
-
-    def _stands(self, tag: int) -> bytes:
-        """The original value of a keen element of the top level."""
-        token = self._standing.get(tag)
-        return self._header.original[token[2] : token[3]] if token else b""
+    def _take_over(self, part: _Part, result: Rewritten) -> None:
+        part.clean, part.splice = result.clean, result.splice
+        self._holds += result.holds
 
     # Clean bytes go out
 
@@ -378,17 +315,18 @@ class Pass:
             return
         raw = bytes(part.raw)
         part.original = bigendian.turn(raw, True)[0] if self._big else raw
-        self._tail_scan = Scan(self._engine.plan, self._explicit)
+        self._tail_scan = Scan(self._engine.compiled.plan, self._explicit)
         self._tail_scan.run(part.original)
         if self._tail_scan.bulk_at >= 0:
             raise Unreadable("pixel data stand in the data set twice")
-        self._rewrite(part, self._tail_scan, first=False)
+        assert self._rewriter is not None  # noqa: S101 - for mypy: it was settled
+        self._take_over(part, self._rewriter.trailer(part.original, self._tail_scan))
         self._ready.append(self._outward(part.clean))
 
     def _result(self, rest: list[bytes | memoryview]) -> Clean:
-        facts, context = self._facts, self._context
-        assert facts is not None and context is not None  # noqa: S101 - for mypy
-        values = context.values
+        facts, rewriter = self._facts, self._rewriter
+        assert facts is not None and rewriter is not None  # noqa: S101 - for mypy
+        values = rewriter.context.values
         return Clean(
             meta=part10.make_meta(
                 facts.sop_class_uid, values.get(0x00080018, b"").decode("ascii", "replace"), self._syntax
@@ -418,11 +356,11 @@ class Pass:
         return Report(
             recipe.name,
             recipe.edition,
-            self._engine.options,
+            self._engine.compiled.options,
             tuple(chain.from_iterable(log)),
             tuple(hold.code for hold in self._holds),
-            hunted=self._context.cuts if self._context else 0,
-            codes=self._engine.codes,
+            hunted=self._rewriter.context.cuts if self._rewriter else 0,
+            codes=self._engine.compiled.codes,
         )  # fmt: skip
 
     def _header_digest(self) -> bytes:
@@ -430,25 +368,6 @@ class Pass:
         if self._tail_scan:
             digest.update(b"".join(self._tail_scan.pieces))
         return digest.digest()
-
-
-def _position(scan: Scan, tag: int) -> int:
-    """Where at the top level an element with this tag belongs."""
-    buf, starts = scan.buf, scan.starts
-    index = bisect_right(starts, tag, key=lambda at: tag_number(buf[at : at + 4]))
-    return starts[index] if index < len(starts) else len(buf)
-
-
-def _token_at(scan: Scan, at: int) -> int:
-    """Index of the first token that starts at or after this offset of the top level."""
-    low, high = 0, len(scan.tokens)
-    while low < high:
-        middle = (low + high) // 2
-        if scan.tokens[middle][1] < at:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def deidentify(
@@ -464,6 +383,3 @@ def deidentify(
         raise EngineFault("no facts at the end")
     work.settle(subject(facts))
     return work.finish()
-
-
-__all__ = ["MARKS", "Clean", "Engine", "Facts", "Limits", "Pass", "deidentify", "show"]

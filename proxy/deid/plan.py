@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy.deid import actions
 from proxy.deid.context import INDEXED
-from proxy.deid.dictionary import KEYWORDS, NAMING_TAGS, is_private, keyword_of, vr_of
+from proxy.deid.dictionary import NAMING_TAGS, is_private, vr_of
 from proxy.deid.errors import Unreadable
 from proxy.deid.facts import FACT_TAGS
 from proxy.deid.needles import KINDS, NAME
@@ -298,6 +298,3 @@ class Plan:
         if tag in self._paths or (wanted and written != "SQ"):
             return code | ACT
         return code if plain or not seen else code | ACT
-
-
-__all__ = ["KEYWORDS", "Choice", "Plan", "keyword_of"]

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from proxy.deid.errors import EngineFault
-from proxy.deid.rules import SPACE_PADDED, Action, show, tag_bytes
+from proxy.deid.rules import SPACE_PADDED, Action, tag_bytes
 
 if TYPE_CHECKING:
     from proxy.deid.context import Context
@@ -186,6 +186,3 @@ def encode_element(raw: bytes, vr: str, value: bytes) -> bytes:
 
 def make_element(tag: int, vr: str, value: bytes, explicit: bool) -> bytes:
     return encode_element(tag_bytes(tag), vr if explicit else "", padded(vr, value))
-
-
-__all__ = ["Edit", "Path", "Splice", "encode_element", "make_element", "padded", "show"]

@@ -143,12 +143,18 @@ def other_encodings(ds: Dataset) -> Raw:
     return [(0x00181023, "UN", WORDS.encode("utf-16-le")), (0x00283006, "OW", WORDS.encode("utf-16-le"))]
 
 
+def methods(ds: Dataset) -> None:
+    ds.DeidentificationMethod = ["Asked by Ulla Quennerstedt", "Example Ada"]
+    ds.DeidentificationMethodCodeSequence = item(CodeValue="113100", CodeMeaning=WORDS)
+    ds.PatientIdentityRemoved = "NO"
+
+
 PLACES: dict[str, Callable[[Dataset], Raw | None]] = {
     "every depth of sequences": deep, "public attributes in UN": public_in_un, "sequences in UN": sequence_in_un,
     "private elements": private, "misused safe private attributes": safe_private, "requests and originals": requests,
     "overlays and curves": overlays, "icons": icon, "graphic annotations": graphics, "report content": report,
     "unlisted free text": free_text, "unknown even tags": unknown, "padding after values": padding,
-    "many names": names, "encapsulated documents": documents, "other encodings": other_encodings,
+    "many names": names, "earlier de-identifications": methods, "encapsulated documents": documents, "other encodings": other_encodings,
 }  # fmt: skip
 
 
@@ -165,6 +171,7 @@ def test_nothing_planted_is_left_in_the_raw_bytes(place: str, recipe: str) -> No
         left = [needle for needle in NEEDLES if needle.encode() in raw]
         assert left == [], syntax
         assert not any(needle in raw for needle in IN_UTF16), syntax
+        assert not any(needle.encode() in value for needle in NEEDLES for value in clean.values.values())
         assert [hold for hold in clean.holds if hold.code == "residual"] == []
 
 

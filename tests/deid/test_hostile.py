@@ -107,7 +107,9 @@ def test_messages_carry_no_values() -> None:
             assert "Example" not in str(refusal) and "4711" not in str(refusal)
 
 
-@pytest.mark.parametrize("text", ["a" * 400_000, "A-" * 200_000, "1 a" * 130_000, "a@" * 200_000, "1" * 400_000 + "x"])
+@pytest.mark.parametrize(
+    "text", ["a" * 400_000, "A-" * 200_000, "1 a" * 130_000, "a@" * 200_000, "1" * 400_000 + "x"]
+)
 def test_no_text_makes_the_hunt_slow(text: str) -> None:
     ds = ct()
     ds.add_new(0x00081030, "UT", text)
@@ -121,7 +123,8 @@ def test_no_text_makes_the_hunt_slow(text: str) -> None:
 def test_cost_grows_with_the_number_of_elements_and_no_faster() -> None:
     def seconds(count: int) -> float:
         raw = b"".join(
-            b"\x20\x00" + (0x6000 + n % 0x1000).to_bytes(2, "little") + b"LO\x04\x00abcd" for n in range(count)
+            b"\x20\x00" + (0x6000 + n % 0x1000).to_bytes(2, "little") + b"LO\x04\x00abcd"
+            for n in range(count)
         )
         started = time.process_time()
         deidentify(raw, EXPLICIT, ENGINE, lambda facts: SUBJECT)

@@ -1,0 +1,136 @@
+"""One object's header (and trailer) rewritten by a compiled recipe: one visit, and a hunting one where needed.
+
+The first visit applies the rules. If a quick look says that something of the person may have stayed, or that a
+kept text looks like somebody's, the buffer is visited again from the start with every text in sight, and what
+still stands after that is a reason to hold the object.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from proxy.deid import marks
+from proxy.deid.actions import drop
+from proxy.deid.context import Context, Hold
+from proxy.deid.hunting import NONE, TOO_MANY, UNHUNTED, own_values, residual
+from proxy.deid.needles import squeeze
+from proxy.deid.plan import MARKS, Plan
+from proxy.deid.recipe import Recipe
+from proxy.deid.rules import tag_number
+from proxy.deid.splice import Splice, make_element
+from proxy.deid.stream import Scan
+from proxy.deid.text import cut_value, has_pattern
+
+if TYPE_CHECKING:
+    from proxy.deid.stream import Token
+
+
+class Compiled:
+    """A recipe, ready for any number of objects and threads."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.plan = Plan(recipe)
+        self.hunting_plan = Plan(recipe, hunting=True)
+        self.options = tuple(sorted(recipe.options))
+        self.codes = marks.codes_of(recipe)
+        self.marks = {explicit: marks.elements(recipe, self.codes, explicit) for explicit in (True, False)}
+
+
+class Rewritten(NamedTuple):
+    clean: bytes
+    splice: Splice
+    holds: tuple[Hold, ...]
+
+
+class Rewriter:
+    """For one object."""
+
+    def __init__(
+        self, compiled: Compiled, context: Context, header: bytes, standing: Mapping[int, "Token"]
+    ) -> None:
+        self._compiled = compiled
+        self.context = context
+        self._header = header
+        self._standing = standing  # tokens of the header's top level whose original values matter
+        self._needles = NONE
+
+    def look_for(self, keen: "list[Token]") -> tuple[Hold, ...]:
+        """Learn the person's own values; a hold if there are too many of them."""
+        if self._compiled.recipe.hunting:
+            self._needles = own_values(self._header, keen, self.context.charset)
+        return (UNHUNTED,) if self._needles is TOO_MANY else ()
+
+    def header(self, scan: Scan) -> Rewritten:
+        return self._rewrite(self._header, scan, True)
+
+    def trailer(self, original: bytes, scan: Scan) -> Rewritten:
+        return self._rewrite(original, scan, False)
+
+    def _rewrite(self, original: bytes, scan: Scan, first: bool) -> Rewritten:
+        own, context = self._needles, self.context
+        splice, clean = self._visit(original, scan, first)
+        if not self._compiled.recipe.hunting or not clean:
+            return Rewritten(clean, splice, ())
+        if not own.hits(squeeze(clean)) and not has_pattern(splice.texts):
+            return Rewritten(clean, splice, ())
+        slow = Scan(self._compiled.hunting_plan, scan.explicit)
+        slow.run(original)
+        context.needles = own
+        splice, clean = self._visit(original, slow, first)
+        context.needles = None
+        return Rewritten(clean, splice, residual(clean, scan.explicit, own, context.charset))
+
+    def _visit(self, original: bytes, scan: Scan, first: bool) -> tuple[Splice, bytes]:
+        if first:
+            self.context.values.clear()
+        splice = Splice(original, scan.tokens, self.context, drop)
+        index = 0
+        for tag, element in self._inserts(scan.explicit) if first else ():
+            at = _position(scan, tag)
+            stop = bisect_left(scan.tokens, at, key=_start)
+            splice.visit(index, stop)
+            splice.insert(at, element)
+            splice.log.append((tag, "insert"))
+            index = stop
+        splice.visit(index, len(scan.tokens))
+        return splice, splice.finish()
+
+    def _inserts(self, explicit: bool) -> list[tuple[int, bytes]]:
+        """Elements that a clean image has though the original may not, in ascending order."""
+        recipe = self._compiled.recipe
+        if not recipe.marks:
+            return []
+        how, dates = self._compiled.marks[explicit]
+        if not self._standing.keys().isdisjoint(MARKS):
+            how, dates = marks.elements(recipe, self._compiled.codes, explicit, self._stands)
+        return [*self._identity(explicit), (0x00120062, how), (0x00280303, dates)]
+
+    def _identity(self, explicit: bool) -> list[tuple[int, bytes]]:
+        """Patient's Name and ID (Type 2) where the original has none."""
+        missing = [
+            (tag, vr) for tag, vr in ((0x00100010, "PN"), (0x00100020, "LO")) if tag not in self._standing
+        ]
+        value = self.context.subject.pseudonym.encode("ascii")
+        for tag, _ in missing:
+            self.context.note(tag, value)
+        return [(tag, make_element(tag, vr, value, explicit)) for tag, vr in missing]
+
+    def _stands(self, tag: int) -> bytes:
+        """What the original says in an attribute that we append to, without the person."""
+        token = self._standing.get(tag)
+        if token is None:
+            return b""
+        value = self._header[token[2] : token[3]]
+        return value if token[4] else cut_value(value, self.context.charset, self._needles, True)
+
+
+def _start(token: "Token") -> int:
+    return token[1]
+
+
+def _position(scan: Scan, tag: int) -> int:
+    """Where at the top level an element with this tag belongs."""
+    buf, starts = scan.buf, scan.starts
+    index = bisect_right(starts, tag, key=lambda at: tag_number(buf[at : at + 4]))
+    return starts[index] if index < len(starts) else len(buf)
