@@ -154,7 +154,8 @@ PLACES: dict[str, Callable[[Dataset], Raw | None]] = {
     "private elements": private, "misused safe private attributes": safe_private, "requests and originals": requests,
     "overlays and curves": overlays, "icons": icon, "graphic annotations": graphics, "report content": report,
     "unlisted free text": free_text, "unknown even tags": unknown, "padding after values": padding,
-    "many names": names, "earlier de-identifications": methods, "encapsulated documents": documents, "other encodings": other_encodings,
+    "many names": names, "earlier de-identifications": methods,
+    "encapsulated documents": documents, "other encodings": other_encodings,
 }  # fmt: skip
 
 
