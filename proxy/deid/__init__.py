@@ -20,6 +20,7 @@ from proxy.deid.identifiers import (
     shift_days,
     subject_uid_key,
 )
+from proxy.deid.library import HeldError, deidentify_bytes, deidentify_dataset, deidentify_file
 from proxy.deid.part10 import Part10, make_meta, split
 from proxy.deid.recipe import KEEP_ALL, Recipe, load_recipe
 from proxy.deid.report import Report
@@ -33,6 +34,7 @@ __all__ = [
     "Engine",
     "EngineFault",
     "Facts",
+    "HeldError",
     "Hold",
     "Limits",
     "Part10",
@@ -45,6 +47,9 @@ __all__ = [
     "Unreadable",
     "WrongSeal",
     "deidentify",
+    "deidentify_bytes",
+    "deidentify_dataset",
+    "deidentify_file",
     "load_recipe",
     "make_meta",
     "map_uid",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.deid import bigendian, part10, seal
 from proxy.deid.bulk import Bulk
 from proxy.deid.context import Context, Hold, Subject
+from proxy.deid.custom import Function
 from proxy.deid.errors import DeidError, EngineFault, TooLarge, Unreadable
 from proxy.deid.facts import Facts, gather, top_level
 from proxy.deid.gates import gates
@@ -65,10 +66,12 @@ class Clean:
 class Engine:
     """A compiled recipe. Immutable; any number of threads may begin passes."""
 
-    def __init__(self, recipe: Recipe, limits: Limits | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe, limits: Limits | None = None, functions: Mapping[int, Function] | None = None
+    ) -> None:
         self.recipe = recipe
         self.limits = limits or Limits()
-        self.compiled = Compiled(recipe)
+        self.compiled = Compiled(recipe, functions)
 
     def begin(self, transfer_syntax: str) -> "Pass":
         return Pass(self, transfer_syntax)
@@ -118,6 +121,8 @@ class Pass:
         self._bulk: Bulk | None = None
         self._bulk_size = 0
         self._bulk_hash = hashlib.sha256()
+        self._swaps = False  # 16 bit words in big endian
+        self._odd = b""
         self._ready: list[bytes | memoryview] = []
         self._rewriter: Rewriter | None = None
         self._subject: Subject | None = None
@@ -211,6 +216,7 @@ class Pass:
         wide = self._wide
         length = int.from_bytes(raw[at + wide - 4 : at + wide], "big" if self._big else "little")
         self._bulk = Bulk(length)
+        self._swaps = self._big and raw[at + 4 : at + 6] == b"OW"
         part.original = self._scan.buf = part.original[:at]
         part.raw = bytearray()
         self._know()
@@ -222,9 +228,19 @@ class Pass:
         assert bulk is not None  # noqa: S101 - for mypy
         used = bulk.take(view)
         piece = view[:used]
-        self._bulk_hash.update(piece)
+        self._digest_bulk(piece)
         self._emit(bytes(piece) if self._keeps else piece)
         return view[used:]
+
+    def _digest_bulk(self, piece: memoryview) -> None:
+        """Of native pixels as little endian has them, so that one image has one digest in every syntax."""
+        if self._swaps:
+            data = self._odd + piece
+            whole = len(data) // 2 * 2
+            self._bulk_hash.update(bigendian.swapped(bytes(data[:whole]), 2))
+            self._odd = bytes(data[whole:])
+        else:
+            self._bulk_hash.update(piece)
 
     def _emit(self, piece: bytes | memoryview) -> None:
         self._bulk_size += len(piece)

@@ -22,12 +22,13 @@ def _nothing(tag: int) -> bytes:
     return b""
 
 
-def codes_of(recipe: Recipe) -> tuple[str, ...]:
+def codes_of(recipe: Recipe, weaker: bool = False) -> tuple[str, ...]:
     """113100 only where no rule is weaker than the table; 113102 is never claimed."""
     if not recipe.edition:
         return ()
     weaker = (
-        recipe.unknown == "keep"
+        weaker
+        or recipe.unknown == "keep"
         or recipe.private == "keep"
         or any(line.action in _WEAKER for line in recipe.lines)
     )

@@ -1,10 +1,11 @@
 """A recipe, compiled: for every tag and VR one Rule. Made once, shared by all threads, filled as it meets tags."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from proxy.deid import actions
 from proxy.deid.context import INDEXED
+from proxy.deid.custom import Function, custom
 from proxy.deid.dictionary import NAMING_TAGS, is_private, vr_of
 from proxy.deid.errors import Unreadable
 from proxy.deid.facts import FACT_TAGS
@@ -121,8 +122,11 @@ class Choice:
 class Plan:
     """The Lookup of one recipe."""
 
-    def __init__(self, recipe: Recipe, hunting: bool = False) -> None:
+    def __init__(
+        self, recipe: Recipe, hunting: bool = False, functions: Mapping[int, Function] | None = None
+    ) -> None:
         self.recipe = recipe
+        self._functions = functions or {}
         self.hunting = hunting  # the slow, second look: every text wants to be seen
         self._table = profile(recipe.edition) if recipe.edition else {}
         self._private = private_action(recipe)
@@ -263,7 +267,9 @@ class Plan:
     def _rule(self, tag: int, vr: str, explicit: bool, written: str = "") -> Rule:
         written = written or (vr if vr != "UN" else vr_of(tag) or "UN")
         choice = self.choose(tag, written)
-        if choice.name == "private":
+        if tag in self._functions:
+            top = nested = custom(self._functions[tag])
+        elif choice.name == "private":
             top = nested = self._private
         else:
             top, nested = actions.make(choice.name, written, choice.arguments, choice.basic)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from proxy.deid import marks
 from proxy.deid.actions import drop
 from proxy.deid.context import Context, Hold
+from proxy.deid.custom import Function
 from proxy.deid.hunting import NONE, TOO_MANY, UNHUNTED, own_values, residual
 from proxy.deid.needles import squeeze
 from proxy.deid.plan import MARKS, Plan
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
 class Compiled:
     """A recipe, ready for any number of objects and threads."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, functions: Mapping[int, Function] | None = None) -> None:
         self.recipe = recipe
-        self.plan = Plan(recipe)
-        self.hunting_plan = Plan(recipe, hunting=True)
+        self.plan = Plan(recipe, functions=functions)
+        self.hunting_plan = Plan(recipe, hunting=True, functions=functions)
         self.options = tuple(sorted(recipe.options))
-        self.codes = marks.codes_of(recipe)
+        self.codes = marks.codes_of(recipe, weaker=bool(functions))
         self.marks = {explicit: marks.elements(recipe, self.codes, explicit) for explicit in (True, False)}
 
 

@@ -1,0 +1,67 @@
+"""The engine for scripts (W20): on a pydicom Dataset, on bytes of a Part 10 file, or on a path."""
+
+import mmap
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.filewriter import dcmwrite
+
+from proxy.deid.context import Subject
+from proxy.deid.engine import Clean, Engine, deidentify
+from proxy.deid.errors import EngineFault
+from proxy.deid.facts import Facts
+from proxy.deid.part10 import split
+
+_EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+class HeldError(EngineFault):
+    """A gate says no; `clean.holds` says why. Nothing was written."""
+
+    def __init__(self, clean: Clean) -> None:
+        super().__init__("held: " + " ".join(hold.reason for hold in clean.holds))
+        self.clean = clean
+
+
+def deidentify_bytes(
+    data: bytes | memoryview, engine: Engine, subject: Callable[[Facts], Subject]
+) -> tuple[bytes, Clean]:
+    """A Part 10 file in, a clean one out. Raises HeldError where a gate says no."""
+    parts = split(data)
+    clean = _passed(deidentify(parts.dataset, parts.syntax, engine, subject))
+    return clean.meta + b"".join(clean.rest), clean
+
+
+def deidentify_file(source: Path, target: Path, engine: Engine, subject: Callable[[Facts], Subject]) -> Clean:
+    """From file to file; pixel data are copied from the map of the file, never held in memory as a whole."""
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        parts = split(memoryview(data))
+        try:
+            clean = _passed(deidentify(parts.dataset, parts.syntax, engine, subject))
+            with target.open("xb") as out:
+                out.writelines([clean.meta, *clean.rest])
+            clean.rest.clear()
+        finally:
+            parts.dataset.release()
+    return clean
+
+
+def deidentify_dataset(
+    ds: Dataset, engine: Engine, subject: Callable[[Facts], Subject]
+) -> tuple[Dataset, Clean]:
+    """A new Dataset; the given one stays as it is."""
+    out = BytesIO()
+    dcmwrite(out, ds, implicit_vr=False, little_endian=True, enforce_file_format=False)
+    data = out.getvalue()
+    parts_at = split(data).dataset if data[128:132] == b"DICM" else memoryview(data)
+    clean = _passed(deidentify(parts_at, _EXPLICIT, engine, subject))
+    return dcmread(BytesIO(clean.meta + b"".join(clean.rest))), clean
+
+
+def _passed(clean: Clean) -> Clean:
+    if clean.holds:
+        raise HeldError(clean)
+    return clean

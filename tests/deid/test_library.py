@@ -1,0 +1,86 @@
+"""The engine in a script: on a Dataset, on bytes, on a path, with functions of one's own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.deid import (
+    Engine,
+    HeldError,
+    deidentify,
+    deidentify_bytes,
+    deidentify_dataset,
+    deidentify_file,
+    load_recipe,
+    make_meta,
+    restore,
+    split,
+)
+from tests.deid.build import CT, EXPLICIT, SUBJECT, ct, encoded
+
+BASIC = Engine(load_recipe("basic"))
+
+
+def a_file() -> bytes:
+    return make_meta(CT, "1.2.3.4.5.1", EXPLICIT) + encoded(ct())
+
+
+def test_a_dataset_comes_out_clean_and_stays_itself() -> None:
+    ds = ct()
+    clean, _ = deidentify_dataset(ds, BASIC, lambda facts: SUBJECT)
+    assert clean.PatientID == SUBJECT.pseudonym and ds.PatientID == "AE-4711"
+    assert clean.PixelData == ds.PixelData
+
+
+def test_a_path_becomes_a_path(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    source.write_bytes(a_file())
+    deidentify_file(source, target, BASIC, lambda facts: SUBJECT)
+    assert target.read_bytes() == deidentify_bytes(a_file(), BASIC, lambda facts: SUBJECT)[0]
+    assert b"Example" not in target.read_bytes()
+
+
+def test_nothing_is_written_of_what_a_gate_holds(tmp_path: Path) -> None:
+    ds = ct()
+    ds.BurnedInAnnotation = "YES"
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    source.write_bytes(make_meta(CT, "1.2.3.4.5.1", EXPLICIT) + encoded(ds))
+    with pytest.raises(HeldError, match="Burned In Annotation"):
+        deidentify_file(source, target, BASIC, lambda facts: SUBJECT)
+    assert not target.exists()
+
+
+def test_a_function_of_ones_own_decides_and_is_sealed() -> None:
+    def year_only(ds: Any, tag: Any) -> None:
+        ds[tag].value = ds[tag].value[:4] + "0101"
+
+    def gone(ds: Any, tag: Any) -> None:
+        del ds[tag]
+
+    engine = Engine(load_recipe("basic"), functions={0x00100030: year_only, 0x00080060: gone})
+    data = encoded(ct())
+    clean = deidentify(data, EXPLICIT, engine, lambda facts: SUBJECT)
+    out = b"".join(clean.rest)
+    assert b"19610101" in out and "113100" not in clean.report.codes
+    assert restore(out, EXPLICIT, clean.seal) == data
+
+
+def test_one_image_has_one_bulk_digest_in_every_transfer_syntax() -> None:
+    syntaxes = (EXPLICIT, "1.2.840.10008.1.2", "1.2.840.10008.1.2.2")
+    little, big = ct(), ct()
+    big.PixelData = bytes(
+        byte for pair in zip(*[iter(little.PixelData)] * 2, strict=True) for byte in reversed(pair)
+    )
+    made = {
+        deidentify(
+            encoded(big if syntax == syntaxes[2] else little, syntax), syntax, BASIC, lambda facts: SUBJECT
+        ).bulk_digest
+        for syntax in syntaxes
+    }
+    assert len(made) == 1
+
+
+def test_a_part_10_file_splits_into_its_parts() -> None:
+    parts = split(a_file())
+    assert parts.syntax == EXPLICIT and bytes(parts.dataset) == encoded(ct())
