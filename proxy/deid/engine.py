@@ -294,6 +294,14 @@ class Pass:
 
     # Clean bytes go out
 
+    @property
+    def meta(self) -> bytes:
+        """The new preamble and File Meta, known once it is settled."""
+        if self._facts is None or self._rewriter is None:
+            raise EngineFault("no file meta before it is settled")
+        instance = self._rewriter.context.values.get(0x00080018, b"").decode("ascii", "replace")
+        return part10.make_meta(self._facts.sop_class_uid, instance, self._syntax)
+
     def take(self) -> list[bytes | memoryview]:
         """Clean bytes that are ready, each given once."""
         if self._subject is None:
@@ -340,13 +348,11 @@ class Pass:
         self._ready.append(self._outward(part.clean))
 
     def _result(self, rest: list[bytes | memoryview]) -> Clean:
-        facts, rewriter = self._facts, self._rewriter
-        assert facts is not None and rewriter is not None  # noqa: S101 - for mypy
+        rewriter = self._rewriter
+        assert rewriter is not None  # noqa: S101 - for mypy: it was settled
         values = rewriter.context.values
         return Clean(
-            meta=part10.make_meta(
-                facts.sop_class_uid, values.get(0x00080018, b"").decode("ascii", "replace"), self._syntax
-            ),
+            meta=self.meta,
             rest=rest,
             seal=self._seal(),
             report=self._report(),

@@ -1,21 +1,22 @@
 """The engine for scripts (W20): on a pydicom Dataset, on bytes of a Part 10 file, or on a path."""
 
-import mmap
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
 from proxy.deid.context import Subject
-from proxy.deid.engine import Clean, Engine, deidentify
+from proxy.deid.engine import Clean, Engine, Pass, deidentify
 from proxy.deid.errors import EngineFault
 from proxy.deid.facts import Facts
 from proxy.deid.part10 import split
 
 _EXPLICIT = "1.2.840.10008.1.2.1"
+_STEP = 1 << 20
 
 
 class HeldError(EngineFault):
@@ -36,17 +37,44 @@ def deidentify_bytes(
 
 
 def deidentify_file(source: Path, target: Path, engine: Engine, subject: Callable[[Facts], Subject]) -> Clean:
-    """From file to file; pixel data are copied from the map of the file, never held in memory as a whole."""
-    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        parts = split(memoryview(data))
-        try:
-            clean = _passed(deidentify(parts.dataset, parts.syntax, engine, subject))
-            with target.open("xb") as out:
-                out.writelines([clean.meta, *clean.rest])
-            clean.rest.clear()
-        finally:
-            parts.dataset.release()
+    """From file to file, a megabyte at a time; what a gate holds leaves no file behind."""
+    beside = target.with_name(target.name + ".part")
+    try:
+        with source.open("rb") as file, beside.open("xb") as out:
+            clean = _piecewise(file, out, engine, subject)
+        beside.rename(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
     return clean
+
+
+def _piecewise(file: BinaryIO, out: BinaryIO, engine: Engine, subject: Callable[[Facts], Subject]) -> Clean:
+    parts = split(file.read(_STEP))
+    work = engine.begin(parts.syntax)
+    piece: bytes | memoryview = parts.dataset
+    settled = False
+    while piece:
+        work.feed(piece)
+        if settled or work.facts is not None:
+            settled = settled or _settled(work, out, subject)
+            out.writelines(work.take())
+        piece = file.read(_STEP)
+    work.end()
+    if not settled:
+        _settled(work, out, subject)
+    clean = _passed(work.finish())
+    out.writelines(clean.rest)
+    clean.rest.clear()
+    return clean
+
+
+def _settled(work: Pass, out: BinaryIO, subject: Callable[[Facts], Subject]) -> bool:
+    if work.facts is None:
+        raise EngineFault("no facts at the end")
+    work.settle(subject(work.facts))
+    out.write(work.meta)
+    return True
 
 
 def deidentify_dataset(
