@@ -22,8 +22,14 @@ _SCREEN: Final = frozenset(("SCREEN SAVE", "SCREENSHOT", "SCREEN", "DOSE_INFO", 
 
 def gates(facts: Facts, recipe: Recipe) -> tuple[Hold, ...]:
     """The gates that say no to this header."""
-    found = (_burned_in(facts, recipe), _document(facts, recipe), _report(facts, recipe))
+    found = (_directory(facts), _burned_in(facts, recipe), _document(facts, recipe), _report(facts, recipe))
     return tuple(hold for hold in found if hold)
+
+
+def _directory(facts: Facts) -> Hold | None:
+    if facts.sop_class_uid:
+        return None
+    return Hold("no-class", "It names no SOP Class; a DICOMDIR is made anew from clean images, never passed.")
 
 
 def _burned_in(facts: Facts, recipe: Recipe) -> Hold | None:

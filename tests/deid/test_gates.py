@@ -64,3 +64,10 @@ def test_reprs_show_nobody() -> None:
     clean = deidentify(data, EXPLICIT, Engine(load_recipe("basic")), lambda facts: SUBJECT)
     shown = f"{work.facts!r} {work!r} {clean!r} {clean.report!r} {SUBJECT!r}"
     assert "Example" not in shown and "4711" not in shown and "kkkk" not in shown
+
+
+def test_a_directory_is_not_passed() -> None:
+    data = encoded(ct())
+    without = data[: data.index(b"\x08\x00\x16\x00")] + data[data.index(b"\x08\x00\x18\x00") :]
+    clean = deidentify(without, EXPLICIT, Engine(load_recipe("basic")), lambda facts: SUBJECT)
+    assert [hold.code for hold in clean.holds] == ["no-class"]

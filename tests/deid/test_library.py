@@ -1,5 +1,6 @@
 """The engine in a script: on a Dataset, on bytes, on a path, with functions of one's own."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,21 @@ def test_one_image_has_one_bulk_digest_in_every_transfer_syntax() -> None:
 def test_a_part_10_file_splits_into_its_parts() -> None:
     parts = split(a_file())
     assert parts.syntax == EXPLICIT and bytes(parts.dataset) == encoded(ct())
+
+
+def test_a_large_file_is_never_held_in_memory(tmp_path: Path) -> None:
+    ds = ct()
+    del ds.PixelData
+    size = 64 << 20
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    with source.open("wb") as file:
+        file.write(make_meta(CT, "1.2.3.4.5.1", EXPLICIT) + encoded(ds))
+        file.write(b"\xe0\x7f\x10\x00OW\0\0" + size.to_bytes(4, "little"))
+        file.truncate(file.tell() + size)
+    tracemalloc.start()
+    try:
+        deidentify_file(source, target, BASIC, lambda facts: SUBJECT)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+    assert target.stat().st_size > size
