@@ -369,8 +369,7 @@ class Pass:
         parts = [(head.original, edits, 0)]
         if tail.splice:
             parts.append((tail.original, tail.splice.edits, base))
-        whole = seal.fingerprint(head.original, tail.original)
-        return seal.make(parts, base + len(tail.clean), whole)
+        return seal.make(parts, base + len(tail.clean), head.clean)
 
     def _report(self) -> Report:
         recipe = self._engine.recipe

@@ -4,7 +4,7 @@ import zlib
 
 from proxy.deid import bigendian, seal
 from proxy.deid.engine import BIG_ENDIAN, DEFLATED
-from proxy.deid.errors import Unreadable, WrongSeal
+from proxy.deid.errors import Unreadable
 
 
 def restore(clean: bytes, transfer_syntax: str, sealed: bytes) -> bytes:
@@ -22,9 +22,7 @@ def _apply(clean: bytes, sealed: bytes) -> bytes:
 
 def _pieces(clean: bytes, sealed: bytes, middle: int) -> tuple[bytes, bytes]:
     """The restored bytes that stand for clean[:middle] and for the rest."""
-    size, _, pieces = seal.read(sealed)
-    if size != len(clean):
-        raise WrongSeal("the seal belongs to an object of another size")
+    pieces = seal.read(sealed, clean)
     view = memoryview(clean)
     parts: tuple[list[bytes | memoryview], list[bytes | memoryview]] = ([], [])
     pos = 0

@@ -1,8 +1,8 @@
 """The seal: everything that was removed or changed, in one compressed, self-contained piece of bytes.
 
-Layout (little endian), deflated as a whole after the one-byte version: clean length, then per edit the gap of
-clean bytes since the last edit, the clean bytes it replaces, the original bytes it brings back, and its path;
-then the paths; then the original bytes. It is not encrypted: the caller does that with the person's key.
+Layout (little endian), deflated as a whole after the one-byte version: what clean object it belongs to, then per
+edit the gap of clean bytes since the last edit, the clean bytes it replaces, the original bytes it brings back, and
+its path; then the paths; then the original bytes. It is not encrypted: the caller does that with the person's key.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from struct import Struct
+from struct import error as StructFault  # noqa: N812 - its own name says nothing here
 from typing import Final
 
 from proxy.deid.errors import WrongSeal
@@ -54,8 +55,8 @@ def _paths(edits: Sequence[Edit]) -> "tuple[array[int], bytes]":
     return array("I", [number(edit[4]) if edit[4] else 0 for edit in edits]), b"".join(steps)
 
 
-def make(parts: Sequence[tuple[bytes, Sequence[Edit], int]], clean_size: int, whole: bytes) -> bytes:
-    """parts: (original buffer, its edits, clean offset of the buffer); whole: what the result must hash to."""
+def make(parts: Sequence[tuple[bytes, Sequence[Edit], int]], clean_size: int, header: bytes) -> bytes:
+    """parts: (original buffer, its edits, clean offset of the buffer); header: the clean one it belongs to."""
     gaps, sizes, lengths, originals = array("Q"), array("I"), array("I"), list[bytes]()
     every: list[Edit] = []
     last = 0
@@ -70,7 +71,7 @@ def make(parts: Sequence[tuple[bytes, Sequence[Edit], int]], clean_size: int, wh
             originals.append(buf[start:end])
             last = at + size
     numbers, table = _paths(every)
-    head = _HEAD.pack(clean_size, len(every), whole, len(table), 0)
+    head = _HEAD.pack(clean_size, len(every), fingerprint(header), len(table), len(header))
     body = b"".join(
         (head, gaps.tobytes(), sizes.tobytes(), lengths.tobytes(), numbers.tobytes(), table, *originals)
     )
@@ -83,14 +84,17 @@ def _packed(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-def read(seal: bytes) -> tuple[int, bytes, list[Piece]]:
-    """(clean size, hash of the original header and trailer, pieces). Raises WrongSeal."""
+def read(seal: bytes, clean: bytes) -> list[Piece]:
+    """The edits of the seal that belongs to these clean bytes. Raises WrongSeal."""
     if seal[:1] != VERSION:
         raise WrongSeal("this is no seal of a version we know")
     try:
         body = memoryview(zlib.decompress(memoryview(seal)[1:]))
+        size, _, mark, _, header = _HEAD.unpack_from(body)
+        if size != len(clean) or fingerprint(clean[:header]) != mark:
+            raise WrongSeal("the seal belongs to another object")
         return _parse(body)
-    except (zlib.error, ValueError, IndexError) as trouble:
+    except (zlib.error, ValueError, IndexError, StructFault) as trouble:
         raise WrongSeal("the seal cannot be read") from trouble
 
 
@@ -101,8 +105,8 @@ def _column(code: str, data: memoryview, at: int, count: int) -> "tuple[array[in
     return column, at + size
 
 
-def _parse(body: memoryview) -> tuple[int, bytes, list[Piece]]:
-    clean_size, count, whole, table_size, _ = _HEAD.unpack_from(body)
+def _parse(body: memoryview) -> list[Piece]:
+    _, count, _, table_size, _ = _HEAD.unpack_from(body)
     gaps, at = _column("Q", body, _HEAD.size, count)
     sizes, at = _column("I", body, at, count)
     lengths, at = _column("I", body, at, count)
@@ -115,7 +119,7 @@ def _parse(body: memoryview) -> tuple[int, bytes, list[Piece]]:
         pieces.append(Piece(clean, size, bytes(body[at : at + length]), paths[number]))
         clean += size
         at += length
-    return clean_size, whole, pieces
+    return pieces
 
 
 def _read_paths(table: memoryview) -> list[tuple[tuple[int, int], ...]]:
@@ -125,8 +129,5 @@ def _read_paths(table: memoryview) -> list[tuple[tuple[int, int], ...]]:
     return paths
 
 
-def fingerprint(*buffers: bytes) -> bytes:
-    digest = hashlib.sha256()
-    for buffer in buffers:
-        digest.update(buffer)
-    return digest.digest()[:16]
+def fingerprint(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()[:16]

@@ -4,7 +4,18 @@ import zlib
 
 import pytest
 
-from proxy.deid import KEEP_ALL, Clean, Engine, Part10, Unreadable, deidentify, load_recipe, restore
+from proxy.deid import (
+    KEEP_ALL,
+    Clean,
+    Engine,
+    Part10,
+    Unreadable,
+    WrongSeal,
+    deidentify,
+    load_recipe,
+    restore,
+)
+from tests.deid.build import EXPLICIT, ct, encoded
 from tests.deid.corpus import SUBJECT, real_files
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -85,3 +96,17 @@ def in_pieces(data: bytes, syntax: str, engine: Engine, size: int) -> tuple[byte
         work.settle(SUBJECT)
     clean = work.finish()
     return b"".join([*out, *clean.rest]), clean
+
+
+def test_a_seal_opens_only_its_own_object() -> None:
+    engine = Engine(RECIPES["basic"])
+    first = deidentify(encoded(ct()), EXPLICIT, engine, lambda facts: SUBJECT)
+    ds = ct()
+    ds.SOPInstanceUID = "1.2.3.4.5.2"
+    second = b"".join(deidentify(encoded(ds), EXPLICIT, engine, lambda facts: SUBJECT).rest)
+    for wrong in (second, second[:-2], b""):
+        with pytest.raises(WrongSeal):
+            restore(wrong, EXPLICIT, first.seal)
+    for broken in (b"", b"\x07abc", first.seal[:-9], first.seal[:20]):
+        with pytest.raises(WrongSeal):
+            restore(b"".join(first.rest), EXPLICIT, broken)
