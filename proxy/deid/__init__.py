@@ -9,6 +9,7 @@ clean = work.finish()
 """
 
 from proxy.deid.context import INDEXED, Hold, Subject
+from proxy.deid.describe import Row, describe
 from proxy.deid.engine import Clean, Engine, Limits, Pass, deidentify
 from proxy.deid.errors import DeidError, EngineFault, RecipeError, TooLarge, Unreadable, WrongSeal
 from proxy.deid.facts import Facts
@@ -42,6 +43,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "Report",
+    "Row",
     "Subject",
     "TooLarge",
     "Unreadable",
@@ -50,6 +52,7 @@ __all__ = [
     "deidentify_bytes",
     "deidentify_dataset",
     "deidentify_file",
+    "describe",
     "load_recipe",
     "make_meta",
     "map_uid",

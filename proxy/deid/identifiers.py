@@ -4,7 +4,6 @@ Every function mixes a purpose into the HMAC, so that no output of one can be us
 """
 
 import base64
-import hashlib
 import hmac
 from datetime import date, timedelta
 from typing import Final
@@ -63,7 +62,3 @@ def shift_date(value: str, days: int) -> str | None:
     except (ValueError, OverflowError):
         return None
     return f"{moved.year:04}{moved.month:02}{moved.day:02}"
-
-
-def short_hash(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()[:16]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydicom.sequence import Sequence
 
-from proxy.deid import Engine, RecipeError, deidentify, load_recipe
+from proxy.deid import Engine, RecipeError, deidentify, describe, load_recipe
 from proxy.deid.recipe import SHIPPED
 from tests.deid.build import EXPLICIT, IMPLICIT, SUBJECT, cleaned, ct, encoded, item, read
 
@@ -176,3 +176,13 @@ def test_two_engines_give_the_same_bytes() -> None:
         deidentify(data, EXPLICIT, Engine(load_recipe("research")), lambda facts: SUBJECT) for _ in range(2)
     ]
     assert b"".join(made[0].rest) == b"".join(made[1].rest) and made[0].seal == made[1].seal
+
+
+def test_a_recipe_can_be_described_attribute_by_attribute() -> None:
+    rows = {row.keyword: (row.action, row.source) for row in describe(load_recipe("research"))}
+    assert len(rows) > 4000
+    assert rows["PatientID"] == ("pseudonym", "table")
+    assert rows["StudyDate"] == ("shift_date", "option")
+    assert rows["PatientWeight"][0] == "keep" and rows["PatientWeight"][1] == "option"
+    assert rows["InstitutionName"] == ("delete_or_empty_or_replace", "table")
+    assert rows["Rows"] == ("keep", "default")
