@@ -176,12 +176,12 @@ class Pass:
             raise TooLarge("the header is larger than the limit")
 
     def _more_header(self, view: memoryview) -> memoryview:
-        """Buffer and look for pixel data; looks again only when there is twice as much."""
+        """Buffer and look for pixel data; looks again only when there is twice (a large header: four times) as much."""
         part = self._header
-        step = view[: max(_FIRST_LOOK, len(part.raw))]
+        step = view[: max(_FIRST_LOOK, 3 * len(part.raw))]
         self._more(part, step)
         rest = view[len(step) :]
-        if len(part.raw) >= 2 * part.looked:
+        if len(part.raw) >= part.looked * (2 if part.looked < _FIRST_LOOK else 4):
             part.looked = len(part.raw)
             try:
                 found = self._look()
@@ -190,6 +190,11 @@ class Pass:
             if found:
                 self._start_bulk()
         return rest
+
+    def _looked_at_all(self) -> bool:
+        """Whether the last look saw everything, and all of it whole."""
+        size = len(self._header.raw)
+        return 0 < size == self._header.looked == len(self._header.original)
 
     def _look(self) -> bool:
         """Tokenise what is there; True if pixel data start in it."""
@@ -263,7 +268,7 @@ class Pass:
             if self._inflate and not self._inflate.eof:
                 raise Unreadable("the deflated data set ends early")
             if self._bulk is None:
-                if self._look():
+                if not self._looked_at_all() and self._look():
                     self._start_bulk()
                 else:
                     self._know()
