@@ -127,12 +127,15 @@ def dump(house: House) -> Iterator[tuple[str, bytes]]:
         yield "the database", dumped.stdout
 
 
-def leaks(house: House, needles: Iterable[str]) -> list[tuple[str, str]]:
+def leaks(house: House, needles: Iterable[str]) -> set[tuple[str, str]]:
+    """(place, needle) for everything that the house wrote and that names somebody, in several encodings."""
     spelled = [(needle, cast.spellings(needle)) for needle in needles]
-    found = []
-    for place, content in dump(house):
-        found += [(place, needle) for needle, forms in spelled if any(form in content for form in forms)]
-    return found
+    return {
+        (place, needle)
+        for place, content in dump(house)
+        for needle, forms in spelled
+        if any(form in content for form in forms)
+    }
 
 
 class Scp:
