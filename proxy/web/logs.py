@@ -156,7 +156,7 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
         _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
 
-def _warned(  # noqa: PLR0917 - warnings calls it so
+def _warned(
     message: Warning | str,
     category: type[Warning],
     filename: str,
