@@ -1,0 +1,62 @@
+"""`deidentify IN OUT` as a new user would try it, on an empty machine."""
+
+from pathlib import Path
+
+from pydicom import dcmread
+
+from tests import cast
+from tests.house import House
+from tests.journeys import help as journey
+
+
+def _folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "scans" / cast.ADA.name
+    folder.mkdir(parents=True)
+    for number in (1, 2):
+        cast.save(cast.ct(instance=number), folder)
+    (folder / "notes.txt").write_text(cast.ADA.name)
+    return folder.parent
+
+
+def test_a_folder_comes_out_clean_and_again_the_same(house: House, tmp_path: Path) -> None:
+    scans, out = _folder(tmp_path), tmp_path / "new" / "clean"
+    for _ in range(2):
+        result = house.command("deidentify", str(scans), str(out))
+        assert result.returncode == 0, result.stdout + result.stderr
+        files = sorted(path for path in out.rglob("*") if path.is_file())
+        assert len(files) == 2
+    for path in files:
+        image = dcmread(path)
+        assert path.parts[-4] == image.PatientID == image.PatientName
+        assert path.name == f"{image.SOPInstanceUID}.dcm"
+    told = result.stdout + result.stderr + "".join(str(path.relative_to(out)) for path in files)
+    written = b"".join(path.read_bytes() for path in files) + told.encode()
+    assert not [n for n in cast.NEEDLES if any(form in written for form in cast.spellings(n))]
+    assert journey.count(house, "SELECT count(*) FROM vault_seal") == 2
+
+
+def test_one_bad_file_never_ends_the_batch(house: House, tmp_path: Path) -> None:
+    scans, out = _folder(tmp_path), tmp_path / "clean"
+    (scans / "a-truncated.dcm").write_bytes(cast.part10(cast.ct(instance=3))[:-100])
+    cast.save(cast.ct(cast.StudyPlan(extra={"BurnedInAnnotation": "YES"}), instance=4), scans)
+    result = house.command("deidentify", str(scans), str(out))
+    assert result.returncode == 1
+    assert "held: Burned In Annotation says YES." in result.stdout
+    assert "refused: Unreadable" in result.stdout
+    assert len([path for path in out.rglob("*") if path.is_file()]) == 2
+
+
+def test_clean_and_identified_files_never_mix(house: House, tmp_path: Path) -> None:
+    scans = _folder(tmp_path)
+    for source, target in ((scans, scans), (scans, scans / "clean"), (scans / "x", tmp_path)):
+        result = house.command("deidentify", str(source), str(target))
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_recipe_or_project_is_said(house: House, tmp_path: Path) -> None:
+    scans = _folder(tmp_path)
+    for words in (["--recipe", "nonesuch"], ["--project", "nonesuch"]):
+        result = house.command("deidentify", str(scans), str(tmp_path / "clean"), *words)
+        assert result.returncode == 1
+        assert "nonesuch" in result.stderr
