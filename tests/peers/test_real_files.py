@@ -121,8 +121,14 @@ def strong_needles(files: list[Real]) -> list[str]:
         for part in (*name.replace("=", "^").split("^"), str(real.header.get("PatientID", ""))):
             if part.isascii() and not part.upper().startswith(("ANON", "PATIENT", "UNKNOWN")):
                 found.add(part)
-    strong = sorted(found, key=len, reverse=True)
-    return [part for part in strong if len(part) >= 6 and part.lower() not in ORDINARY][:40]
+    strong = sorted((part for part in found if _is_strong(part)), key=lambda part: (-len(part), part))
+    return strong[:40]
+
+
+def _is_strong(part: str) -> bool:
+    """No ordinary word, and nothing that a ramp or a flat area of pixels may spell."""
+    letters = set(part.lower()) - set("0123456789")
+    return len(part) >= 6 and len(letters) >= 4 and part.lower() not in ORDINARY
 
 
 @pytest.mark.peers
