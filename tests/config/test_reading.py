@@ -1,0 +1,72 @@
+"""A wrong value stops the start with one sentence that names the setting, and never quotes a secret."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config import reading
+from config.reading import WrongSetting
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DICOM_PORT", "eleven"),
+        ("DICOM_PORT", "0"),
+        ("DICOM_PORT", "65536"),
+        ("DICOM_PORT", "-1"),
+        ("DICOM_AE_TITLE", "A_TITLE_OF_MORE_THAN_16"),
+        ("DICOM_AE_TITLE", "BACK\\SLASH"),
+        ("DICOM_ANONYMIZE_PATIENTS", "perhaps"),
+        ("DICOM_LOG_LEVEL", "LOUD"),
+        ("DICOM_MAX_PDU_SIZE", "1"),
+        ("DATABASE_ENGINE", "oracle"),
+        ("ITH_URL", "backend.example"),
+        ("SECRET_KEY", "change-me"),
+        ("SECRET_KEY_FILE", "/nowhere/secret"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_one_sentence(name: str, value: str) -> None:
+    started = subprocess.run(
+        [sys.executable, "-c", "import config.settings"],
+        cwd=ROOT,
+        env={**os.environ, name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 1
+    (line,) = started.stderr.strip().splitlines()
+    assert line.startswith(f"Setting {name}: ")
+
+
+def test_promise_8_keys_never_lie_under_the_data(tmp_path: Path) -> None:
+    for keys in (tmp_path / "data", tmp_path / "data" / "keys"):
+        with pytest.raises(WrongSetting, match="KEY_DIR"):
+            reading.refuse_keys_under_data(keys, tmp_path / "data")
+    reading.refuse_keys_under_data(tmp_path / "keys", tmp_path / "data")
+
+
+def test_promise_1_no_absence_turns_pseudonymization_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("", "   "):
+        monkeypatch.setenv("DICOM_ANONYMIZE_PATIENTS", value)
+        assert reading.boolean("DICOM_ANONYMIZE_PATIENTS", True)
+    monkeypatch.delenv("DICOM_ANONYMIZE_PATIENTS")
+    assert reading.boolean("DICOM_ANONYMIZE_PATIENTS", True)
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("a-secret\n")
+    monkeypatch.setenv("ITH_TOKEN_FILE", str(file))
+    assert reading.text("ITH_TOKEN", "") == "a-secret"
+
+
+def test_a_relative_path_is_meant_from_the_projects_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", "elsewhere")
+    assert reading.path("DATA_DIR", "data", base=ROOT) == ROOT / "elsewhere"
