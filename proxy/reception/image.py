@@ -25,7 +25,7 @@ from proxy.quarantine.keeping import Spool
 from proxy.quarantine.models import HeldItem
 from proxy.reception import pairs, rows
 from proxy.reception.engines import engine_for
-from proxy.reception.replies import MISMATCH, NoRoom, WrongImage
+from proxy.reception.replies import MISMATCH, NOT_TAKEN, NoRoom, WrongImage
 from proxy.reception.storing import Commit, Freed, Written
 from proxy.routing.match import NodeFacts, RouteFacts
 from proxy.storage.files import remove, stage
@@ -66,6 +66,7 @@ class Image:
     waived: frozenset[str] = frozenset()  # gates that a person has opened for this image
     frees: Freed | None = None  # the held item that this image was
     _pass: Pass = field(init=False)
+    _refuses: bool = field(init=False)
     _known: Known | None = field(init=False, default=None)
     _facts: Facts | None = field(init=False, default=None)
     _holds: tuple[Hold, ...] = field(init=False, default=())
@@ -77,7 +78,9 @@ class Image:
         if not has_room(Path(settings.DICOM_STORAGE_DIR), settings.DISK_WATERMARK * MEGABYTE):
             raise NoRoom
         current().check()
-        self._pass = engine_for(self.route.recipe).begin(self.transfer_syntax)
+        engine = engine_for(self.route.recipe)
+        self._refuses = engine.recipe.gate("burned-in") == "refuse"
+        self._pass = engine.begin(self.transfer_syntax)
 
     # --- while bytes come ---------------------------------------------------------------------
 
@@ -116,7 +119,11 @@ class Image:
         )
 
     def _standing(self, holds: Sequence[Hold]) -> tuple[Hold, ...]:
-        return tuple(hold for hold in holds if hold.code not in self.waived)
+        """The gates that still say no. A recipe may refuse what it will not even keep in quarantine."""
+        standing = tuple(hold for hold in holds if hold.code not in self.waived)
+        if self._refuses and any(hold.code == "burned-in" for hold in standing):
+            raise WrongImage(NOT_TAKEN, "The recipe refuses images that may show a name.")
+        return standing
 
     def _to_quarantine(self, known: Known, pieces: Sequence[Bytes]) -> None:
         self._spool = keeping.spool(self.route.project_id, known.wrap)

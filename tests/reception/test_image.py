@@ -1,5 +1,6 @@
 """Where an image ends: in the index, once; or in quarantine, whole and encrypted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +203,13 @@ def test_promise_5_the_same_person_has_the_same_pseudonym_in_every_study(route: 
         assert send(route, cast.ct(cast.StudyPlan(number=number))) == 0
     assert Person.objects.count() == 1
     assert len(set(Study.objects.values_list("patient", flat=True))) == 1
+
+
+def test_a_recipe_may_refuse_what_may_show_a_name(route: RouteFacts, data: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "strict.yaml"
+    recipe.write_text("extends: basic\nburned-in: refuse\n")
+    strict = replace(route, recipe=str(recipe))
+    assert send(strict, burned_in()) == 0xC001
+    assert not HeldItem.objects.exists()
+    assert files(data) == []
+    assert send(strict, cast.ct(instance=2)) == 0
