@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 
+from proxy.deid import split
 from tests import cast
 from tests.house import House
 from tests.journeys import help as journey
@@ -60,3 +61,43 @@ def test_an_unknown_recipe_or_project_is_said(house: House, tmp_path: Path) -> N
         result = house.command("deidentify", str(scans), str(tmp_path / "clean"), *words)
         assert result.returncode == 1
         assert "nonesuch" in result.stderr
+
+
+def _superuser(house: House, name: str) -> None:
+    made = house.command(
+        "createsuperuser",
+        "--noinput",
+        "--username",
+        name,
+        "--email",
+        "",
+        DJANGO_SUPERUSER_PASSWORD="a-long-password-7",
+    )
+    assert made.returncode == 0, made.stderr
+
+
+def test_promise_6_whoever_may_gets_back_what_was_there_and_leaves_a_mark(
+    house: House, tmp_path: Path
+) -> None:
+    scans, out, back = _folder(tmp_path), tmp_path / "clean", tmp_path / "back"
+    assert house.command("deidentify", str(scans), str(out)).returncode == 0
+    _superuser(house, "ada")
+    words = ("reidentify", str(out), str(back), "--as", "ada", "--purpose", "a test of the way back")
+    result = house.command(*words)
+    assert result.returncode == 0, result.stdout + result.stderr
+    originals = {split(path.read_bytes()).dataset.tobytes() for path in scans.rglob("*.dcm")}
+    assert {split(path.read_bytes()).dataset.tobytes() for path in back.rglob("*.dcm")} == originals
+    marks = journey.rows(house, "SELECT purpose FROM audit_entry WHERE action = 'identity.instance-restored'")
+    assert marks
+    assert {str(mark[0]) for mark in marks} == {"a test of the way back"}
+
+
+def test_promise_9_who_may_not_gets_nothing_and_leaves_a_mark(house: House, tmp_path: Path) -> None:
+    scans, out, back = _folder(tmp_path), tmp_path / "clean", tmp_path / "back"
+    assert house.command("deidentify", str(scans), str(out)).returncode == 0
+    _superuser(house, "ada")
+    for words in (["--as", "nobody", "--purpose", "curious"], ["--as", "ada", "--purpose", " "]):
+        result = house.command("reidentify", str(out), str(back), *words)
+        assert result.returncode == 1
+    assert not back.exists()
+    assert journey.count(house, "SELECT count(*) FROM audit_entry WHERE action = 'identity.refused'") == 1
