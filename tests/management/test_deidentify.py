@@ -55,6 +55,15 @@ def test_clean_and_identified_files_never_mix(house: House, tmp_path: Path) -> N
         assert "Traceback" not in result.stderr
 
 
+def test_the_forms_of_dicom_anonymizer_are_understood(house: House, tmp_path: Path) -> None:
+    scans, out = _folder(tmp_path), tmp_path / "clean"
+    words = ("-t", "(0x0010, 0x0040)", "keep", "-t", "(0x0010, 0x1030)", "keep", "--keepPrivateTags")
+    result = house.command("deidentify", str(scans), str(out), *words)
+    assert result.returncode == 0, result.stdout + result.stderr
+    images = [dcmread(path) for path in out.rglob("*.dcm")]
+    assert {(image.PatientSex, str(image.PatientWeight)) for image in images} == {("F", "71.5")}
+
+
 def test_an_unknown_recipe_or_project_is_said(house: House, tmp_path: Path) -> None:
     scans = _folder(tmp_path)
     for words in (["--recipe", "nonesuch"], ["--project", "nonesuch"]):

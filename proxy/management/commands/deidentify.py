@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from proxy.deid import Engine, RecipeError, load_recipe
+from proxy.deid import Engine, RecipeError
 from proxy.management import batch
 from proxy.management.batch import CLEAN, HELD, NOT_DICOM, REFUSED, Fate
+from proxy.management.oneoff import recipe_with, rules_of
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
 from proxy.routing.models import Project
@@ -28,6 +29,7 @@ class Command(TeachingCommand):
     examples = (
         "deidentify scans clean",
         "deidentify scans clean --recipe research --project trial-7",
+        "deidentify scans clean -t '(0x0010, 0x0040)' keep -t StudyDescription replace_with_value MR",
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,6 +37,16 @@ class Command(TeachingCommand):
         parser.add_argument("target", metavar="OUT", type=Path, help="the folder for clean files")
         parser.add_argument(
             "--recipe", help="a shipped recipe's name or a file's path; default: the project's"
+        )
+        parser.add_argument(
+            "-t", dest="tags", action="append", nargs="+", default=[], metavar=("TAG", "ACTION"),
+            help="a rule on top of the recipe, for instance -t '(0x0010,0x0020)' keep; may stand several times",
+        )  # fmt: skip
+        parser.add_argument(
+            "--dictionary", type=Path, metavar="FILE.json", help="such rules as JSON: tag to action"
+        )
+        parser.add_argument(
+            "--keepPrivateTags", action="store_true", help="private attributes stay, and are hunted"
         )
         parser.add_argument(
             "--project", default="default", help="whose pseudonyms are used (default: default)"
@@ -45,7 +57,7 @@ class Command(TeachingCommand):
     ) -> None:
         prepare()
         owner = _project(project)
-        engine = _engine(recipe or owner.recipe)
+        engine = _engine(recipe or owner.recipe, options)
         files = _checked(source, target)
         fates = _work(files, target, engine, owner)
         _tell(files, fates, Console(soft_wrap=True))
@@ -60,9 +72,10 @@ def _project(name: str) -> Project:
     return found
 
 
-def _engine(recipe: str) -> Engine:
+def _engine(recipe: str, options: dict[str, Any]) -> Engine:
     try:
-        return Engine(load_recipe(recipe))
+        rules = rules_of(options["tags"], options["dictionary"])
+        return Engine(recipe_with(recipe, rules, keep_private=options["keepPrivateTags"]))
     except RecipeError as error:
         raise CommandError(str(error)) from None
 

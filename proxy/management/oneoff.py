@@ -1,0 +1,52 @@
+"""A recipe for one call: what stands on the command line or in a dictionary, on top of a recipe (W16-W18).
+
+The forms are those that users of dicom-anonymizer know. They become a recipe file that extends the other, so the
+same checks hold and the same sentences name what is wrong.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from proxy.deid import Recipe, RecipeError, load_recipe
+
+NAME = "command-line"
+
+
+def recipe_with(base: str, rules: Mapping[str, Any], *, keep_private: bool) -> Recipe:
+    """The recipe `base` with these rules on top; itself where there are none. Raises RecipeError."""
+    if not rules and not keep_private:
+        return load_recipe(base)
+    parent = str(Path(base).resolve()) if base.endswith((".yaml", ".yml")) else base
+    said: dict[str, Any] = {"name": f"{NAME} on {Path(base).stem}", "extends": parent, "rules": dict(rules)}
+    if keep_private:
+        said["private"] = "keep"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{NAME}.yaml"
+        path.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+        return load_recipe(str(path))
+
+
+def rules_of(given: Sequence[Sequence[str]], dictionary: Path | None) -> dict[str, Any]:
+    """`-t TAG ACTION [ARGUMENTS]` wins over the dictionary's entry for the same tag."""
+    rules = _dictionary(dictionary) if dictionary else {}
+    for words in given:
+        if len(words) < 2:
+            raise RecipeError("-t takes a tag, an action and its arguments")
+        tag, action, *arguments = words
+        rules[tag] = {action: list(arguments)} if arguments else action
+    return rules
+
+
+def _dictionary(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RecipeError(f"{path.name}: this is no JSON that can be read") from None
+    if not isinstance(said, dict):
+        raise RecipeError(f"{path.name}: a dictionary maps tags to actions")
+    return said
