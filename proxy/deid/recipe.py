@@ -13,7 +13,7 @@ from proxy.deid.dictionary import KEYWORDS, vr_of
 from proxy.deid.errors import RecipeError
 from proxy.deid.tables import EDITIONS, OPTIONS
 
-SHIPPED: Final = Path(__file__).resolve().parents[2] / "config" / "recipes"
+SHIPPED: Final = Path(__file__).resolve().parent / "recipes"
 ALL_OPTIONS: Final = (*OPTIONS, "clean-pixel")
 GATES: Final[Mapping[str, tuple[str, ...]]] = {
     "burned-in": ("quarantine", "mask", "refuse", "accept"),
