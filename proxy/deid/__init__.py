@@ -13,6 +13,7 @@ from proxy.deid.describe import Row, describe
 from proxy.deid.engine import Clean, Engine, Limits, Pass, deidentify
 from proxy.deid.errors import DeidError, EngineFault, RecipeError, TooLarge, Unreadable, WrongSeal
 from proxy.deid.facts import Facts
+from proxy.deid.folder import Fate, deidentify_folder
 from proxy.deid.identifiers import (
     map_uid,
     normalise_id,
@@ -21,7 +22,9 @@ from proxy.deid.identifiers import (
     shift_days,
     subject_uid_key,
 )
+from proxy.deid.keyed import Keyed, KeyTrouble, Nameless, new_key, read_key
 from proxy.deid.library import HeldError, deidentify_bytes, deidentify_dataset, deidentify_file
+from proxy.deid.lockbox import Lockbox
 from proxy.deid.part10 import Part10, make_meta, split
 from proxy.deid.recipe import KEEP_ALL, Recipe, load_recipe
 from proxy.deid.report import Report
@@ -35,9 +38,14 @@ __all__ = [
     "Engine",
     "EngineFault",
     "Facts",
+    "Fate",
     "HeldError",
     "Hold",
+    "KeyTrouble",
+    "Keyed",
     "Limits",
+    "Lockbox",
+    "Nameless",
     "Part10",
     "Pass",
     "Recipe",
@@ -52,12 +60,15 @@ __all__ = [
     "deidentify_bytes",
     "deidentify_dataset",
     "deidentify_file",
+    "deidentify_folder",
     "describe",
     "load_recipe",
     "make_meta",
     "map_uid",
+    "new_key",
     "normalise_id",
     "pseudonym",
+    "read_key",
     "restore",
     "shift_date",
     "shift_days",

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from proxy.deid import Recipe, RecipeError, load_recipe
+from proxy.deid.errors import RecipeError
+from proxy.deid.recipe import Recipe, load_recipe
 
 NAME = "command-line"
 

@@ -18,11 +18,11 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 
 from proxy.deid import identifiers
+from proxy.deid.who import VERSION, Who, normalise, who_is
 from proxy.vault import issuers, tokens
 from proxy.vault.keyring import Keyring, current
 from proxy.vault.models import Person
 from proxy.vault.projects import project_key
-from proxy.vault.who import VERSION, Who, normalise, who_is
 
 REMEMBERED: Final = 10_000
 REMEMBERED_FOR: Final = 600.0

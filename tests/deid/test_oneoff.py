@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from proxy.deid import Engine, RecipeError, Subject
 from proxy.deid.library import deidentify_bytes
-from proxy.management.oneoff import recipe_with, rules_of
+from proxy.deid.oneoff import recipe_with, rules_of
 from tests import cast
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from proxy.deid.who import is_placeholder, normalise, who_is
 from proxy.vault import issuers
 from proxy.vault.issuers import canonical, follow
 from proxy.vault.models import IssuerAlias
 from proxy.vault.pseudonyms import person_for
-from proxy.vault.who import is_placeholder, normalise, who_is
 
 text = st.text(max_size=12)
 

@@ -12,9 +12,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from proxy.deid import Engine, RecipeError
+from proxy.deid.oneoff import recipe_with, rules_of
 from proxy.management import batch
 from proxy.management.batch import CLEAN, HELD, NOT_DICOM, REFUSED, Fate
-from proxy.management.oneoff import recipe_with, rules_of
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
 from proxy.routing.models import Project
