@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql bench
+.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql bench wheel
 
 # The first Python of 3.11 or newer that really starts; say PYTHON=/path/to/python to choose.
 PYTHON ?= $(shell for one in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -59,3 +59,6 @@ test-postgresql: $(STAMP)
 
 bench: $(STAMP) ## Benchmarks, peers beside us in the same run; prints, asserts nothing
 	@for one in tests/bench/bench_*.py; do echo "== $$one"; PYTHONPATH=. TCP_NODELAY=1 $(BIN)/python "$$one"; done
+
+wheel: $(STAMP) ## The engine alone as a wheel in dist/: proxy.deid and postern-deid, without Django
+	$(BIN)/uv build --quiet --offline --wheel --out-dir dist
