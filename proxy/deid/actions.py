@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from proxy.deid.dictionary import REGISTERED_UIDS
 from proxy.deid.identifiers import shift_date
 from proxy.deid.needles import squeeze
-from proxy.deid.rules import Action, nothing
+from proxy.deid.rules import Action, ByType, drop, nothing
 from proxy.deid.splice import padded
 from proxy.deid.text import cut_value
 
@@ -42,30 +42,16 @@ _EXTENDED_DATES: Final = re.compile(rb"\d{8}(?=[\d.+\-]|$)")
 
 def keep(splice: "Splice", token: "Token") -> None:
     """Keep, and let the index have the value."""
-    if not splice.depth:
-        splice.context.note(token[0].tag, splice.value(token).strip(_PADDING))
+    if token[0].indexed and not splice.depth:
+        splice.context.values[token[0].tag] = splice.buf[token[2] : token[3]].strip(_PADDING)
 
 
 def walk(splice: "Splice", token: "Token") -> None:
     splice.walk(token)
 
 
-def drop(splice: "Splice", token: "Token") -> None:
-    splice.drop(token)
-
-
-def drop_top(splice: "Splice", token: "Token") -> None:
-    """X, unless the SOP Class demands the attribute: then the least that is valid."""
-    kind = splice.context.type_of(token[0].tag)
-    (drop if kind in (0, 3) else empty if kind == 2 else dummy)(splice, token)
-
-
 def empty(splice: "Splice", token: "Token") -> None:
     splice.put(token, b"", "empty")
-
-
-def empty_top(splice: "Splice", token: "Token") -> None:
-    (dummy if splice.context.type_of(token[0].tag) == 1 else empty)(splice, token)
 
 
 def dummy(splice: "Splice", token: "Token") -> None:
@@ -83,18 +69,27 @@ def dummy(splice: "Splice", token: "Token") -> None:
         splice.put(token, _DUMMY_OF.get(rule.tag) or _DUMMY[rule.written], "replace")
 
 
+drop_top: Final = ByType(
+    drop, dummy, empty, drop
+)  # X, but where the SOP Class demands it the least that is valid
+empty_top: Final = ByType(empty, dummy, empty, empty)
+
+
 def pseudonym(splice: "Splice", token: "Token") -> None:
     splice.put(token, splice.context.subject.pseudonym.encode("ascii"), "pseudonym")
 
 
 def replace_uid(splice: "Splice", token: "Token") -> None:
     """U: every UID of the value by the keyed function; classes, syntaxes and registered UIDs stay."""
-    value = splice.value(token)
     if token[4]:
         splice.walk(token)
         return
-    new = b"\\".join(_new_uid(splice, part.strip(_PADDING)) for part in value.split(b"\\"))
-    if value.strip(_PADDING) == new:
+    value = splice.buf[token[2] : token[3]].strip(_PADDING)
+    if b"\\" in value:
+        new = b"\\".join(_new_uid(splice, part.strip(_PADDING)) for part in value.split(b"\\"))
+    else:
+        new = _new_uid(splice, value)
+    if value == new:
         keep(splice, token)
     else:
         splice.put(token, new, "replace_UID")
@@ -281,23 +276,18 @@ def by_path(path: tuple[int, ...], here: Action, elsewhere: Action) -> Action:
     return act
 
 
-def compound(by_type: tuple[Action, Action, Action, Action]) -> tuple[Action, Action]:
-    """(top level, nested) of a compound action: by the attribute's Type, index 0 where that is unknown."""
-
-    def act(splice: "Splice", token: "Token") -> None:
-        by_type[splice.context.type_of(token[0].tag)](splice, token)
-
-    return act, by_type[0]
+def _compound(unknown: Action, type_1: Action, type_2: Action, type_3: Action) -> tuple[Action, Action]:
+    """(top level, nested): only at the top level are Types known."""
+    return ByType(unknown, type_1, type_2, type_3), unknown
 
 
-# by Type: unknown, 1, 2, 3
 _COMPOUND: Final[Mapping[str, tuple[Action, Action]]] = {
     "delete": (drop_top, drop),
     "empty": (empty_top, empty),
-    "empty_or_replace": compound((dummy, dummy, dummy, empty)),
-    "delete_or_empty": compound((empty, dummy, empty, drop)),
-    "delete_or_replace": compound((dummy, dummy, dummy, drop)),
-    "delete_or_empty_or_replace": compound((dummy, dummy, empty, drop)),
+    "empty_or_replace": _compound(dummy, dummy, dummy, empty),
+    "delete_or_empty": _compound(empty, dummy, empty, drop),
+    "delete_or_replace": _compound(dummy, dummy, dummy, drop),
+    "delete_or_empty_or_replace": _compound(dummy, dummy, empty, drop),
     "delete_or_empty_or_replace_UID": (replace_uid, replace_uid),
 }
 _SIMPLE: Final[Mapping[str, Action]] = {

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from proxy.deid.identifiers import map_uid
 from proxy.deid.needles import Needles
+from proxy.deid.rules import Action, ByType, Rule
 from proxy.deid.tables import types_of
 
 # Top level values that the index of studies wants from every clean image: extend it here and nowhere else
@@ -19,6 +20,10 @@ INDEXED: Final = frozenset(
         0x00400245, 0x00400253, 0x00400275, 0x0040A493,
     )
 )  # fmt: skip
+
+
+MEMORY: Final = 20_000  # rules that are remembered; a hostile sender cannot make it more
+Resolved: TypeAlias = dict[Rule, Action]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,14 @@ class Hold:
 class Context:
     """Mutable while one object is de-identified; never leaves the engine."""
 
-    __slots__ = ("charset", "cuts", "dummy", "explicit", "needles", "subject", "types", "values")
+    __slots__ = ("charset", "cuts", "dummy", "explicit", "needles", "resolved", "subject", "types", "values")
 
-    def __init__(self, subject: Subject, sop_class: str, charset: bytes, explicit: bool) -> None:
+    def __init__(
+        self, subject: Subject, sop_class: str, charset: bytes, explicit: bool, resolved: Resolved
+    ) -> None:
         self.subject = subject
         self.types = types_of(sop_class)
+        self.resolved = resolved
         self.charset = charset
         self.explicit = explicit
         self.values: dict[int, bytes] = {}
@@ -63,6 +71,17 @@ class Context:
         if self.types is None:
             return 0
         return 1 if tag in self.types[0] else 2 if tag in self.types[1] else 3
+
+    def resolve(self, rule: Rule) -> Action:
+        """A rule's action at the top level: a compound one by its Type, looked up once for each SOP Class."""
+        action = self.resolved.get(rule)
+        if action is None:
+            action = rule.action
+            if isinstance(action, ByType):
+                action = action.actions[self.type_of(rule.tag)]
+            if len(self.resolved) < MEMORY:
+                self.resolved[rule] = action
+        return action
 
     def uid(self, uid: bytes) -> bytes:
         return _mapped(self.subject.uid_key, uid)

@@ -9,29 +9,23 @@ Everything that cannot be parsed is Unreadable; anything unexpected becomes Engi
 import hashlib
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from proxy.deid import bigendian, part10, seal
 from proxy.deid.bulk import Bulk
 from proxy.deid.context import Context, Hold, Subject
 from proxy.deid.custom import Function
 from proxy.deid.errors import DeidError, EngineFault, TooLarge, Unreadable
-from proxy.deid.facts import Facts, gather, top_level
+from proxy.deid.facts import Facts, gather
 from proxy.deid.gates import gates
 from proxy.deid.recipe import Recipe
 from proxy.deid.report import Report
 from proxy.deid.rewrite import Compiled, Rewriter, Rewritten
 from proxy.deid.splice import Splice
 from proxy.deid.stream import More, Scan
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from proxy.deid.stream import Token
 
 IMPLICIT: Final = "1.2.840.10008.1.2"
 BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
@@ -56,7 +50,9 @@ class Clean:
     report: Report
     holds: tuple[Hold, ...]
     values: Mapping[int, bytes]
-    header_digest: bytes
+    header_digest: (
+        bytes  # of the original bytes as they came (little endian); see canonical.py for any encoding
+    )
     bulk_digest: bytes
 
     def __repr__(self) -> str:
@@ -77,28 +73,44 @@ class Engine:
         return Pass(self, transfer_syntax)
 
 
-@contextmanager
-def _fail_closed() -> "Iterator[None]":
+class _FailClosed:
     """Anything unexpected is our fault, said without values."""
-    try:
-        yield
-    except DeidError:
-        raise
-    except More as more:
-        raise Unreadable(f"the data set ends inside the element at offset {more.args[0]}") from None
-    except Exception as trouble:
-        raise EngineFault(f"de-identification failed: {type(trouble).__name__}") from None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, trouble: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(trouble, More):
+            raise Unreadable(f"the data set ends inside the element at offset {trouble.args[0]}") from None
+        if isinstance(trouble, Exception) and not isinstance(trouble, DeidError):
+            raise EngineFault(f"de-identification failed: {type(trouble).__name__}") from None
+
+
+_fail_closed: Final = _FailClosed()
 
 
 @dataclass(slots=True)
 class _Part:
     """A buffer (header or trailer) on its way."""
 
-    raw: bytearray = field(default_factory=bytearray)
+    pieces: list[bytes] = field(default_factory=list)
+    size: int = 0
     looked: int = 0  # size at the last, unsuccessful look
     original: bytes = b""  # little endian
     clean: bytes = b""
     splice: Splice | None = None
+
+    def add(self, view: memoryview) -> None:
+        self.pieces.append(bytes(view))
+        self.size += len(view)
+
+    def raw(self) -> bytes:
+        """All of it as one piece."""
+        if len(self.pieces) != 1:
+            self.pieces = [b"".join(self.pieces)]
+        return self.pieces[0]
 
 
 class Pass:
@@ -127,8 +139,6 @@ class Pass:
         self._rewriter: Rewriter | None = None
         self._subject: Subject | None = None
         self._holds: tuple[Hold, ...] = ()
-        self._standing: dict[int, Token] = {}
-        self._keen: list[Token] = []  # tokens whose original values somebody wants
         self._ended = False
         self._header_given = False
         self._keeps = True  # copy bulk bytes, because views live only during feed
@@ -139,7 +149,7 @@ class Pass:
         """The next bytes of the data set; the view may die after the call."""
         if self._ended:
             raise EngineFault("fed after the end")
-        with _fail_closed():
+        with _fail_closed:
             if self._inflate:
                 self._feed_deflated(view)
             else:
@@ -171,18 +181,18 @@ class Pass:
                 return
 
     def _more(self, part: _Part, view: memoryview) -> None:
-        part.raw += view
-        if len(part.raw) > self._engine.limits.header:
+        part.add(view)
+        if part.size > self._engine.limits.header:
             raise TooLarge("the header is larger than the limit")
 
     def _more_header(self, view: memoryview) -> memoryview:
         """Buffer and look for pixel data; looks again only when there is twice (a large header: four times) as much."""
         part = self._header
-        step = view[: max(_FIRST_LOOK, 3 * len(part.raw))]
+        step = view[: max(_FIRST_LOOK, 3 * part.size)]
         self._more(part, step)
         rest = view[len(step) :]
-        if len(part.raw) >= part.looked * (2 if part.looked < _FIRST_LOOK else 4):
-            part.looked = len(part.raw)
+        if part.size >= part.looked * (2 if part.looked < _FIRST_LOOK else 4):
+            part.looked = part.size
             try:
                 found = self._look()
             except More:
@@ -193,13 +203,13 @@ class Pass:
 
     def _looked_at_all(self) -> bool:
         """Whether the last look saw everything, and all of it whole."""
-        size = len(self._header.raw)
-        return 0 < size == self._header.looked == len(self._header.original)
+        part = self._header
+        return 0 < part.size == part.looked == len(part.original)
 
     def _look(self) -> bool:
         """Tokenise what is there; True if pixel data start in it."""
         part, scan = self._header, self._scan
-        raw = bytes(part.raw)
+        raw = part.raw()
         if self._big:
             turned, end = bigendian.turn(raw, True)
             scan.run(turned)
@@ -217,13 +227,12 @@ class Pass:
     def _start_bulk(self) -> None:
         """The header is complete: pixel data start inside what was buffered."""
         part, at = self._header, self._scan.bulk_at
-        raw = bytes(part.raw)
+        raw, part.pieces = part.raw(), []
         wide = self._wide
         length = int.from_bytes(raw[at + wide - 4 : at + wide], "big" if self._big else "little")
         self._bulk = Bulk(length)
         self._swaps = self._big and raw[at + 4 : at + 6] == b"OW"
         part.original = self._scan.buf = part.original[:at]
-        part.raw = bytearray()
         self._know()
         self._emit(raw[at : at + wide])
         self._accept(memoryview(raw)[at + wide :])
@@ -252,10 +261,7 @@ class Pass:
         self._ready.append(piece)
 
     def _know(self) -> None:
-        scan = self._scan
-        self._keen = [token for token in scan.tokens if token[0].keen]
-        self._standing = top_level(self._keen, scan.starts)
-        self._facts = gather(scan.buf, self._standing)
+        self._facts = gather(self._scan.buf, self._scan.standing)
 
     # What the caller learns and decides
 
@@ -264,7 +270,7 @@ class Pass:
         if self._ended:
             return
         self._ended = True
-        with _fail_closed():
+        with _fail_closed:
             if self._inflate and not self._inflate.eof:
                 raise Unreadable("the deflated data set ends early")
             if self._bulk is None:
@@ -276,6 +282,21 @@ class Pass:
                 raise Unreadable("the data set ends inside the pixel data")
 
     @property
+    def explicit(self) -> bool:
+        return self._explicit
+
+    @property
+    def originals(self) -> tuple[bytes, ...]:
+        """Header and trailer as they came, in little endian; after end()."""
+        if self._trailer.size:
+            self._trailer.original = self._turned(self._trailer.raw())
+        return self._header.original, self._trailer.original
+
+    @property
+    def bulk_digest(self) -> bytes:
+        return self._bulk_hash.digest()
+
+    @property
     def facts(self) -> Facts | None:
         return self._facts
 
@@ -285,11 +306,12 @@ class Pass:
         if facts is None or self._subject is not None:
             raise EngineFault("settled too early or twice")
         self._subject = subject
-        with _fail_closed():
-            context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit)
+        with _fail_closed:
+            resolved = self._engine.compiled.resolved(facts.sop_class_uid)
+            context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit, resolved)
             header = self._header
-            self._rewriter = Rewriter(self._engine.compiled, context, header.original, self._standing)
-            self._holds = gates(facts, self._engine.recipe) + self._rewriter.look_for(self._keen)
+            self._rewriter = Rewriter(self._engine.compiled, context, header.original, self._scan.standing)
+            self._holds = gates(facts, self._engine.recipe) + self._rewriter.look_for(self._scan.keen)
             self._take_over(header, self._rewriter.header(self._scan))
         return self._holds
 
@@ -317,6 +339,9 @@ class Pass:
             self._header_given = True
         return self._packed(ready)
 
+    def _turned(self, raw: bytes) -> bytes:
+        return bigendian.turn(raw, True)[0] if self._big else raw
+
     def _outward(self, clean: bytes) -> bytes:
         return bigendian.turn(clean, False)[0] if self._big else clean
 
@@ -331,7 +356,7 @@ class Pass:
         self.end()
         if self._subject is None:
             raise EngineFault("finished before it was settled")
-        with _fail_closed():
+        with _fail_closed:
             self._finish_trailer()
             rest = self.take()
             if self._deflate:
@@ -340,10 +365,9 @@ class Pass:
 
     def _finish_trailer(self) -> None:
         part = self._trailer
-        if not part.raw:
+        if not part.size:
             return
-        raw = bytes(part.raw)
-        part.original = bigendian.turn(raw, True)[0] if self._big else raw
+        part.original = self._turned(part.raw())
         self._tail_scan = Scan(self._engine.compiled.plan, self._explicit)
         self._tail_scan.run(part.original)
         if self._tail_scan.bulk_at >= 0:
@@ -364,7 +388,7 @@ class Pass:
             holds=self._holds,
             values=MappingProxyType(values),
             header_digest=self._header_digest(),
-            bulk_digest=self._bulk_hash.digest(),
+            bulk_digest=self.bulk_digest,
         )
 
     def _seal(self) -> bytes:
@@ -378,21 +402,22 @@ class Pass:
 
     def _report(self) -> Report:
         recipe = self._engine.recipe
-        log = [part.splice.log for part in (self._header, self._trailer) if part.splice]
+        splices = [part.splice for part in (self._header, self._trailer) if part.splice]
         return Report(
             recipe.name,
             recipe.edition,
             self._engine.compiled.options,
-            tuple(chain.from_iterable(log)),
+            tuple(chain.from_iterable(splice.log for splice in splices)),
+            tuple(chain.from_iterable(splice.dropped for splice in splices)),
             tuple(hold.code for hold in self._holds),
             hunted=self._rewriter.context.cuts if self._rewriter else 0,
             codes=self._engine.compiled.codes,
         )  # fmt: skip
 
     def _header_digest(self) -> bytes:
-        digest = hashlib.sha256(b"".join(self._scan.pieces))
-        if self._tail_scan:
-            digest.update(b"".join(self._tail_scan.pieces))
+        digest = hashlib.sha256(self._header.original)
+        if self._trailer.original:
+            digest.update(self._trailer.original)
         return digest.digest()
 
 

@@ -1,13 +1,11 @@
 """The original values that the caller needs before anything is changed: to find route, project and person."""
 
-from bisect import bisect_left
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.deid.charsets import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from proxy.deid.stream import Token
 
@@ -19,10 +17,11 @@ _FIELDS: Final = {
     0x00280008: "frames", 0x00080070: "manufacturer", 0x00081090: "model", 0x0008103E: "series_description",
 }  # fmt: skip
 FACT_TAGS: Final = frozenset(_FIELDS)
+_CHARSET: Final = 0x00080005
+_BLANK: Final = b" \0\t\r\n"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Facts:
+class Facts(NamedTuple):
     """Never logged: its repr shows nothing."""
 
     patient_id: str = ""
@@ -47,23 +46,21 @@ class Facts:
         return "Facts(...)"
 
 
-def top_level(keen: "Sequence[Token]", starts: "Sequence[int]") -> "dict[int, Token]":
-    """The keen tokens of the top level by tag; of two with one tag the first."""
-    found: dict[int, Token] = {}
-    count = len(starts)
-    for token in keen:
-        index = bisect_left(starts, token[1])
-        if index < count and starts[index] == token[1]:
-            found.setdefault(token[0].tag, token)
-    return found
+_TAGS: Final = tuple(next(tag for tag, name in _FIELDS.items() if name == field) for field in Facts._fields)
 
 
 def gather(buf: bytes, standing: "Mapping[int, Token]") -> Facts:
     """From the keen tokens of the top level."""
-    raw = {
-        name: buf[token[2] : token[3]].strip(b" \0\t\r\n")
-        for tag, name in _FIELDS.items()
-        if (token := standing.get(tag)) and not token[4]
-    }
-    charset = raw.get("charset", b"")
-    return Facts(**{name: decode(value, charset).strip() for name, value in raw.items()})
+    charset = _raw(buf, standing.get(_CHARSET))
+    return Facts(*[_text(buf, standing.get(tag), charset) for tag in _TAGS])
+
+
+def _raw(buf: bytes, token: "Token | None") -> bytes:
+    return b"" if token is None or token[4] else buf[token[2] : token[3]].strip(_BLANK)
+
+
+def _text(buf: bytes, token: "Token | None", charset: bytes) -> str:
+    if token is None or token[4]:
+        return ""
+    value = buf[token[2] : token[3]].strip(_BLANK)
+    return decode(value, charset).strip() if value else ""

@@ -50,10 +50,14 @@ class Needles:
 
     raw: tuple[bytes, ...]  # lower case, NUL free
     pattern: re.Pattern[str] | None
+    least: tuple[bytes, ...] = ()  # of raw those that hold no other: where none of these is, none of raw is
 
     def hits(self, squeezed: bytes) -> bool:
         """A quick look; may be wrong by saying yes."""
-        return any(needle in squeezed for needle in self.raw)
+        for needle in self.least:  # noqa: SIM110 - a generator would cost more than the look
+            if needle in squeezed:
+                return True
+        return False
 
     def strikes(self, squeezed: bytes) -> bool:
         """For opaque bytes, where short needles would be met by chance."""
@@ -71,7 +75,15 @@ def needles(values: tuple[tuple[str, bytes], ...], charset: bytes) -> Needles:
     ordered = sorted(words, key=len, reverse=True)
     raw = {form for word in ordered for form in _forms(word, charset)}
     pattern = "|".join(_pattern(word) for word in ordered)
-    return Needles(tuple(sorted(raw)), re.compile(pattern, re.IGNORECASE) if pattern else None)
+    return Needles(tuple(sorted(raw)), re.compile(pattern, re.IGNORECASE) if pattern else None, _least(raw))
+
+
+def _least(raw: Iterable[bytes]) -> tuple[bytes, ...]:
+    found: list[bytes] = []
+    for needle in sorted(raw, key=len):
+        if not any(less in needle for less in found):
+            found.append(needle)
+    return tuple(found)
 
 
 def _words(kind: str, text: str) -> Iterator[str]:

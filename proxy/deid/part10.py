@@ -1,5 +1,6 @@
 """Part 10 files: split one into its parts; write the meta group of a clean one."""
 
+from struct import Struct
 from typing import Final, NamedTuple
 
 from proxy.deid.errors import Unreadable
@@ -8,6 +9,8 @@ from proxy.deid.splice import make_element
 IMPLEMENTATION_CLASS_UID: Final = "2.25.120679641893348774678317643276973692606"
 IMPLEMENTATION_VERSION: Final = "POSTERN_1"
 _PREAMBLE: Final = 128
+_ELEMENT: Final = Struct("<HH2sH").unpack_from
+_LONG: Final = frozenset((b"OB", b"UN", b"UT", b"SQ", b"OW", b"UC", b"UR"))
 
 
 class Part10(NamedTuple):
@@ -22,11 +25,17 @@ def split(data: "bytes | memoryview") -> Part10:
     view = memoryview(data)
     if bytes(view[_PREAMBLE : _PREAMBLE + 4]) != b"DICM":
         raise Unreadable("no Part 10 file: DICM is missing")
-    start = _PREAMBLE + 4
+    start, end = _PREAMBLE + 4, len(view)
     pos, syntax = start, ""
-    while pos + 8 <= len(view) and bytes(view[pos : pos + 2]) == b"\x02\x00":
-        element, length, value = _meta_element(view, pos)
-        if value + length > len(view):
+    while pos + 8 <= end:
+        group, element, vr, length = _ELEMENT(view, pos)
+        if group != 2:
+            break
+        value = pos + 8
+        if vr in _LONG:
+            value = pos + 12
+            length = int.from_bytes(view[pos + 8 : value], "little")
+        if value + length > end:
             raise Unreadable(f"the file meta ends early at offset {pos}")
         if element == 0x0010:
             syntax = bytes(view[value : value + length]).decode("ascii", "replace").strip(" \0")
@@ -34,13 +43,6 @@ def split(data: "bytes | memoryview") -> Part10:
     if not syntax:
         raise Unreadable("the file meta names no transfer syntax")
     return Part10(bytes(view[:_PREAMBLE]), bytes(view[_PREAMBLE:pos]), syntax, view[pos:])
-
-
-def _meta_element(view: memoryview, pos: int) -> tuple[int, int, int]:
-    element = int.from_bytes(view[pos + 2 : pos + 4], "little")
-    if bytes(view[pos + 4 : pos + 6]) in (b"OB", b"UN", b"UT", b"SQ", b"OW", b"UC", b"UR"):
-        return element, int.from_bytes(view[pos + 8 : pos + 12], "little"), pos + 12
-    return element, int.from_bytes(view[pos + 6 : pos + 8], "little"), pos + 8
 
 
 _VERSION: Final = make_element(0x00020001, "OB", b"\0\1", True)

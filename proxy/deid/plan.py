@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from proxy.deid import actions
-from proxy.deid.context import INDEXED
+from proxy.deid.context import INDEXED, MEMORY
 from proxy.deid.custom import Function, custom
 from proxy.deid.dictionary import NAMING_TAGS, is_private, vr_of
 from proxy.deid.errors import Unreadable
@@ -16,11 +16,13 @@ from proxy.deid.rules import (
     ACT,
     BULK,
     DELIMITER,
+    GONE,
+    KEEN,
     LONG,
     SEQUENCE,
-    UNDIGESTED,
     Action,
     Rule,
+    drop,
     nothing,
     show,
     tag_number,
@@ -54,20 +56,6 @@ SHORT_VRS: Final = frozenset(
     )
 )
 PIXELS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
-# What tells only how pixels are encoded: another transfer syntax may change it, the image stays the same
-ENCODING_ONLY: Final = frozenset(
-    (
-        0x00080001,
-        0x00280004,
-        0x00280006,
-        0x00282110,
-        0x00282112,
-        0x00282114,
-        0xFFFCFFFC,
-        0x7FE00001,
-        0x7FE00002,
-    )
-)
 WORDS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UR", "UT"))
 # Defined terms that other attributes depend on: no person has ever been named in them
 STRUCTURE: Final = frozenset(
@@ -91,7 +79,6 @@ CODED: Final = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080119, 0x0008
 BINARY: Final = frozenset(("OB", "OW", "OF", "OD", "OL", "OV"))
 NUMERIC: Final = frozenset(("AS", "DS", "IS", "TM", "DA", "DT"))
 TIMES: Final = frozenset(("DA", "DT", "TM"))
-MEMORY: Final = 20_000  # keys that are remembered; a hostile sender cannot make it more
 
 _NAMES: Final = {
     "X": "delete", "Z": "empty", "D": "replace", "K": "keep", "C": "clean", "U": "replace_UID",
@@ -261,7 +248,7 @@ class Plan:
 
     def opaque(self, rule: Rule) -> Rule:
         """The rule of a sequence hidden in UN that is none: it goes."""
-        action = actions.drop if self.recipe.edition else nothing
+        action = drop if self.recipe.edition else nothing
         return Rule(rule.tag, rule.vr, "UN", ACT | LONG, rule.explicit, action, action)
 
     def _rule(self, tag: int, vr: str, explicit: bool, written: str = "") -> Rule:
@@ -277,30 +264,35 @@ class Plan:
             nested = actions.by_path(
                 line.target.path, actions.make(line.action, written, line.arguments)[1], nested
             )
-        code = self._bits(tag, vr, written, explicit, top, nested)
-        rule = Rule(tag, vr, written, code, explicit, top, nested)
-        if choice.name not in _STAY:
-            rule.hunt = NAME if written == "PN" else KINDS.get(tag, "")
-        rule.keen = bool(rule.hunt) or tag in FACT_TAGS or tag in MARKS
+        hunt = "" if choice.name in _STAY else NAME if written == "PN" else KINDS.get(tag, "")
+        keen = bool(hunt) or tag in FACT_TAGS or tag in MARKS
+        rule = Rule(
+            tag, vr, written, self._bits(tag, vr, written, explicit, top, nested, keen), explicit, top, nested
+        )
+        rule.hunt, rule.indexed = hunt, tag in INDEXED
         return rule
 
-    def _bits(self, tag: int, vr: str, written: str, explicit: bool, top: Action, nested: Action) -> int:
-        code = 0
-        if explicit and vr in LONG_VRS:
-            code |= LONG
-        if written == "SQ":
-            code |= SEQUENCE
-        elif tag in PIXELS:
-            code |= BULK
-        if tag in ENCODING_ONLY or tag & 0xFFFF == 0:
-            code |= UNDIGESTED
+    def _bits(
+        self, tag: int, vr: str, written: str, explicit: bool, top: Action, nested: Action, keen: bool
+    ) -> int:
+        code = self._shape(tag, vr, written, explicit)
+        if keen:
+            return code | ACT | KEEN
+        if not code and top is nested is drop:
+            return GONE
+        if tag in self._paths or (self.hunting and written in WORDS):
+            return code | ACT
         seen = self.hunting or top not in (actions.words, actions.opaque, actions.numeric)
-        plain = top in (actions.walk, nothing) or (
-            top is actions.keep and not (tag in INDEXED or tag in FACT_TAGS)
-        )
-        if self.hunting and written in WORDS:
-            code |= ACT
-        wanted = tag in INDEXED or tag in FACT_TAGS or tag in KINDS or tag in CODED
-        if tag in self._paths or (wanted and written != "SQ"):
+        plain = top in (actions.walk, nothing) or (top is actions.keep and tag not in INDEXED)
+        wanted = tag in INDEXED or tag in KINDS or tag in CODED
+        if wanted and written != "SQ":
             return code | ACT
         return code if plain or not seen else code | ACT
+
+    @staticmethod
+    def _shape(tag: int, vr: str, written: str, explicit: bool) -> int:
+        """What the scanner must know to follow the bytes."""
+        long = LONG if explicit and vr in LONG_VRS else 0
+        if written == "SQ":
+            return long | SEQUENCE
+        return long | BULK if tag in PIXELS else long

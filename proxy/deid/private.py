@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from proxy.deid import actions
 from proxy.deid.recipe import Line, Recipe
-from proxy.deid.rules import Action
+from proxy.deid.rules import Action, drop
 from proxy.deid.tables import safe_private
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def private_action(recipe: Recipe) -> Action:
     lines = tuple(line for line in recipe.lines if line.target.creator)
     safe = safe_private() if "safe-private" in recipe.options else {}
     if not lines and not safe:
-        return actions.drop if recipe.private == "remove" else actions.words
+        return drop if recipe.private == "remove" else actions.words
     return _Private(recipe, lines, safe)
 
 
@@ -71,12 +71,12 @@ class _Private:
         """A safe attribute, by what the table says it is (the data set may only say UN)."""
         vr = token[0].written if token[0].written != "UN" else vr[:2]
         if vr == "SQ" and not token[4]:
-            return actions.drop
+            return drop
         if vr in ("DA", "DT"):
             return self._dates()
-        return actions.drop if vr == "PN" else actions.by_vr(vr)
+        return drop if vr == "PN" else actions.by_vr(vr)
 
     def _dates(self) -> Action:
         if "full-dates" in self._recipe.options:
             return actions.keep
-        return actions.shift(actions.drop) if "modified-dates" in self._recipe.options else actions.drop
+        return actions.shift(drop) if "modified-dates" in self._recipe.options else drop

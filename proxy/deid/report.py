@@ -10,7 +10,10 @@ class Report:
     recipe: str
     edition: str
     options: tuple[str, ...]
-    log: tuple[tuple[int, str], ...] = field(repr=False)  # (tag, action) of every change, in order
+    log: tuple[tuple[int, str], ...] = field(
+        repr=False
+    )  # (tag, action) of every change but removal, in order
+    dropped: tuple[int, ...] = field(repr=False, default=())  # tags of what was removed
     holds: tuple[str, ...] = ()
     hunted: int = 0  # elements from which the hunt cut something
     codes: tuple[str, ...] = ()  # CID 7050 codes claimed
@@ -18,4 +21,4 @@ class Report:
     @property
     def actions(self) -> Mapping[tuple[int, str], int]:
         """(tag, action) to count."""
-        return Counter(self.log)
+        return Counter(self.log) + Counter((tag, "delete") for tag in self.dropped)

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.deid import marks
-from proxy.deid.actions import drop
-from proxy.deid.context import Context, Hold
+from proxy.deid.context import Context, Hold, Resolved
 from proxy.deid.custom import Function
 from proxy.deid.hunting import NONE, TOO_MANY, UNHUNTED, own_values, residual
 from proxy.deid.needles import squeeze
@@ -20,6 +19,7 @@ from proxy.deid.recipe import Recipe
 from proxy.deid.rules import tag_number
 from proxy.deid.splice import Splice, make_element
 from proxy.deid.stream import Scan
+from proxy.deid.tables import types_of
 from proxy.deid.text import cut_value, has_pattern
 
 if TYPE_CHECKING:
@@ -35,7 +35,13 @@ class Compiled:
         self.hunting_plan = Plan(recipe, hunting=True, functions=functions)
         self.options = tuple(sorted(recipe.options))
         self.codes = marks.codes_of(recipe, weaker=bool(functions))
+        self._resolved: dict[str, Resolved] = {}
         self.marks = {explicit: marks.elements(recipe, self.codes, explicit) for explicit in (True, False)}
+
+    def resolved(self, sop_class: str) -> Resolved:
+        """Actions that are decided already for images of this SOP Class."""
+        key = sop_class if types_of(sop_class) else ""
+        return self._resolved.setdefault(key, {})
 
 
 class Rewritten(NamedTuple):
@@ -85,7 +91,7 @@ class Rewriter:
     def _visit(self, original: bytes, scan: Scan, first: bool) -> tuple[Splice, bytes]:
         if first:
             self.context.values.clear()
-        splice = Splice(original, scan.tokens, self.context, drop)
+        splice = Splice(scan, self.context)
         index = 0
         for tag, element in self._inserts(scan.explicit) if first else ():
             at = _position(scan, tag)

@@ -1,6 +1,6 @@
 """What the scanner asks of every element: one look-up by tag (and VR), one answer, a Rule.
 
-Code bits, ordered so that `code <= ACT` means "short, flat, and digested": the scanner's fast path.
+Code bits, ordered so that `code <= GONE` means "short and flat": the scanner's fast path.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from proxy.deid.stream import Token
 
 ACT: Final = 1  # the second pass wants to see it
-LONG: Final = 2  # explicit VR with a 32 bit length
-SEQUENCE: Final = 4
-BULK: Final = 8  # pixel data: passed through at the top level
-END: Final = 16  # item delimiter
-UNDIGESTED: Final = 32  # group lengths, padding and what only describes the encoding
+KEEN: Final = 2  # and somebody wants its original value (never without ACT)
+GONE: Final = 4  # it goes wherever it stands, and nobody asks what it said (only for short ones)
+LONG: Final = 8  # explicit VR with a 32 bit length
+SEQUENCE: Final = 16
+BULK: Final = 32  # pixel data: passed through at the top level
+END: Final = 64  # item delimiter
 
 SPACE_PADDED: Final = frozenset(
     ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT")
@@ -24,11 +25,24 @@ SPACE_PADDED: Final = frozenset(
 Action: TypeAlias = Callable[["Splice", "Token"], None]
 
 
+class ByType:
+    """A compound action at the top level: the attribute's Type in the SOP Class says which one it is."""
+
+    __slots__ = ("actions",)
+
+    def __init__(self, unknown: Action, type_1: Action, type_2: Action, type_3: Action) -> None:
+        self.actions = (unknown, type_1, type_2, type_3)
+
+    def __call__(self, splice: "Splice", token: "Token") -> None:
+        self.actions[splice.context.type_of(token[0].tag)](splice, token)
+
+
 class Rule:
     """What happens to one kind of element. Immutable after it was made."""
 
     __slots__ = (
-        "action", "code", "explicit", "head", "hunt", "keen", "long", "nested", "pad", "raw", "tag", "vr", "written",
+        "action", "code", "explicit", "head", "hunt", "indexed", "keen", "long", "nested", "pad", "raw", "tag", "vr",
+        "written",
     )  # fmt: skip
 
     def __init__(
@@ -47,7 +61,8 @@ class Rule:
         self.pad = b" " if written in SPACE_PADDED else b"\0"
         self.action = action  # at the top level
         self.nested = nested  # below it
-        self.keen = False  # somebody wants to see the original value
+        self.keen = bool(code & KEEN)
+        self.indexed = False  # the index of studies wants its clean value
         self.hunt = ""  # the kind of needle that the original value makes (needles.py)
 
 
@@ -79,5 +94,10 @@ def nothing(splice: "Splice", token: "Token") -> None:
     """Keep as it is."""
 
 
+def drop(splice: "Splice", token: "Token") -> None:
+    splice.drop(token)
+
+
 ITEM: Final = Rule(0xFFFEE000, "", "", 0, True, nothing, nothing)
 DELIMITER: Final = Rule(0xFFFEE00D, "", "", END, True, nothing, nothing)
+RUN: Final = Rule(0, "", "", ACT, True, drop, drop)  # neighbours that all go

@@ -6,18 +6,19 @@ whatever is changed here can be restored. `delta` is how far clean offsets are a
 sequence or item of defined length whose children moved it gets its length corrected, as one more edit.
 """
 
-from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from proxy.deid.errors import EngineFault
-from proxy.deid.rules import SPACE_PADDED, Action, tag_bytes
+from proxy.deid.rules import RUN, SPACE_PADDED, drop, tag_bytes
 
 if TYPE_CHECKING:
     from proxy.deid.context import Context
-    from proxy.deid.stream import Token
+    from proxy.deid.stream import Scan, Token
 
 _PUT_LENGTH: Final = Struct("<I").pack_into
+_PACK_SHORT: Final = Struct("<H").pack
+_PACK_LONG: Final = Struct("<I").pack
 _OPEN: Final = b"\xff\xff\xff\xff"
 LONG_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 
@@ -31,15 +32,15 @@ class Splice:
     """One buffer being rewritten."""
 
     __slots__ = (
-        "at", "buf", "context", "creators", "delta", "depth", "dropping", "edits", "log", "out", "path", "run",
-        "texts", "tokens",
+        "at", "buf", "context", "creators", "delta", "depth", "dropped", "edits", "log", "out", "path", "run",
+        "runs", "texts", "tokens",
     )  # fmt: skip
 
-    def __init__(self, buf: bytes, tokens: "Sequence[Token]", context: "Context", dropping: Action) -> None:
-        self.buf = buf
-        self.tokens = tokens
+    def __init__(self, scan: "Scan", context: "Context") -> None:
+        self.buf = scan.buf
+        self.tokens = scan.tokens
+        self.runs = scan.runs
         self.context = context
-        self.dropping = dropping
         self.out = bytearray()
         self.run = 0  # original offset up to which out is complete
         self.delta = 0
@@ -49,32 +50,38 @@ class Splice:
         self.creators: dict[tuple[int, int], str] = {}  # (group, block) of this item to private creator
         self.edits: list[Edit] = []
         self.log: list[tuple[int, str]] = []  # (tag, action) of each change
+        self.dropped: list[int] = []  # tags of those that went
         self.texts: list[bytes] = []  # what stays and may hold anything
 
     def visit(self, first: int, last: int) -> None:
         """Let the rules of tokens[first:last] act, in order."""
-        tokens, top = self.tokens, self.depth == 0
+        tokens, top, context = self.tokens, self.depth == 0, self.context
+        resolved = context.resolved.get
         while first < last:
             token = tokens[first]
             rule, link = token[0], token[4]
             self.at = first
             first = link or first + 1
-            action = rule.action if top else rule.nested
-            if action is self.dropping:  # by far the most frequent: not worth three calls
+            action = (resolved(rule) or context.resolve(rule)) if top else rule.nested
+            if action is drop:  # by far the most frequent: not worth three calls
                 first = self._drop_run(token, first, last, top)
             else:
                 action(self, token)
 
     def _drop_run(self, token: "Token", first: int, last: int, top: bool) -> int:
         """Drop this element and those right behind it that go as well; the index of the next token."""
-        tokens, log, dropping = self.tokens, self.log, self.dropping
-        start, end = token[1], token[3]
-        log.append((token[0].tag, "delete"))
-        while first < last:
-            rule, at, _, after, link = tokens[first]
-            if at != end or (rule.action if top else rule.nested) is not dropping:
+        tokens, context = self.tokens, self.context
+        rule, start, value, end, _ = token
+        while True:
+            if rule is RUN:
+                self.dropped += self.runs[value]
+            else:
+                self.dropped.append(rule.tag)
+            if first >= last:
                 break
-            log.append((rule.tag, "delete"))
+            rule, at, value, after, link = tokens[first]
+            if at != end or (context.resolve(rule) if top else rule.nested) is not drop:
+                break
             end = after
             first = link or first + 1
         self.replace(start, end, b"")
@@ -137,20 +144,24 @@ class Splice:
         self.delta += len(new) - (end - start)
 
     def drop(self, token: "Token") -> None:
-        self.log.append((token[0].tag, "delete"))
+        self.dropped.append(token[0].tag)
         self.replace(token[1], token[3], b"")
 
     def put(self, token: "Token", value: bytes, done: str) -> None:
         """The same element with another value, padded as its VR asks."""
         rule, start, _, end, _ = token
-        if not self.depth:
-            self.context.note(rule.tag, value)
-        if len(value) & 1:
+        if rule.indexed and not self.depth:
+            self.context.values[rule.tag] = value
+        size = len(value)
+        if size & 1:
             value += rule.pad
-        if rule.head and len(value) < 0xFFFF:
-            new = rule.head + len(value).to_bytes(2, "little") + value
+            size += 1
+        if rule.head and size < 0xFFFF:
+            new = rule.head + _PACK_SHORT(size) + value
+        elif not rule.explicit:
+            new = rule.raw + _PACK_LONG(size) + value
         else:
-            new = encode_element(rule.raw, rule.vr if rule.explicit else "", value)
+            new = encode_element(rule.raw, rule.vr, value)
         if new != self.buf[start:end]:
             self.log.append((rule.tag, done))
             self.replace(start, end, new)

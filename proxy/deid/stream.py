@@ -1,27 +1,28 @@
 """Tokenise an encoded data set without decoding its values.
 
-One pass over the bytes finds every element at every depth, checks that all lengths fit, collects a canonical
-form for the digest, and notes a *token* only where a rule wants something: (rule, start, value, end, link).
-Sequences and items bracket their children: their link is the index after their last child; an item's token
-carries the item's number where others carry the start of the value. A sequence in which nothing is wanted
-leaves no token at all, so the second pass (splice.py) touches only what changes.
+One pass over the bytes finds every element at every depth, checks that all lengths fit, and notes a *token* only
+where a rule wants something: (rule, start, value, end, link). Sequences and items bracket their children: their
+link is the index after their last child; an item's token carries the item's number where others carry the start
+of the value. A sequence in which nothing is wanted leaves no token at all, and neighbours that all go share one
+(its "value" is the index of their tags in `runs`), so the second pass (splice.py) touches only what changes.
+
+The two walks are the hottest loops of the house and are written out by hand: what looks repeated there is a call
+saved for every element (docs/performance.md).
 
 Explicit and implicit little endian are walked here; big endian is turned around before (bigendian.py) and
 deflated data inflated (engine.py). Whatever cannot be parsed raises Unreadable. `More` means that the bytes
 end inside an element: while data are still coming that is patience, at the end it is a truncated data set.
 """
 
-import hashlib
 from struct import Struct
 from struct import error as BadStruct  # noqa: N812 - its own name says nothing here
 from typing import Final, TypeAlias
 
 from proxy.deid.errors import TooLarge, Unreadable
-from proxy.deid.rules import ACT, BULK, END, ITEM, LONG, SEQUENCE, UNDIGESTED, Lookup, Rule
+from proxy.deid.rules import ACT, BULK, END, GONE, ITEM, LONG, RUN, SEQUENCE, Lookup, Rule
 
 DEPTH: Final = 64
 OPEN: Final = 0xFFFFFFFF
-LARGE_VALUE: Final = 0xFFFF  # from here on a value enters the digest as its own hash
 ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
 ITEM_END: Final = b"\xfe\xff\x0d\xe0"
 SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
@@ -29,7 +30,6 @@ SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
 _SHORT: Final = Struct("<6sH").unpack_from
 _IMPLICIT: Final = Struct("<4sI").unpack_from
 _U32: Final = Struct("<I").unpack_from
-_MARK: Final = {True: b"\xfe\xff\x00\xe0\x00\x00", False: b"\xfe\xff\xdd\xe0\x00\x00"}
 
 Token: TypeAlias = "tuple[Rule, int, int, int, int]"  # noqa: S105 - no password
 
@@ -49,21 +49,25 @@ def place(buf: bytes, pos: int) -> str:
 class Scan:
     """One buffer being tokenised."""
 
-    __slots__ = ("buf", "bulk_at", "explicit", "lookup", "pieces", "starts", "tokens")
+    __slots__ = ("buf", "bulk_at", "explicit", "keen", "lookup", "runs", "standing", "starts", "tokens")
 
     def __init__(self, lookup: Lookup, explicit: bool) -> None:
         self.lookup = lookup
         self.explicit = explicit
-        self.buf = b""
+        self._begin(b"")
+
+    def _begin(self, buf: bytes) -> None:
+        self.buf = buf
         self.tokens: list[Token] = []
-        self.pieces: list[bytes] = []  # the canonical form: tag, low half of the length, value
-        self.starts: list[int] = []  # where top level elements start
+        self.runs: list[list[int]] = []  # tags of neighbours that all go
+        self.keen: list[Token] = []  # tokens whose original values somebody wants, at every depth
+        self.standing: dict[int, Token] = {}  # those of the top level by tag; of two with one tag the first
+        self.starts: list[int] = []  # where top level elements start, of a run only the first
         self.bulk_at = -1  # where pixel data start at the top level
 
     def run(self, buf: bytes) -> None:
         """Tokenise buf from its start; raises More if it ends inside an element."""
-        self.buf, self.bulk_at = buf, -1
-        self.tokens, self.pieces, self.starts = [], [], []
+        self._begin(buf)
         walk = self._explicit if self.explicit else self._implicit
         try:
             walk(0, len(buf), False, 0)
@@ -71,26 +75,36 @@ class Scan:
             raise Unreadable("the data set cannot be tokenised") from trouble
 
     def _explicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912
-        buf, tokens, add = self.buf, self.tokens, self.pieces.append
+        buf, add, last = self.buf, self.tokens.append, end - 8
         get, learn = self.lookup.explicit.get, self.lookup.learn_explicit
         note = self.starts.append if depth == 0 else None
-        while pos < end:
-            if pos + 8 > end:
-                raise More(pos)
+        while pos <= last:
             key, length = _SHORT(buf, pos)
             rule = get(key) or learn(key, pos)
             code = rule.code
             if note:
                 note(pos)
-            if code <= ACT:  # a short element: by far the most
-                after = pos + 8 + length
-                if after > end:
-                    raise More(pos)
-                if code:
-                    tokens.append((rule, pos, pos + 8, after, 0))
-                add(rule.raw)
-                add(buf[pos + 6 : after])
-                pos = after
+            if code <= GONE:  # a short element: by far the most
+                start = pos
+                pos += 8 + length
+                if code == GONE:
+                    tags = [rule.tag]
+                    while pos <= last:
+                        key, length = _SHORT(buf, pos)
+                        next_rule = get(key)
+                        if next_rule is None or next_rule.code != GONE:
+                            break
+                        tags.append(next_rule.tag)
+                        pos += 8 + length
+                    add((RUN, start, len(self.runs), pos, 0))
+                    self.runs.append(tags)
+                elif code:
+                    token = (rule, start, start + 8, pos, 0)
+                    add(token)
+                    if code != ACT:
+                        self._keen(token, depth)
+                if pos > end:
+                    raise More(start)
                 continue
             if code & END:
                 if not is_open or depth == 0:
@@ -111,28 +125,37 @@ class Scan:
             raise More(pos)
         return pos
 
-    def _implicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:
-        buf, tokens, add = self.buf, self.tokens, self.pieces.append
+    def _implicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912
+        buf, add, last = self.buf, self.tokens.append, end - 8
         get, learn = self.lookup.implicit.get, self.lookup.learn_implicit
         note = self.starts.append if depth == 0 else None
-        while pos < end:
-            if pos + 8 > end:
-                raise More(pos)
+        while pos <= last:
             key, length = _IMPLICIT(buf, pos)
             rule = get(key) or learn(key, pos)
             code = rule.code
             if note:
                 note(pos)
-            if code <= ACT and length <= LARGE_VALUE:
-                value = pos + 8
-                after = value + length
-                if after > end:
-                    raise More(pos)
-                if code:
-                    tokens.append((rule, pos, value, after, 0))
-                add(buf[pos : pos + 6])
-                add(buf[value:after])
-                pos = after
+            if code <= GONE and length != OPEN:
+                start = pos
+                pos += 8 + length
+                if code == GONE:
+                    tags = [rule.tag]
+                    while pos <= last:
+                        key, length = _IMPLICIT(buf, pos)
+                        next_rule = get(key)
+                        if next_rule is None or next_rule.code != GONE or length == OPEN:
+                            break
+                        tags.append(next_rule.tag)
+                        pos += 8 + length
+                    add((RUN, start, len(self.runs), pos, 0))
+                    self.runs.append(tags)
+                elif code:
+                    token = (rule, start, start + 8, pos, 0)
+                    add(token)
+                    if code != ACT:
+                        self._keen(token, depth)
+                if pos > end:
+                    raise More(start)
                 continue
             if code & END:
                 if not is_open or depth == 0:
@@ -147,11 +170,15 @@ class Scan:
             raise More(pos)
         return pos
 
+    def _keen(self, token: Token, depth: int) -> None:
+        self.keen.append(token)
+        if depth == 0:
+            self.standing.setdefault(token[0].tag, token)
+
     def _large(
         self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int, explicit: bool
     ) -> int:
-        """A long, nested, undefined or undigested element."""
-        buf = self.buf
+        """A long or nested element, or one of undefined length."""
         code = rule.code
         if code & SEQUENCE:
             if length != OPEN and (rule.vr == "UN" or not explicit):
@@ -159,40 +186,33 @@ class Scan:
             return self._sequence(rule, pos, value, length, end, depth, explicit and rule.vr != "UN")
         if length == OPEN:
             if code & BULK or (explicit and rule.vr != "UN"):
-                return self._fragments(rule, pos, value, end)
+                return self._fragments(rule, pos, value, end, depth)
             # PS3.5 6.2.2: UN (or an implicit unknown) of undefined length is a sequence in implicit little endian
             return self._sequence(self.lookup.as_sequence(rule), pos, value, length, end, depth, False)
         after = value + length
         if after > end:
             raise More(pos)
         if code & ACT:
-            self.tokens.append((rule, pos, value, after, 0))
-        if not code & UNDIGESTED:
-            self._digest(rule.raw, buf[value:after])
+            self._add((rule, pos, value, after, 0), depth)
         return after
+
+    def _add(self, token: Token, depth: int) -> None:
+        self.tokens.append(token)
+        if token[0].keen:
+            self._keen(token, depth)
 
     def _hidden_sequence(self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int) -> int:
         """A sequence only by the dictionary (VR UN, or implicit VR): walked if it is one, else dropped."""
         if value + length > end:
             raise More(pos)
-        tokens, pieces = len(self.tokens), len(self.pieces)
+        tokens, keen = len(self.tokens), len(self.keen)
         try:
             return self._sequence(rule, pos, value, length, end, depth, False)
         except (More, Unreadable):
-            del self.tokens[tokens:], self.pieces[pieces:]
+            del self.tokens[tokens:], self.keen[keen:]
         after = value + length
-        self.tokens.append((self.lookup.opaque(rule), pos, value, after, 0))
-        self._digest(rule.raw, self.buf[value:after])
+        self._add((self.lookup.opaque(rule), pos, value, after, 0), depth)
         return after
-
-    def _digest(self, raw: bytes, value: bytes) -> None:
-        size = len(value)
-        if size > LARGE_VALUE:
-            value = hashlib.sha256(value).digest()
-            size = OPEN
-        self.pieces.append(raw)
-        self.pieces.append((size & 0xFFFF).to_bytes(2, "little"))
-        self.pieces.append(value)
 
     def _sequence(
         self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int, explicit: bool
@@ -204,17 +224,16 @@ class Scan:
             if value + length > end:
                 raise More(pos)
             end = value + length
-        self.pieces.append(rule.raw)
-        self.pieces.append(_MARK[True])
         tokens = self.tokens
         mine = len(tokens)
         tokens.append((rule, pos, value, 0, 0))
         after = self._items(value, end, is_open, depth + 1, explicit)
         if len(tokens) == mine + 1 and not rule.code & ACT:
             del tokens[mine:]
-        else:
-            tokens[mine] = (rule, pos, value, after, len(tokens))
-        self.pieces.append(_MARK[False])
+            return after
+        tokens[mine] = token = (rule, pos, value, after, len(tokens))
+        if rule.keen:
+            self._keen(token, depth)
         return after
 
     def _items(self, pos: int, end: int, is_open: bool, depth: int, explicit: bool) -> int:
@@ -230,7 +249,6 @@ class Scan:
                 stop = end if length == OPEN else value + length
                 if stop > end:
                     raise More(pos)
-                self.pieces.append(ITEM_TAG)
                 mine = len(tokens)
                 tokens.append((ITEM, pos, number, 0, 0))
                 after = walk(value, stop, length == OPEN, depth)
@@ -248,7 +266,7 @@ class Scan:
             raise More(pos)
         return pos
 
-    def _fragments(self, rule: Rule, pos: int, value: int, end: int) -> int:
+    def _fragments(self, rule: Rule, pos: int, value: int, end: int, depth: int) -> int:
         """Encapsulated pixel data below the top level (an icon)."""
         buf, at = self.buf, value
         while at + 8 <= end:
@@ -256,8 +274,7 @@ class Scan:
             at += 8
             if tag == SEQUENCE_END:
                 if rule.code & ACT:
-                    self.tokens.append((rule, pos, value, at, 0))
-                self._digest(rule.raw, buf[value:at])
+                    self._add((rule, pos, value, at, 0), depth)
                 return at
             if tag != ITEM_TAG or length == OPEN:
                 raise Unreadable(f"no fragment where one belongs: {place(buf, at - 8)}")

@@ -14,6 +14,7 @@ from proxy.quarantine.models import HeldItem
 from proxy.reception import pixels, storing
 from proxy.reception.image import Held, Image, Kept
 from proxy.reception.storing import AlreadyDecided, Commit, Freed, Written
+from proxy.reception.twins import LARGEST_COMPARED
 from proxy.routing.match import NodeFacts, RouteFacts, load_table
 from proxy.storage.files import remove
 from proxy.studies import index
@@ -22,7 +23,6 @@ from proxy.vault import pseudonyms
 from proxy.vault.models import Person
 
 NOT_AGAIN = {OTHER_CONTENT.code, RECOMPRESSED.code}
-LARGEST_COMPARED = 1 << 30
 
 
 class CannotRelease(Exception):

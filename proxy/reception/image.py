@@ -27,11 +27,12 @@ from proxy.reception import pairs, rows
 from proxy.reception.engines import engine_for
 from proxy.reception.replies import MISMATCH, NOT_TAKEN, NoRoom, WrongImage
 from proxy.reception.storing import Commit, Freed, Written
+from proxy.reception.twins import second_look
 from proxy.routing.match import NodeFacts, RouteFacts
 from proxy.storage.files import remove, stage
 from proxy.storage.space import has_room
 from proxy.studies import index
-from proxy.studies.index import Arrival, Conflict
+from proxy.studies.index import OTHER_CONTENT, Arrival, Conflict
 from proxy.vault import pseudonyms, seals
 from proxy.vault.keyring import current
 from proxy.vault.pseudonyms import Known
@@ -155,6 +156,9 @@ class Image:
             remove(studies_folder() / path)
             raise
         pairs.remember(known, clean.values)
+        if outcome is OTHER_CONTENT:
+            uid = rows.plain(clean.values, rows.SOP_UID)
+            outcome = second_look(self.route.project_id, uid, self._restored(clean), self.transfer_syntax)
         if not isinstance(outcome, index.Stored):
             remove(studies_folder() / path)
         if isinstance(outcome, Conflict):

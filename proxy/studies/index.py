@@ -92,7 +92,7 @@ COPIED = (
 
 
 def compare(known: Twin, arrival: Arrival) -> Duplicate | Conflict:
-    """What a second image with a known SOP Instance UID is."""
+    """What a second image with a known SOP Instance UID is, by its bytes; other bytes deserve a second look."""
     if known.header_mac != arrival.header_mac:
         return OTHER_CONTENT
     if known.bulk_digest == arrival.bulk_digest:

@@ -63,7 +63,10 @@ def keep(seals: Sequence[Seal]) -> None:
 
 
 def open_seal(project_id: int, sop_uid: str) -> bytes:
-    """For `reidentify` and nothing else. Raises NoSeal, Forgotten, SealBroken, KeysMissing."""
+    """For `reidentify`, and for reception's look whether a second image is the same.
+
+    Raises NoSeal, Forgotten, SealBroken, KeysMissing.
+    """
     seal = Seal.objects.select_related("person").filter(project_id=project_id, sop_uid=sop_uid).first()
     if seal is None:
         raise NoSeal("There is no seal for this instance.")

@@ -8,6 +8,7 @@ import pytest
 from django.test import override_settings
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -92,6 +93,31 @@ def test_the_same_image_again_is_as_once_in_whatever_syntax(
     assert files(data) == once
     assert Instance.objects.count() == 1
     assert not HeldItem.objects.exists()
+
+
+def test_the_same_image_with_other_length_forms_is_as_once(route: RouteFacts) -> None:
+    image = cast.ct()
+    image.RequestAttributesSequence = Sequence([Dataset()])
+    image.RequestAttributesSequence[0].ScheduledProcedureStepID = "S1"
+    assert send(route, image) == 0
+    image["RequestAttributesSequence"].is_undefined_length = True
+    assert send(route, image) == 0
+    assert (Instance.objects.count(), HeldItem.objects.count()) == (1, 0)
+
+
+def test_the_same_pixels_under_another_header_are_another_image(route: RouteFacts) -> None:
+    assert send(route, cast.ct()) == 0
+    other = cast.ct()
+    other.PatientComments = "not seen before"
+    assert send(route, other, ImplicitVRLittleEndian) == 0
+    assert HeldItem.objects.get().code == "conflict"
+
+
+def test_once_the_person_is_forgotten_only_the_very_same_bytes_are_the_same(route: RouteFacts) -> None:
+    assert send(route, cast.ct()) == 0
+    Seal.objects.all().delete()
+    assert send(route, cast.ct(), ImplicitVRLittleEndian) == 0
+    assert HeldItem.objects.get().code == "conflict"
 
 
 def test_the_same_uid_with_other_pixels_is_held_and_nothing_is_overwritten(

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -55,7 +55,7 @@ def _types() -> Mapping[str, str]:
     return dict(line.split(" ", 1) for line in text.splitlines())
 
 
-@cache
+@lru_cache(maxsize=512)
 def types_of(sop_class: str) -> tuple[frozenset[int], frozenset[int]] | None:
     """Type 1 and Type 2 attributes of the mandatory modules; None for a class nobody told us about."""
     line = _types().get(sop_class)
