@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from proxy.deid.dictionary import REGISTERED_UIDS
+from proxy.deid.fitting import LONGEST_SEARCHED
 from proxy.deid.identifiers import shift_date
 from proxy.deid.needles import squeeze
 from proxy.deid.rules import Action, ByType, drop, nothing
@@ -245,9 +246,13 @@ def with_value(vr: str, arguments: tuple[str, ...]) -> Action:
 
 
 def regexp(vr: str, arguments: tuple[str, ...]) -> Action:
+    """A value too long to be searched in bounded time is emptied."""
     pattern, new = re.compile(arguments[0]), arguments[1]
 
     def act(splice: "Splice", token: "Token") -> None:
+        if len(splice.value(token)) > LONGEST_SEARCHED:
+            (empty if splice.depth else empty_top)(splice, token)
+            return
         value = splice.value(token).strip(_PADDING).decode("utf-8", "surrogateescape")
         splice.put(token, pattern.sub(new, value).encode("utf-8", "surrogateescape"), "regexp")
 

@@ -22,9 +22,10 @@ def recipe_with(base: str, rules: Mapping[str, Any], *, keep_private: bool) -> R
     """The recipe `base` with these rules on top; itself where there are none. Raises RecipeError."""
     if not rules and not keep_private:
         return load_recipe(base)
+    below = load_recipe(base)
     parent = str(Path(base).resolve()) if base.endswith((".yaml", ".yml")) else base
-    said: dict[str, Any] = {"name": f"{NAME} on {Path(base).stem}", "extends": parent, "rules": dict(rules)}
-    if keep_private:
+    said: dict[str, Any] = {"name": f"{NAME} on {below.name}"[:40], "extends": parent, "rules": dict(rules)}
+    if keep_private and below.edition:
         said["private"] = "keep"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{NAME}.yaml"

@@ -20,19 +20,30 @@ if TYPE_CHECKING:
 def private_action(recipe: Recipe) -> Action:
     """What a recipe does with private elements, as one function."""
     lines = tuple(line for line in recipe.lines if line.target.creator)
+    numbered = tuple(line.target.mask[:6] for line in recipe.lines if _by_number(line))
     safe = safe_private() if "safe-private" in recipe.options else {}
-    if not lines and not safe:
+    if not lines and not safe and not numbered:
         return drop if recipe.private == "remove" else actions.words
-    return _Private(recipe, lines, safe)
+    return _Private(recipe, lines, safe, numbered)
+
+
+def _by_number(line: Line) -> bool:
+    """A rule that means a private attribute by the number it has in these objects (W18)."""
+    return not (line.target.creator or line.target.path) and line.target.mask[3] in "13579BDF"
 
 
 class _Private:
     def __init__(
-        self, recipe: Recipe, lines: tuple[Line, ...], safe: Mapping[tuple[str, int, int], str]
+        self,
+        recipe: Recipe,
+        lines: tuple[Line, ...],
+        safe: Mapping[tuple[str, int, int], str],
+        numbered: tuple[str, ...],
     ) -> None:
         self._recipe = recipe
         self._lines = lines
         self._safe = safe
+        self._numbered = numbered  # groups and blocks, six digits, whose creators stay
         self._creators = {line.target.creator for line in lines} | {creator for creator, _, _ in safe}
 
     def __call__(self, splice: "Splice", token: "Token") -> None:
@@ -54,8 +65,14 @@ class _Private:
         name = splice.value(token).strip(b" \0").decode("latin-1")
         tag = token[0].tag
         splice.creators[tag >> 16, tag & 0xFF] = name
-        if name not in self._creators and self._recipe.private == "remove":
+        if name not in self._creators and self._recipe.private == "remove" and not self._is_numbered(tag):
             splice.drop(token)
+
+    def _is_numbered(self, tag: int) -> bool:
+        block = f"{tag >> 16:04X}{tag & 0xFF:02X}"
+        return any(
+            all(want in ("x", got) for want, got in zip(mask, block, strict=True)) for mask in self._numbered
+        )
 
     def _action(self, creator: str, token: "Token") -> Action | None:
         rule = token[0]

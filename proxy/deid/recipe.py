@@ -9,8 +9,11 @@ from typing import Any, Final
 
 import yaml
 
-from proxy.deid.dictionary import KEYWORDS, vr_of
+from proxy.deid.dictionary import KEYWORDS, keyword_of, vr_of
 from proxy.deid.errors import RecipeError
+from proxy.deid.fitting import refuse_misfit
+from proxy.deid.rules import show
+from proxy.deid.source import Source, meant
 from proxy.deid.tables import EDITIONS, OPTIONS
 
 SHIPPED: Final = Path(__file__).resolve().parent / "recipes"
@@ -20,6 +23,11 @@ GATES: Final[Mapping[str, tuple[str, ...]]] = {
     "documents": ("quarantine", "remove"),
     "structured-reports": ("quarantine", "remove", "clean"),
 }
+_SUFFIXES: Final = (".yaml", ".yml")
+_GENERATIONS: Final = 16
+_NOTHING: Final = "none"  # the edition of a recipe that starts from nothing and keeps what no rule names
+_WITHOUT_EDITION: Final = ("options", "unknown", "private", "dates")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,39}")  # stands in (0012,0063) of every clean image
 _KEYS: Final = frozenset(
     (
         "name",
@@ -43,7 +51,14 @@ _NO_ARGUMENT: Final = frozenset(
     )
 )  # fmt: skip
 _ARGUMENTS: Final[Mapping[str, int]] = {"replace_with_value": 1, "regexp": 2, "allow": -1}
+_NAMED: Final[Mapping[str, tuple[str, ...]]] = {
+    "replace_with_value": ("value",),
+    "regexp": ("find", "replace"),
+}
 ACTION_NAMES: Final = _NO_ARGUMENT | _ARGUMENTS.keys()
+_REPEATING: Final = re.compile(r"[56]0xx[0-9A-F]{4}")
+_ODD: Final = "13579BDF"
+_NO_GROUPS: Final = ("0000", "0001", "0002", "0003", "0005", "0007", "FFFE", "FFFF")
 _TAG: Final = re.compile(
     r"\(?\s*(?:0x)?([0-9A-Fa-fxX]{4})\s*,\s*(?:0x)?([0-9A-Fa-fxX]{4})\s*(?:,\s*\"([^\"]+)\"\s*)?\)?$"
 )
@@ -60,6 +75,18 @@ class Target:
     @property
     def tag(self) -> int | None:
         return None if "x" in self.mask or self.creator else int(self.mask, 16)
+
+    @property
+    def vr(self) -> str:
+        """The dictionary's, '' where it knows none or the mask means many."""
+        if self.creator or ("x" in self.mask and not _REPEATING.fullmatch(self.mask)):
+            return ""
+        return vr_of(int(self.mask.replace("x", "0"), 16))
+
+    def __str__(self) -> str:
+        shown = f"({self.mask[:4]},{self.mask[4:]}" + (f', "{self.creator}")' if self.creator else ")")
+        above = "".join(f"{keyword_of(tag) or show(tag)} > " for tag in self.path)
+        return above + ((keyword_of(self.tag) or shown) if self.tag is not None else shown)
 
     def matches(self, tag: int) -> bool:
         return all(want in ("x", got) for want, got in zip(self.mask, f"{tag:08X}", strict=True))
@@ -105,7 +132,7 @@ def load_recipe(name_or_path: str) -> Recipe:
 
 def _find(name_or_path: str) -> Path:
     path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
+    if not name_or_path.endswith(_SUFFIXES):
         path = SHIPPED / f"{name_or_path}.yaml"
     if not path.is_file():
         raise RecipeError(f"there is no recipe {name_or_path!r}")
@@ -113,17 +140,30 @@ def _find(name_or_path: str) -> Path:
 
 
 def _load(path: Path, seen: tuple[Path, ...]) -> Recipe:
-    if path in seen:
-        raise RecipeError(f"{path.name}: extends itself")
-    source = _Source(path)
+    source = Source(path, _KEYS)
     parent_name = source.text("extends", "")
-    parent = _load(_find_near(parent_name, path, source), (*seen, path)) if parent_name else None
+    parent = (
+        _load(_parent(parent_name, source, (*seen, path.resolve())), (*seen, path.resolve()))
+        if parent_name
+        else None
+    )
     return _build(source, parent)
 
 
-def _find_near(name: str, path: Path, source: "_Source") -> Path:
-    beside = path.parent / f"{name}.yaml"
-    if beside.is_file() and beside != path:
+def _parent(name: str, source: Source, seen: tuple[Path, ...]) -> Path:
+    path = _find_near(name, source)
+    if path.resolve() in seen:
+        raise source.error("extends", "extends itself, directly or by others")
+    if len(seen) >= _GENERATIONS:
+        raise source.error("extends", f"more than {_GENERATIONS} recipes extend each other")
+    return path
+
+
+def _find_near(name: str, source: Source) -> Path:
+    """Beside the recipe that names it, else a shipped one."""
+    path = source.path
+    beside = path.parent / (name if name.endswith(_SUFFIXES) else f"{name}.yaml")
+    if beside.is_file() and beside.resolve() != path.resolve():
         return beside
     try:
         return _find(name)
@@ -131,73 +171,8 @@ def _find_near(name: str, path: Path, source: "_Source") -> Path:
         raise source.error("extends", str(trouble)) from None
 
 
-class _Source:
-    """A YAML mapping that remembers the line of each key."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as trouble:
-            line = trouble.problem_mark.line + 1 if trouble.problem_mark else 1
-            raise RecipeError(f"{path.name}:{line}: not YAML: {trouble.problem}") from None
-        except (OSError, UnicodeDecodeError) as trouble:
-            raise RecipeError(f"{path.name}: cannot be read ({type(trouble).__name__})") from None
-        if not isinstance(node, yaml.MappingNode):
-            raise RecipeError(f"{path.name}:1: a recipe is a mapping of keys to values")
-        self.nodes: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            self._add(key, value)
-
-    def _add(self, key: yaml.Node, value: yaml.Node) -> None:
-        name = str(key.value)
-        if name not in _KEYS:
-            raise self.fault(key, f"unknown key {name!r}")
-        if name in self.nodes:
-            raise self.fault(key, f"{name} stands here twice")
-        self.nodes[name] = value
-
-    def fault(self, node: yaml.Node, message: str) -> RecipeError:
-        return RecipeError(f"{self.path.name}:{node.start_mark.line + 1}: {message}")
-
-    def error(self, key: str, message: str) -> RecipeError:
-        return self.fault(self.nodes[key], message)
-
-    def text(self, key: str, default: str, choices: tuple[str, ...] = ()) -> str:
-        node = self.nodes.get(key)
-        if node is None:
-            return default
-        if not isinstance(node, yaml.ScalarNode):
-            raise self.fault(node, f"{key} is one word")
-        if choices and node.value not in choices:
-            raise self.fault(node, f"{key} is one of {', '.join(choices)}")
-        return str(node.value)
-
-    def flag(self, key: str, default: bool) -> bool:
-        return self.text(key, str(default).lower(), ("true", "false")) == "true"
-
-    def words(self, key: str, choices: tuple[str, ...]) -> frozenset[str]:
-        node = self.nodes.get(key)
-        if node is None:
-            return frozenset()
-        if not isinstance(node, yaml.SequenceNode):
-            raise self.fault(node, f"{key} is a list")
-        for item in node.value:
-            if item.value not in choices:
-                raise self.fault(item, f"{item.value!r} is no {key[:-1]}; there are {', '.join(choices)}")
-        return frozenset(str(item.value) for item in node.value)
-
-    def pairs(self, key: str) -> list[tuple[yaml.Node, yaml.Node]]:
-        node = self.nodes.get(key)
-        if node is None:
-            return []
-        if not isinstance(node, yaml.MappingNode):
-            raise self.fault(node, f"{key} is a mapping")
-        return list(node.value)
-
-
-def _build(source: _Source, parent: Recipe | None) -> Recipe:
-    base = parent or Recipe(name="", edition="")
+def _build(source: Source, parent: Recipe | None) -> Recipe:
+    base = parent or Recipe(name="")
     options = base.options | source.words("options", ALL_OPTIONS)
     if {"full-dates", "modified-dates"} <= options:
         raise source.error(
@@ -205,10 +180,9 @@ def _build(source: _Source, parent: Recipe | None) -> Recipe:
             "full-dates and modified-dates cannot both be wanted",
         )
     lines = tuple(_line(source, key, value) for key, value in source.pairs("rules"))
-    _refuse_contradictions(source, lines)
-    return Recipe(
-        name=source.text("name", source.path.stem),
-        edition=source.text("edition", base.edition, EDITIONS),
+    recipe = Recipe(
+        name=_name(source),
+        edition=_edition(source, base),
         options=options,
         lines=_override(base.lines, lines),
         unknown=source.text("unknown", base.unknown, ("remove", "keep")),
@@ -218,41 +192,59 @@ def _build(source: _Source, parent: Recipe | None) -> Recipe:
         gates=MappingProxyType(_gates(source, base)),
         dates=source.text("dates", base.dates, ("profile", "year")),
     )
+    _check(source, recipe, lines)
+    return recipe
 
 
-def _gates(source: _Source, base: Recipe) -> dict[str, str]:
+def _name(source: Source) -> str:
+    name = source.text("name", source.path.stem)
+    if not _NAME.fullmatch(name):
+        raise source.error(
+            "name", "a recipe's name is 1 to 40 letters, digits, spaces or ._+- (it stands in images)"
+        )
+    return name
+
+
+def _edition(source: Source, base: Recipe) -> str:
+    """What is not said is the newest: a recipe that starts from nothing says so."""
+    edition = source.text("edition", base.edition or _NOTHING, (*EDITIONS, _NOTHING))
+    return "" if edition == _NOTHING else edition
+
+
+def _check(source: Source, recipe: Recipe, lines: tuple[Line, ...]) -> None:
+    from proxy.deid import checks  # noqa: PLC0415 - it asks the plan, which is made of recipes
+
+    for key in _WITHOUT_EDITION if not recipe.edition else ():
+        if key in source.nodes:
+            raise source.error(key, f"edition: none keeps what no rule names; {key} would change nothing")
+    if recipe.dates == "year" and recipe.options & {"full-dates", "modified-dates"}:
+        key = "dates" if "dates" in source.nodes else "options"
+        raise source.error(key, "dates: year excludes the options full-dates and modified-dates")
+    checks.refuse_contradictions(lines)
+    checks.refuse_the_impossible(recipe, lines)
+
+
+def _gates(source: Source, base: Recipe) -> dict[str, str]:
     return {gate: source.text(gate, base.gate(gate), choices) for gate, choices in GATES.items()}
 
 
 def _override(parents: tuple[Line, ...], children: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The first match wins: a child's rules before its parent's, of one file the narrower pattern first."""
     mine = {line.target for line in children}
-    return (*(line for line in parents if line.target not in mine), *children)
+    narrow = sorted(children, key=lambda line: line.target.mask.count("x"))
+    return (*narrow, *(line for line in parents if line.target not in mine))
 
 
-def _refuse_contradictions(source: _Source, lines: tuple[Line, ...]) -> None:
-    seen: dict[Target, Line] = {}
-    for line in lines:
-        if line.target in seen:
-            raise RecipeError(f"{line.where}: contradicts {seen[line.target].where}, the same attribute")
-        seen[line.target] = line
-
-
-def _line(source: _Source, key: yaml.Node, value: yaml.Node) -> Line:
+def _line(source: Source, key: yaml.Node, value: yaml.Node) -> Line:
     where = f"{source.path.name}:{key.start_mark.line + 1}"
+    said, wanted = source.word(key), source.plain(value)
     try:
-        target = parse_target(str(key.value))
-        action, arguments = parse_action(_plain(value))
+        target = parse_target(said)
+        action, arguments = parse_action(wanted)
+        refuse_misfit(target.vr, action, arguments)
     except RecipeError as trouble:
         raise source.fault(key, str(trouble)) from None
     return Line(target, action, arguments, where)
-
-
-def _plain(node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return {str(key.value): _plain(value) for key, value in node.value}
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item) for item in node.value]
-    return str(node.value)
 
 
 def parse_target(text: str) -> Target:
@@ -263,17 +255,35 @@ def parse_target(text: str) -> Target:
     if match is None:
         tag = KEYWORDS.get(last)
         if tag is None:
-            raise RecipeError(f"{last!r} is no keyword of PS3.6 and no tag")
+            raise RecipeError(f"{last!r} is no keyword of PS3.6 and no tag{meant(last, KEYWORDS)}")
         return Target(f"{tag:08X}", path=path)
     mask = (match[1] + match[2]).upper().replace("X", "x")
-    creator = match[3] or ""
-    if creator and mask[3] not in "13579BDFx":
-        raise RecipeError(f"{last!r} names a private creator, but its group is even")
-    if mask[:4] in ("0000", "0002", "FFFE"):
+    creator = (match[3] or "").strip()
+    if match[3] is not None:
+        _refuse_creator(last, mask, creator)
+    if mask[:4] in _NO_GROUPS:
         raise RecipeError(f"{last!r} can never match: no data set holds this group")
+    if mask[3] in _ODD and not creator and "x" not in mask:
+        _refuse_private(last, int(mask[4:], 16))
     if path and ("x" in mask or creator):
         raise RecipeError(f"{text!r}: below a path stands one exact attribute")
     return Target(mask, creator, path)
+
+
+def _refuse_creator(text: str, mask: str, creator: str) -> None:
+    """PS3.5 7.8.1: a creator has odd groups and, in each object, blocks of its own."""
+    if mask[3] not in f"{_ODD}x":
+        raise RecipeError(f"{text!r} names a private creator, but its group is even")
+    if not creator or len(creator) > 64 or not creator.isprintable():
+        raise RecipeError(f"{text!r}: a private creator has 1 to 64 characters")
+    if mask[4:6] != "xx":
+        raise RecipeError(f"{text!r} can never match: write the block as xx, because each object has its own")
+
+
+def _refuse_private(text: str, element: int) -> None:
+    """PS3.5 7.8.1: what stands in an odd group and is neither a creator nor in a creator's block."""
+    if element < 0x1000:
+        raise RecipeError(f"{text!r} can never match: private attributes lie in blocks, from (gggg,1000) on")
 
 
 def _sequence_tag(text: str) -> int:
@@ -285,29 +295,35 @@ def _sequence_tag(text: str) -> int:
 
 def parse_action(value: Any) -> tuple[str, tuple[str, ...]]:
     """An action as recipes and dicom-anonymizer's dictionaries write it."""
-    arguments: tuple[str, ...] = ()
     if isinstance(value, str):
-        name = value
-    elif isinstance(value, dict) and "action" in value:
-        name = value["action"]
-        arguments = tuple(str(value[part]) for part in ("find", "replace", "value") if part in value)
-    elif isinstance(value, dict) and len(value) == 1:
+        return _checked(value, ())
+    if isinstance(value, dict) and "action" in value:
+        return _checked(str(value["action"]), _named_arguments(value))
+    if isinstance(value, dict) and len(value) == 1:
         name, given = next(iter(value.items()))
-        arguments = tuple(given) if isinstance(given, list) else (str(given),)
-    else:
-        raise RecipeError("an action is a word, or one word with its arguments")
-    return _checked(name, tuple(arguments))
+        arguments = given if isinstance(given, list) else [given]
+        if not all(isinstance(argument, str) for argument in arguments):
+            raise RecipeError("the arguments of an action are words")
+        return _checked(name, tuple(arguments))
+    raise RecipeError("an action is a word, or one word with its arguments")
+
+
+def _named_arguments(value: dict[str, Any]) -> tuple[str, ...]:
+    """`{action: regexp, find: ..., replace: ...}`: each argument under its name, and no other."""
+    names = _NAMED.get(str(value["action"]), ())
+    for name, argument in value.items():
+        if name != "action" and name not in names:
+            raise RecipeError(f"{value['action']} takes no {name!r}")
+        if not isinstance(argument, str):
+            raise RecipeError("the arguments of an action are words")
+    return tuple(value[name] for name in names if name in value)
 
 
 def _checked(name: str, arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     if name not in ACTION_NAMES:
-        raise RecipeError(f"{name!r} is no action; there are {', '.join(sorted(ACTION_NAMES))}")
+        near = meant(name, ACTION_NAMES)
+        raise RecipeError(f"{name!r} is no action{near}; there are {', '.join(sorted(ACTION_NAMES))}")
     wanted = _ARGUMENTS.get(name, 0)
     if (wanted < 0 and not arguments) or (wanted >= 0 and len(arguments) != wanted):
         raise RecipeError(f"{name} takes {'at least one' if wanted < 0 else wanted} argument(s)")
-    if name == "regexp":
-        try:
-            re.compile(arguments[0])
-        except re.error as trouble:
-            raise RecipeError(f"the regular expression is wrong: {trouble.msg}") from None
     return name, arguments

@@ -33,3 +33,17 @@ def test_a_recipe_that_cannot_be_loaded_is_named_with_its_line(tmp_path: Path) -
     recipe.write_text("extends: basic\nrules:\n  PatientNmae: keep\n")
     with pytest.raises(CommandError, match=r"mine\.yaml:3"):
         call_command("describe", str(recipe))
+
+
+def test_a_rule_of_ones_own_is_shown_with_its_file_and_line(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "extends: basic\nrules:\n  StudyID: {allow: [T1]}\n  '(0019,xx01, \"ACME\")': keep\n  (0008,009x): empty\n"
+    )
+    own = {key: row for key, row in rows(str(recipe)).items() if row["source"] == "rule"}
+    assert own["StudyID"]["where"] == "mine.yaml:3" and own["StudyID"]["arguments"] == ["T1"]
+    assert own["ReferringPhysicianName"]["where"] == own["(0008,009x)"]["where"] == "mine.yaml:5"
+    assert own['(0019,xx01, "ACME")']["where"] == "mine.yaml:4"
+    out = StringIO()
+    call_command("describe", str(recipe), "--find", "StudyID", stdout=out)
+    assert "allow 'T1'" in out.getvalue() and "mine.yaml:3" in out.getvalue()

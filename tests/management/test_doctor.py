@@ -177,6 +177,14 @@ def test_a_recipe_that_is_gone_is_wrong(whole: Scene) -> None:
     assert code == 1 and "its recipe cannot be used" in said
 
 
+def test_a_recipe_that_was_edited_into_nonsense_is_wrong(whole: Scene, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: basic\nrules:\n  PatientName: keep\n  (0010,0010): delete\n", encoding="utf-8")
+    Project.objects.update(recipe=str(own))
+    said, code = doctor()
+    assert code == 1 and "own.yaml:4: contradicts own.yaml:3" in said
+
+
 def test_a_node_that_configure_would_refuse_is_wrong(whole: Scene) -> None:
     Node.objects.update(host="http://pacs.example")
     said, code = doctor()

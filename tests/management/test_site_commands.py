@@ -56,6 +56,16 @@ class TestConfiguring:
         assert "site.yaml:4: destinations[1].kind: choose one of" in errors.getvalue()
         assert not Route.objects.exists()
 
+    def test_a_recipe_of_ones_own_that_cannot_be_meant_is_named_with_its_line(self, site: Path) -> None:
+        site.with_name("own.yaml").write_text(
+            "extends: basic\nrules:\n  Rows: shift_date\n", encoding="utf-8"
+        )
+        site.write_text(SITE.replace("recipe: basic", "recipe: own.yaml"), encoding="utf-8")
+        errors = StringIO()
+        with pytest.raises(CommandError, match="Nothing was changed"):
+            call_command("configure", str(site), stderr=errors)
+        assert "projects[0].recipe: own.yaml:3: shift_date is for a date" in errors.getvalue()
+
     @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
     def test_a_file_that_cannot_be_read_is_named(self, site: Path, content: bytes | None) -> None:
         site.unlink() if content is None else site.write_bytes(content)

@@ -45,4 +45,6 @@ def _fits(row: Row, find: str) -> bool:
 
 
 def _lines(rows: Iterable[Row]) -> Iterable[str]:
-    return (f"{shown(row.tag)} {row.vr:2} {row.action:28} {row.source:8} {row.keyword}" for row in rows)
+    for row in rows:
+        action = " ".join((row.action, *(repr(argument) for argument in row.arguments)))
+        yield f"{shown(row.tag)} {row.vr:2} {action:28} {row.where or row.source:8} {row.keyword}"
