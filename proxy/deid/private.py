@@ -1,4 +1,5 @@
-"""Private elements: matched on creator, group and low byte (PS3.5 7.8), never on the number of the block.
+"""Private elements: matched on creator, group and low byte (PS3.5 7.8), never on the number of the block
+(only a rule that names the whole number says so: it means objects of which it is known).
 
 A creator belongs to the item it stands in. An element whose creator nobody knows, or that has none, goes.
 What is kept is still treated by its VR: UIDs are mapped, dates follow the recipe, text is hunted, sequences walked.
@@ -29,7 +30,8 @@ def private_action(recipe: Recipe) -> Action:
 
 def _by_number(line: Line) -> bool:
     """A rule that means a private attribute by the number it has in these objects (W18)."""
-    return not (line.target.creator or line.target.path) and line.target.mask[3] in "13579BDF"
+    target = line.target
+    return not (target.creator or target.path or line.action == "delete") and target.mask[3] in "13579BDF"
 
 
 class _Private:
