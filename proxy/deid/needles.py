@@ -51,6 +51,7 @@ class Needles:
     raw: tuple[bytes, ...]  # lower case, NUL free
     pattern: re.Pattern[str] | None
     least: tuple[bytes, ...] = ()  # of raw those that hold no other: where none of these is, none of raw is
+    whole: frozenset[bytes] = frozenset()  # of raw those that count only as whole words
 
     def hits(self, squeezed: bytes) -> bool:
         """A quick look; may be wrong by saying yes."""
@@ -59,9 +60,46 @@ class Needles:
                 return True
         return False
 
+    def stand_in(self, header: bytes) -> bool:
+        """A quick look at a finished header without private elements; may be wrong by saying yes, never by no.
+
+        Short needles hit by chance all the time ("Li" in "Clinical"), so they are looked at once more, as words.
+        Bytes around a value may pass for letters: no length does in a header this small, no ESC has two meanings
+        where there is none, and no standard group is written with two letters or two digits.
+        """
+        squeezed = squeeze(header)
+        if not self.hits(squeezed):
+            return False
+        found = [needle for needle in self.raw if needle in squeezed]
+        if len(header) >= _LENGTHS_LOOK_LIKE_TEXT or b"\x1b" in header or not self.whole.issuperset(found):
+            return True
+        lowered = header.lower()
+        return any(_stands_as_a_word(needle, lowered, squeezed) for needle in found)
+
     def strikes(self, squeezed: bytes) -> bool:
         """For opaque bytes, where short needles would be met by chance."""
         return any(needle in squeezed for needle in self.raw if len(needle) >= 5)
+
+
+_LENGTHS_LOOK_LIKE_TEXT: Final = 0x3000  # a 16 bit length from here on ends in what may be a digit
+
+
+def _is_bounded(word: str) -> bool:
+    """Whether it counts only as a whole word, or number."""
+    return len(word) < 7 if word.isdigit() else word.isascii() and len(word) < 5
+
+
+def _stands_as_a_word(needle: bytes, lowered: bytes, squeezed: bytes) -> bool:
+    if lowered.count(needle) != squeezed.count(needle):
+        return True  # NUL bytes in between: UTF-16, perhaps
+    return _bounded(needle).search(lowered) is not None
+
+
+@lru_cache(maxsize=512)
+def _bounded(needle: bytes) -> re.Pattern[bytes]:
+    if needle.isdigit():
+        return re.compile(rb"(?<!\d)" + needle + rb"(?!\d[\d.\\])")
+    return re.compile(rb"(?<![a-z])" + re.escape(needle) + rb"(?![a-z][a-z])")
 
 
 def squeeze(data: bytes) -> bytes:
@@ -75,7 +113,20 @@ def needles(values: tuple[tuple[str, bytes], ...], charset: bytes) -> Needles:
     ordered = sorted(words, key=len, reverse=True)
     raw = {form for word in ordered for form in _forms(word, charset)}
     pattern = "|".join(_pattern(word) for word in ordered)
-    return Needles(tuple(sorted(raw)), re.compile(pattern, re.IGNORECASE) if pattern else None, _least(raw))
+    return Needles(
+        tuple(sorted(raw)),
+        re.compile(pattern, re.IGNORECASE) if pattern else None,
+        _least(raw),
+        _whole(ordered),
+    )
+
+
+def _whole(words: Iterable[str]) -> frozenset[bytes]:
+    """Short ones, but for those that are a longer one without its spaces."""
+    every = list(words)
+    bounded = {word.lower() for word in every if word.isascii() and _is_bounded(word)}
+    joined = {re.sub(r"\W", "", word).lower() for word in every if not _is_bounded(word)}
+    return frozenset(word.encode("ascii") for word in bounded - joined)
 
 
 def _least(raw: Iterable[bytes]) -> tuple[bytes, ...]:
@@ -125,6 +176,8 @@ def _id(value: str) -> Iterator[str]:
     if value.casefold() in _PLACEHOLDERS or value.casefold() in COMMON:
         return
     bare = re.sub(r"[\W_]+", "", value)
+    if not bare:
+        return
     runs = re.findall(r"[^\W_]+", value)
     for form in {value, bare, value.lstrip("0"), *(mark.join(runs) for mark in " -_./")}:
         if len(form) >= 4 or (len(form) == 3 and not form.isdigit()):
@@ -182,11 +235,9 @@ def _plain(encoded: bytes) -> bytes:
 
 def _pattern(word: str) -> str:
     text = r"\W{0,3}".join(re.escape(part) for part in re.split(r"[\s^,]+", word) if part)
-    if word.isdigit():
-        return rf"(?<!\d){text}(?!\d)" if len(word) < 7 else text
-    if len(word) >= 5 or not word.isascii():
+    if not _is_bounded(word):
         return text
-    return rf"(?<!{_LETTER}){text}(?!{_LETTER})"
+    return rf"(?<!\d){text}(?!\d)" if word.isdigit() else rf"(?<!{_LETTER}){text}(?!{_LETTER})"
 
 
 def collect(pairs: Iterable[tuple[str, bytes]]) -> tuple[tuple[str, bytes], ...]:

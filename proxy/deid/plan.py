@@ -134,6 +134,11 @@ class Plan:
         self.explicit: dict[bytes, Rule] = {}
         self.implicit: dict[bytes, Rule] = {}
 
+    @property
+    def drops_private(self) -> bool:
+        """Whether no private element can stay."""
+        return self._private is drop and self.recipe.unknown == "remove" and not self._functions
+
     # What a recipe decides
 
     def choose(self, tag: int, vr: str) -> Choice:

@@ -13,7 +13,7 @@ from proxy.deid import marks
 from proxy.deid.context import Context, Hold, Resolved
 from proxy.deid.custom import Function
 from proxy.deid.hunting import NONE, TOO_MANY, UNHUNTED, own_values, residual
-from proxy.deid.needles import squeeze
+from proxy.deid.needles import Needles, squeeze
 from proxy.deid.plan import MARKS, Plan
 from proxy.deid.recipe import Recipe
 from proxy.deid.rules import tag_number
@@ -35,6 +35,7 @@ class Compiled:
         self.hunting_plan = Plan(recipe, hunting=True, functions=functions)
         self.options = tuple(sorted(recipe.options))
         self.codes = marks.codes_of(recipe, weaker=bool(functions))
+        self.is_public = self.plan.drops_private
         self._resolved: dict[str, Resolved] = {}
         self.marks = {explicit: marks.elements(recipe, self.codes, explicit) for explicit in (True, False)}
 
@@ -79,7 +80,7 @@ class Rewriter:
         splice, clean = self._visit(original, scan, first)
         if not self._compiled.recipe.hunting or not clean:
             return Rewritten(clean, splice, ())
-        if not own.hits(squeeze(clean)) and not has_pattern(splice.texts):
+        if not self._may_hold(own, clean) and not has_pattern(splice.texts):
             return Rewritten(clean, splice, ())
         slow = Scan(self._compiled.hunting_plan, scan.explicit)
         slow.run(original)
@@ -87,6 +88,9 @@ class Rewriter:
         splice, clean = self._visit(original, slow, first)
         context.needles = None
         return Rewritten(clean, splice, residual(clean, scan.explicit, own, context.charset))
+
+    def _may_hold(self, own: Needles, clean: bytes) -> bool:
+        return own.stand_in(clean) if self._compiled.is_public else own.hits(squeeze(clean))
 
     def _visit(self, original: bytes, scan: Scan, first: bool) -> tuple[Splice, bytes]:
         if first:

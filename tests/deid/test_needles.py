@@ -1,0 +1,44 @@
+"""The quick look at a finished header may say yes too often, and never no where a text holds the person."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.deid.needles import NAME, needles
+from proxy.deid.splice import make_element
+
+NAMES = needles(((NAME, b"Li^Ann"), ("id", b"1234"), ("id", b"A1-9"), (NAME, b"Wu-Op")), b"")
+TEXTS = st.lists(
+    st.sampled_from(["Li", "li", "Ann", "ANN", "1234", "wu", "op", "x", "9", " ", "^", "\\", "lin", "0.", "e"]),
+    max_size=6,
+).map("".join)  # fmt: skip
+TAGS = st.sampled_from([0x00081030, 0x00321060, 0x00380050, 0x00410010, 0x00540410, 0x20300020, 0x20500020])
+
+
+@given(st.lists(st.tuples(TAGS, st.sampled_from(["LO", "UT"]), TEXTS), max_size=8), st.booleans())
+def test_a_quick_look_never_misses_a_text(elements: list[tuple[int, str, str]], explicit: bool) -> None:
+    header = b"".join(make_element(tag, vr, text.encode(), explicit) for tag, vr, text in elements)
+    pattern = NAMES.pattern
+    assert pattern is not None
+    if any(pattern.search(text) for _, _, text in elements):
+        assert NAMES.stand_in(header)
+
+
+@pytest.mark.parametrize("text", ["Clinical planned", "0.123456", "8123499", "sleeping"])
+def test_a_short_name_inside_a_word_is_no_name(text: str) -> None:
+    header = make_element(0x00081030, "LO", text.encode(), True) + make_element(0x00200013, "IS", b"1", True)
+    assert not NAMES.stand_in(header)
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_name_is_met_in_every_width(codec: str) -> None:
+    assert NAMES.stand_in(make_element(0x00081030, "LO", "of Ann here".encode(codec), True))
+
+
+def test_a_name_behind_an_escape_is_met() -> None:
+    assert NAMES.stand_in(make_element(0x00081030, "LO", b"\x1b(BLi", True))
+
+
+def test_a_joined_name_is_met_inside_a_word() -> None:
+    whole = needles(((NAME, b"Li^Example"),), b"")
+    assert whole.stand_in(make_element(0x00081030, "LO", b"xLiExamplex", True))
