@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
 from proxy.deid.context import Subject
-from proxy.deid.engine import Clean, Engine, Pass, deidentify
+from proxy.deid.engine import BIG_ENDIAN, IMPLICIT, Clean, Engine, Pass, deidentify
 from proxy.deid.errors import EngineFault
 from proxy.deid.facts import Facts
 from proxy.deid.part10 import split
@@ -80,13 +80,23 @@ def _settled(work: Pass, out: BinaryIO, subject: Callable[[Facts], Subject]) -> 
 def deidentify_dataset(
     ds: Dataset, engine: Engine, subject: Callable[[Facts], Subject]
 ) -> tuple[Dataset, Clean]:
-    """A new Dataset; the given one stays as it is."""
+    """A new Dataset in the same transfer syntax; the given one stays as it is."""
+    syntax = _syntax_of(ds)
     out = BytesIO()
-    dcmwrite(out, ds, implicit_vr=False, little_endian=True, enforce_file_format=False)
+    dcmwrite(
+        out, ds, implicit_vr=syntax == IMPLICIT, little_endian=syntax != BIG_ENDIAN, enforce_file_format=False
+    )
     data = out.getvalue()
     parts_at = split(data).dataset if data[128:132] == b"DICM" else memoryview(data)
-    clean = _passed(deidentify(parts_at, _EXPLICIT, engine, subject))
+    clean = _passed(deidentify(parts_at, syntax, engine, subject))
     return dcmread(BytesIO(clean.meta + b"".join(clean.rest))), clean
+
+
+def _syntax_of(ds: Dataset) -> str:
+    """What its File Meta says; else what it was read with; a Dataset made by hand is explicit."""
+    said = str(getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", ""))
+    read = {(True, True): IMPLICIT, (False, False): BIG_ENDIAN}
+    return said or read.get(ds.original_encoding, _EXPLICIT)
 
 
 def _passed(clean: Clean) -> Clean:

@@ -18,14 +18,18 @@ from proxy.deid.recipe import Recipe, load_recipe
 NAME = "command-line"
 
 
-def recipe_with(base: str, rules: Mapping[str, Any], *, keep_private: bool) -> Recipe:
-    """The recipe `base` with these rules on top; itself where there are none. Raises RecipeError."""
-    if not rules and not keep_private:
-        return load_recipe(base)
+def recipe_with(base: str, rules: Mapping[str, Any], *, keep_private: bool, **keys: Any) -> Recipe:
+    """The recipe `base` with these rules on top; itself where there are none. Raises RecipeError.
+
+    `keys` are further keys of a recipe, such as `edition`.
+    """
     below = load_recipe(base)
+    if not rules and not keep_private and not keys:
+        return below
     parent = str(Path(base).resolve()) if base.endswith((".yaml", ".yml")) else base
     said: dict[str, Any] = {"name": f"{NAME} on {below.name}"[:40], "extends": parent, "rules": dict(rules)}
-    if keep_private and below.edition:
+    said |= keys
+    if keep_private and keys.get("edition", below.edition) not in ("", "none"):
         said["private"] = "keep"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{NAME}.yaml"

@@ -1,10 +1,13 @@
 """The engine in a script: on a Dataset, on bytes, on a path, with functions of one's own."""
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
 
 from proxy.deid import (
     Engine,
@@ -32,6 +35,20 @@ def test_a_dataset_comes_out_clean_and_stays_itself() -> None:
     clean, _ = deidentify_dataset(ds, BASIC, lambda facts: SUBJECT)
     assert clean.PatientID == SUBJECT.pseudonym and ds.PatientID == "AE-4711"
     assert clean.PixelData == ds.PixelData
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CT_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "JPEG2000.dcm", "image_dfl.dcm"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_dataset_keeps_its_transfer_syntax_and_its_pixels(name: str) -> None:
+    ds = dcmread(str(get_testdata_file(name)))
+    engine = Engine(replace(load_recipe("basic"), gates={"burned-in": "accept"}))
+    clean, _ = deidentify_dataset(ds, engine, lambda facts: SUBJECT)
+    was = str(ds.file_meta.TransferSyntaxUID)
+    assert (clean.file_meta.TransferSyntaxUID, clean.PixelData) == (was, ds.PixelData)
+    assert clean.Rows == ds.Rows and clean.PatientID == SUBJECT.pseudonym
 
 
 def test_a_path_becomes_a_path(tmp_path: Path) -> None:
