@@ -1,5 +1,16 @@
 """De-identification: bytes in, clean bytes, a seal and a report out. Knows nothing of the house around it.
 
+In a script (docs/library.md, examples/):
+
+    keyed = new_key(Path("key"))            # once; read_key(Path("key")) from then on
+    engine = Engine(load_recipe("basic"))   # or load_recipe("mine.yaml"); immutable, for any number of threads
+    deidentify_file(Path("in.dcm"), Path("out.dcm"), engine, keyed.subject)
+
+What cannot be cleaned raises a DeidError: HeldError (a gate says no), Unreadable (the file's fault), RecipeError
+(the recipe's, with file and line), EngineFault (ours). Nothing is written then.
+
+In pieces, as it comes from the wire:
+
 engine = Engine(load_recipe("basic"))
 work = engine.begin(transfer_syntax)
 work.feed(view) ...                # until work.facts is known, or all was fed and work.end() said so
@@ -25,6 +36,7 @@ from proxy.deid.identifiers import (
 from proxy.deid.keyed import Keyed, KeyTrouble, Nameless, new_key, read_key
 from proxy.deid.library import HeldError, deidentify_bytes, deidentify_dataset, deidentify_file
 from proxy.deid.lockbox import Lockbox
+from proxy.deid.oneoff import recipe_with
 from proxy.deid.part10 import Part10, make_meta, split
 from proxy.deid.recipe import KEEP_ALL, Recipe, load_recipe
 from proxy.deid.report import Report
@@ -69,6 +81,7 @@ __all__ = [
     "normalise_id",
     "pseudonym",
     "read_key",
+    "recipe_with",
     "restore",
     "shift_date",
     "shift_days",

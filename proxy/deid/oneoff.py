@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -18,7 +19,9 @@ from proxy.deid.recipe import Recipe, load_recipe
 NAME = "command-line"
 
 
-def recipe_with(base: str, rules: Mapping[str, Any], *, keep_private: bool, **keys: Any) -> Recipe:
+def recipe_with(
+    base: str, rules: Mapping[str, Any] = MappingProxyType({}), *, keep_private: bool = False, **keys: Any
+) -> Recipe:
     """The recipe `base` with these rules on top; itself where there are none. Raises RecipeError.
 
     `keys` are further keys of a recipe, such as `edition`.
