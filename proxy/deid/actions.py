@@ -12,7 +12,7 @@ from proxy.deid.fitting import LONGEST_SEARCHED
 from proxy.deid.identifiers import shift_date
 from proxy.deid.needles import squeeze
 from proxy.deid.rules import Action, ByType, drop, nothing
-from proxy.deid.splice import padded
+from proxy.deid.splice import item, make_element, padded
 from proxy.deid.text import cut_value
 
 if TYPE_CHECKING:
@@ -35,6 +35,25 @@ _DUMMY_OF: Final[Mapping[int, bytes]] = {
     0x00100040: b"O", 0x00080060: b"OT", 0x0040A040: b"TEXT", 0x0040A010: b"CONTAINS",
     0x00380500: b"UNKNOWN", 0x00120062: b"YES",
 }  # fmt: skip
+_CONTENT_SEQUENCE: Final = 0x0040A730
+
+
+def _content(explicit: bool) -> bytes:
+    """One content item that says nothing: (121106, DCM, "Comment") "ANONYMIZED" (PS3.3 C.17.3)."""
+    concept = (
+        make_element(0x00080100, "SH", b"121106", explicit)
+        + make_element(0x00080102, "SH", b"DCM", explicit)
+        + make_element(0x00080104, "LO", b"Comment", explicit)
+    )
+    return item(
+        make_element(0x0040A010, "CS", b"CONTAINS", explicit)
+        + make_element(0x0040A040, "CS", b"TEXT", explicit)
+        + make_element(0x0040A043, "SQ", item(concept), explicit)
+        + make_element(0x0040A160, "UT", b"ANONYMIZED", explicit)
+    )
+
+
+_CONTENT: Final = {explicit: _content(explicit) for explicit in (True, False)}
 _TEXTS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
 _OPAQUE: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW"))
 _NUMERIC: Final = re.compile(rb"[0-9eE+\-. \\:DWMY\0]*")
@@ -60,6 +79,8 @@ def dummy(splice: "Splice", token: "Token") -> None:
     rule = token[0]
     if rule.written == "UI":
         replace_uid(splice, token)
+    elif rule.tag == _CONTENT_SEQUENCE and token[4]:
+        splice.put(token, _CONTENT[rule.explicit and rule.vr == "SQ"], "replace")
     elif token[4]:
         splice.context.dummy += 1
         splice.walk(token)

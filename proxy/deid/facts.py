@@ -52,15 +52,13 @@ _TAGS: Final = tuple(next(tag for tag, name in _FIELDS.items() if name == field)
 def gather(buf: bytes, standing: "Mapping[int, Token]") -> Facts:
     """From the keen tokens of the top level."""
     charset = _raw(buf, standing.get(_CHARSET))
-    return Facts(*[_text(buf, standing.get(tag), charset) for tag in _TAGS])
+    values = []
+    for tag in _TAGS:
+        token = standing.get(tag)
+        value = _raw(buf, token) if token else b""
+        values.append(decode(value, charset).strip() if value else "")
+    return Facts(*values)
 
 
 def _raw(buf: bytes, token: "Token | None") -> bytes:
     return b"" if token is None or token[4] else buf[token[2] : token[3]].strip(_BLANK)
-
-
-def _text(buf: bytes, token: "Token | None", charset: bytes) -> str:
-    if token is None or token[4]:
-        return ""
-    value = buf[token[2] : token[3]].strip(_BLANK)
-    return decode(value, charset).strip() if value else ""

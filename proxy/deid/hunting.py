@@ -1,6 +1,7 @@
 """Hunting at the level of one object: its own needles, and what is left of them in the finished header."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from proxy.deid.charsets import decode
@@ -25,7 +26,15 @@ _OURS: Final = STRUCTURE | frozenset((0x00100010, 0x00100020, 0x00120062, 0x0012
 
 def own_values(buf: bytes, keen: "Sequence[Token]", charset: bytes) -> Needles:
     """Needles from the original values of identifying attributes, at every depth."""
-    pairs = [(token[0].hunt, buf[token[2] : token[3]]) for token in keen if token[0].hunt and not token[4]]
+    pairs = tuple(
+        [(token[0].hunt, buf[token[2] : token[3]]) for token in keen if token[0].hunt and not token[4]]
+    )
+    return _own(pairs, charset)
+
+
+@lru_cache(maxsize=512)
+def _own(pairs: tuple[tuple[str, bytes], ...], charset: bytes) -> Needles:
+    """Instances of one series share them."""
     own = collect(pairs)
     if len(own) > MOST_VALUES or any(len(value) > LONGEST_VALUE for _, value in own):
         return TOO_MANY

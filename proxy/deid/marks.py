@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.deid.recipe import Recipe
-from proxy.deid.splice import make_element
+from proxy.deid.splice import item, make_element
 from proxy.deid.tables import method_codes
 
 _CODES: Final = {
@@ -75,9 +75,8 @@ def code_sequence(codes: tuple[str, ...], explicit: bool) -> bytes:
 
 
 def _item(code: str, meaning: str, explicit: bool) -> bytes:
-    body = (
+    return item(
         make_element(0x00080100, "SH", code.encode("ascii"), explicit)
         + make_element(0x00080102, "SH", b"DCM", explicit)
         + make_element(0x00080104, "LO", meaning.encode("ascii"), explicit)
     )
-    return b"\xfe\xff\x00\xe0" + len(body).to_bytes(4, "little") + body

@@ -34,6 +34,7 @@ KINDS: Final[dict[int, str]] = {
 }  # fmt: skip
 
 _SPLIT: Final = re.compile(r"[\s^=,;.\\/()\[\]\"]+")
+_GAPS: Final = re.compile(r"[\s^,]+")
 _LETTER: Final = r"[^\W\d_]"
 _CODECS: Final = (
     "utf-8", "latin-1", "iso8859_2", "iso8859_5", "iso8859_7", "iso8859_9", "cp1252", "koi8_r", "cp1251",
@@ -50,29 +51,35 @@ class Needles:
 
     raw: tuple[bytes, ...]  # lower case, NUL free
     pattern: re.Pattern[str] | None
-    least: tuple[bytes, ...] = ()  # of raw those that hold no other: where none of these is, none of raw is
     whole: frozenset[bytes] = frozenset()  # of raw those that count only as whole words
+    folded: tuple[
+        bytes, ...
+    ] = ()  # raw without punctuation, less what holds another: many spellings, one look
+    short: tuple[bytes, ...] = ()  # of raw those that would be too short for that
 
     def hits(self, squeezed: bytes) -> bool:
-        """A quick look; may be wrong by saying yes."""
-        for needle in self.least:  # noqa: SIM110 - a generator would cost more than the look
-            if needle in squeezed:
+        """A look at everything; may be wrong by saying yes."""
+        return any(needle in squeezed for needle in self.raw)
+
+    def glance(self, header: bytes) -> bool:
+        """A quick look at everything; more often wrong by saying yes than `hits`, never by saying no."""
+        folded = header.translate(_LOWER, _NOT_ALNUM)
+        for needle in self.folded:
+            if needle in folded:
                 return True
-        return False
+        return bool(self.short) and _holds_any(self.short, squeeze(header))
 
     def stand_in(self, header: bytes) -> bool:
-        """A quick look at a finished header without private elements; may be wrong by saying yes, never by no.
+        """A closer look at a header without private elements; never wrong by saying no.
 
         Short needles hit by chance all the time ("Li" in "Clinical"), so they are looked at once more, as words.
         Bytes around a value may pass for letters: no length does in a header this small, no ESC has two meanings
         where there is none, and no standard group is written with two letters or two digits.
         """
         squeezed = squeeze(header)
-        if not self.hits(squeezed):
-            return False
         found = [needle for needle in self.raw if needle in squeezed]
         if len(header) >= _LENGTHS_LOOK_LIKE_TEXT or b"\x1b" in header or not self.whole.issuperset(found):
-            return True
+            return bool(found)
         lowered = header.lower()
         return any(_stands_as_a_word(needle, lowered, squeezed) for needle in found)
 
@@ -81,7 +88,15 @@ class Needles:
         return any(needle in squeezed for needle in self.raw if len(needle) >= 5)
 
 
+_FOLDABLE: Final = 3
+_LOWER: Final = bytes(range(256)).lower()
+_NOT_ALNUM: Final = bytes(mark for mark in range(128) if not chr(mark).isalnum())
 _LENGTHS_LOOK_LIKE_TEXT: Final = 0x3000  # a 16 bit length from here on ends in what may be a digit
+
+
+def _joined(word: str) -> str:
+    """As `_pattern` meets it, too: without what stands between its parts."""
+    return _GAPS.sub("", word)
 
 
 def _is_bounded(word: str) -> bool:
@@ -111,13 +126,15 @@ def needles(values: tuple[tuple[str, bytes], ...], charset: bytes) -> Needles:
     """From (kind, raw value) pairs as they were met; instances of one series share one."""
     words = {word for kind, value in values for word in _words(kind, decode(value, charset))}
     ordered = sorted(words, key=len, reverse=True)
-    raw = {form for word in ordered for form in _forms(word, charset)}
+    raw = {form for word in ordered for way in (word, _joined(word)) for form in _forms(way, charset)}
     pattern = "|".join(_pattern(word) for word in ordered)
+    folds = {form: form.translate(_LOWER, _NOT_ALNUM) for form in raw}
     return Needles(
         tuple(sorted(raw)),
         re.compile(pattern, re.IGNORECASE) if pattern else None,
-        _least(raw),
         _whole(ordered),
+        _least(fold for fold in folds.values() if len(fold) >= _FOLDABLE),
+        _least(form for form, fold in folds.items() if len(fold) < _FOLDABLE),
     )
 
 
@@ -125,16 +142,21 @@ def _whole(words: Iterable[str]) -> frozenset[bytes]:
     """Short ones, but for those that are a longer one without its spaces."""
     every = list(words)
     bounded = {word.lower() for word in every if word.isascii() and _is_bounded(word)}
-    joined = {re.sub(r"\W", "", word).lower() for word in every if not _is_bounded(word)}
+    joined = {_joined(word).lower() for word in every if not _is_bounded(word)}
     return frozenset(word.encode("ascii") for word in bounded - joined)
 
 
-def _least(raw: Iterable[bytes]) -> tuple[bytes, ...]:
+def _least(forms: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Those that hold no other: where none of these is, none of all is."""
     found: list[bytes] = []
-    for needle in sorted(raw, key=len):
-        if not any(less in needle for less in found):
-            found.append(needle)
+    for form in sorted(forms, key=len):
+        if not _holds_any(found, form):
+            found.append(form)
     return tuple(found)
+
+
+def _holds_any(forms: Iterable[bytes], data: bytes) -> bool:
+    return any(form in data for form in forms)
 
 
 def _words(kind: str, text: str) -> Iterator[str]:
@@ -234,7 +256,7 @@ def _plain(encoded: bytes) -> bytes:
 
 
 def _pattern(word: str) -> str:
-    text = r"\W{0,3}".join(re.escape(part) for part in re.split(r"[\s^,]+", word) if part)
+    text = r"\W{0,3}".join(re.escape(part) for part in _GAPS.split(word) if part)
     if not _is_bounded(word):
         return text
     return rf"(?<!\d){text}(?!\d)" if word.isdigit() else rf"(?<!{_LETTER}){text}(?!{_LETTER})"

@@ -90,6 +90,8 @@ class Rewriter:
         return Rewritten(clean, splice, residual(clean, scan.explicit, own, context.charset))
 
     def _may_hold(self, own: Needles, clean: bytes) -> bool:
+        if not own.glance(clean):
+            return False
         return own.stand_in(clean) if self._compiled.is_public else own.hits(squeeze(clean))
 
     def _visit(self, original: bytes, scan: Scan, first: bool) -> tuple[Splice, bytes]:

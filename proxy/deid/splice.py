@@ -197,3 +197,8 @@ def encode_element(raw: bytes, vr: str, value: bytes) -> bytes:
 
 def make_element(tag: int, vr: str, value: bytes, explicit: bool) -> bytes:
     return encode_element(tag_bytes(tag), vr if explicit else "", padded(vr, value))
+
+
+def item(body: bytes) -> bytes:
+    """An item of defined length."""
+    return b"\xfe\xff\x00\xe0" + len(body).to_bytes(4, "little") + body
