@@ -52,6 +52,9 @@ class Needles:
     raw: tuple[bytes, ...]  # lower case, NUL free
     pattern: re.Pattern[str] | None
     whole: frozenset[bytes] = frozenset()  # of raw those that count only as whole words
+    joined: tuple[
+        bytes, ...
+    ] = ()  # those that count inside words too, without what may stand between their parts
     folded: tuple[
         bytes, ...
     ] = ()  # raw without punctuation, less what holds another: many spellings, one look
@@ -80,6 +83,8 @@ class Needles:
         found = [needle for needle in self.raw if needle in squeezed]
         if len(header) >= _LENGTHS_LOOK_LIKE_TEXT or b"\x1b" in header or not self.whole.issuperset(found):
             return bool(found)
+        if _holds_any(self.joined, header.translate(_LOWER, _NOT_ALNUM)):
+            return True
         lowered = header.lower()
         return any(_stands_as_a_word(needle, lowered, squeezed) for needle in found)
 
@@ -92,11 +97,6 @@ _FOLDABLE: Final = 3
 _LOWER: Final = bytes(range(256)).lower()
 _NOT_ALNUM: Final = bytes(mark for mark in range(128) if not chr(mark).isalnum())
 _LENGTHS_LOOK_LIKE_TEXT: Final = 0x3000  # a 16 bit length from here on ends in what may be a digit
-
-
-def _joined(word: str) -> str:
-    """As `_pattern` meets it, too: without what stands between its parts."""
-    return _GAPS.sub("", word)
 
 
 def _is_bounded(word: str) -> bool:
@@ -126,30 +126,27 @@ def needles(values: tuple[tuple[str, bytes], ...], charset: bytes) -> Needles:
     """From (kind, raw value) pairs as they were met; instances of one series share one."""
     words = {word for kind, value in values for word in _words(kind, decode(value, charset))}
     ordered = sorted(words, key=len, reverse=True)
-    raw = {form for word in ordered for way in (word, _joined(word)) for form in _forms(way, charset)}
+    raw = {form for word in ordered for form in _forms(word, charset)}
     pattern = "|".join(_pattern(word) for word in ordered)
     folds = {form: form.translate(_LOWER, _NOT_ALNUM) for form in raw}
+    words_of = {
+        bounded: [word for word in ordered if word.isascii() and _is_bounded(word) is bounded]
+        for bounded in (True, False)
+    }
     return Needles(
         tuple(sorted(raw)),
         re.compile(pattern, re.IGNORECASE) if pattern else None,
-        _whole(ordered),
+        frozenset(word.lower().encode("ascii") for word in words_of[True]),
+        _least(word.encode("ascii").translate(_LOWER, _NOT_ALNUM) for word in words_of[False]),
         _least(fold for fold in folds.values() if len(fold) >= _FOLDABLE),
         _least(form for form, fold in folds.items() if len(fold) < _FOLDABLE),
     )
 
 
-def _whole(words: Iterable[str]) -> frozenset[bytes]:
-    """Short ones, but for those that are a longer one without its spaces."""
-    every = list(words)
-    bounded = {word.lower() for word in every if word.isascii() and _is_bounded(word)}
-    joined = {_joined(word).lower() for word in every if not _is_bounded(word)}
-    return frozenset(word.encode("ascii") for word in bounded - joined)
-
-
 def _least(forms: Iterable[bytes]) -> tuple[bytes, ...]:
     """Those that hold no other: where none of these is, none of all is."""
     found: list[bytes] = []
-    for form in sorted(forms, key=len):
+    for form in sorted(filter(None, forms), key=len):
         if not _holds_any(found, form):
             found.append(form)
     return tuple(found)

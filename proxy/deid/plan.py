@@ -27,6 +27,7 @@ from proxy.deid.rules import (
     show,
     tag_number,
 )
+from proxy.deid.shapes import Shapes
 from proxy.deid.splice import LONG_VRS
 from proxy.deid.tables import profile
 
@@ -133,6 +134,7 @@ class Plan:
                 self._exact[tag] = line
         self.explicit: dict[bytes, Rule] = {}
         self.implicit: dict[bytes, Rule] = {}
+        self.shapes = (Shapes(), Shapes())
 
     @property
     def drops_private(self) -> bool:

@@ -6,6 +6,8 @@ Code bits, ordered so that `code <= GONE` means "short and flat": the scanner's 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from proxy.deid.shapes import Shapes
+
 if TYPE_CHECKING:
     from proxy.deid.splice import Splice
     from proxy.deid.stream import Token
@@ -71,6 +73,7 @@ class Lookup(Protocol):
 
     explicit: dict[bytes, Rule]
     implicit: dict[bytes, Rule]
+    shapes: tuple[Shapes, Shapes]  # without VRs, with VRs
 
     def learn_explicit(self, key: bytes, pos: int) -> Rule: ...
     def learn_implicit(self, key: bytes, pos: int) -> Rule: ...

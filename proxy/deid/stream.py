@@ -14,12 +14,14 @@ deflated data inflated (engine.py). Whatever cannot be parsed raises Unreadable.
 end inside an element: while data are still coming that is patience, at the end it is a truncated data set.
 """
 
+from collections.abc import Callable
 from struct import Struct
 from struct import error as BadStruct  # noqa: N812 - its own name says nothing here
 from typing import Final, TypeAlias
 
 from proxy.deid.errors import TooLarge, Unreadable
 from proxy.deid.rules import ACT, BULK, END, GONE, ITEM, LONG, RUN, SEQUENCE, Lookup, Rule
+from proxy.deid.shapes import MOST
 
 DEPTH: Final = 64
 OPEN: Final = 0xFFFFFFFF
@@ -31,6 +33,12 @@ _SHORT: Final = Struct("<6sH").unpack_from
 _IMPLICIT: Final = Struct("<4sI").unpack_from
 _U32: Final = Struct("<I").unpack_from
 
+Head: TypeAlias = Callable[
+    [bytes, int], tuple[bytes, int]
+]  # (tag and VR, length) of the element at an offset
+Walk: TypeAlias = Callable[
+    [int, int, bool, int], int
+]  # (start, end, undefined length, depth) to where it ended
 Token: TypeAlias = "tuple[Rule, int, int, int, int]"  # noqa: S105 - no password
 
 
@@ -75,7 +83,7 @@ class Scan:
             raise Unreadable("the data set cannot be tokenised") from trouble
 
     def _explicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912
-        buf, add, last = self.buf, self.tokens.append, end - 8
+        buf, add, want, last = self.buf, self.tokens.append, self.keen.append, end - 8
         get, learn = self.lookup.explicit.get, self.lookup.learn_explicit
         note = self.starts.append if depth == 0 else None
         while pos <= last:
@@ -88,21 +96,14 @@ class Scan:
                 start = pos
                 pos += 8 + length
                 if code == GONE:
-                    tags = [rule.tag]
-                    while pos <= last:
-                        key, length = _SHORT(buf, pos)
-                        next_rule = get(key)
-                        if next_rule is None or next_rule.code != GONE:
-                            break
-                        tags.append(next_rule.tag)
-                        pos += 8 + length
-                    add((RUN, start, len(self.runs), pos, 0))
-                    self.runs.append(tags)
+                    pos = self._run(start, end, _SHORT, get)
                 elif code:
                     token = (rule, start, start + 8, pos, 0)
                     add(token)
                     if code != ACT:
-                        self._keen(token, depth)
+                        want(token)
+                        if note:
+                            self.standing.setdefault(rule.tag, token)
                 if pos > end:
                     raise More(start)
                 continue
@@ -125,8 +126,8 @@ class Scan:
             raise More(pos)
         return pos
 
-    def _implicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912
-        buf, add, last = self.buf, self.tokens.append, end - 8
+    def _implicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:
+        buf, add, want, last = self.buf, self.tokens.append, self.keen.append, end - 8
         get, learn = self.lookup.implicit.get, self.lookup.learn_implicit
         note = self.starts.append if depth == 0 else None
         while pos <= last:
@@ -139,21 +140,14 @@ class Scan:
                 start = pos
                 pos += 8 + length
                 if code == GONE:
-                    tags = [rule.tag]
-                    while pos <= last:
-                        key, length = _IMPLICIT(buf, pos)
-                        next_rule = get(key)
-                        if next_rule is None or next_rule.code != GONE or length == OPEN:
-                            break
-                        tags.append(next_rule.tag)
-                        pos += 8 + length
-                    add((RUN, start, len(self.runs), pos, 0))
-                    self.runs.append(tags)
+                    pos = self._run(start, end, _IMPLICIT, get)
                 elif code:
                     token = (rule, start, start + 8, pos, 0)
                     add(token)
                     if code != ACT:
-                        self._keen(token, depth)
+                        want(token)
+                        if note:
+                            self.standing.setdefault(rule.tag, token)
                 if pos > end:
                     raise More(start)
                 continue
@@ -168,6 +162,34 @@ class Scan:
             pos = self._large(rule, pos, pos + 8, length, end, depth, False)
         if is_open or pos != end:
             raise More(pos)
+        return pos
+
+    def _run(self, start: int, end: int, head: Head, get: Callable[[bytes], Rule | None]) -> int:
+        """Neighbours that all go, from start on; where they end."""
+        buf, last, shapes = self.buf, end - 8, self.lookup.shapes[head is _SHORT]
+        pos, run = start, list[int]()
+        while pos <= last:
+            shape = shapes.at(buf, pos, end)
+            if shape:
+                run += shape.tags
+                pos += shape.size
+                continue
+            tags, starts = list[int](), list[int]()
+            while pos <= last and len(tags) < MOST:
+                key, length = head(buf, pos)
+                rule = get(key)
+                if rule is None or rule.code != GONE or length == OPEN:
+                    break
+                tags.append(rule.tag)
+                starts.append(pos)
+                pos += 8 + length
+            if pos <= end:
+                shapes.learn(buf, starts, pos, tags)
+            run += tags
+            if len(tags) < MOST:
+                break
+        self.tokens.append((RUN, start, len(self.runs), pos, 0))
+        self.runs.append(run)
         return pos
 
     def _keen(self, token: Token, depth: int) -> None:
@@ -227,7 +249,7 @@ class Scan:
         tokens = self.tokens
         mine = len(tokens)
         tokens.append((rule, pos, value, 0, 0))
-        after = self._items(value, end, is_open, depth + 1, explicit)
+        after = self._items(value, end, is_open, depth + 1, self._explicit if explicit else self._implicit)
         if len(tokens) == mine + 1 and not rule.code & ACT:
             del tokens[mine:]
             return after
@@ -236,13 +258,10 @@ class Scan:
             self._keen(token, depth)
         return after
 
-    def _items(self, pos: int, end: int, is_open: bool, depth: int, explicit: bool) -> int:
+    def _items(self, pos: int, end: int, is_open: bool, depth: int, walk: Walk) -> int:
         buf, tokens = self.buf, self.tokens
-        number = 0
-        walk = self._explicit if explicit else self._implicit
-        while pos < end:
-            if pos + 8 > end:
-                raise More(pos)
+        number, last = 0, end - 8
+        while pos <= last:
             tag, length = _IMPLICIT(buf, pos)
             if tag == ITEM_TAG:
                 value = pos + 8
