@@ -3,6 +3,7 @@
 from typing import Final
 
 IDENTITY_VIEWED: Final = "identity.viewed"
+MAP_READ: Final = "identity.map-read"
 IDENTITY_REFUSED: Final = "identity.refused"
 UID_VIEWED: Final = "identity.uid-viewed"
 PSEUDONYM_LOOKED_UP: Final = "identity.pseudonym-looked-up"

@@ -7,8 +7,9 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from proxy.deid import DeidError, make_meta, restore, split
-from proxy.management.batch import NOT_DICOM, REFUSED, Fate
+from proxy.deid import DeidError, WrongSeal, make_meta, restore, split
+from proxy.management.batch import sealing
+from proxy.management.batch.fates import NOT_DICOM, REFUSED, Fate
 from proxy.routing.models import Project
 from proxy.storage.errors import SealBroken
 from proxy.vault import reidentify
@@ -35,13 +36,28 @@ def _one(path: Path, place: Path, project: Project, who: Principal, purpose: str
     except (InvalidDicomError, AttributeError, OSError):
         return Fate(NOT_DICOM, "This is no DICOM file that we made.")
     try:
-        opened = reidentify.restore_instance(who, uid, project.pk, purpose)
-        parts = split(path.read_bytes())
-        data = restore(bytes(parts.dataset), parts.syntax, opened.plain)
+        content = path.read_bytes()
+        parts = split(content)
+        names = sealing.versions(project.pk, uid, content)
+        data = _data(bytes(parts.dataset), parts.syntax, names, project, who, purpose)
     except (Unknown, NoSeal, Forgotten, SealBroken, DeidError) as error:
         return Fate(REFUSED, str(error))
     _write(place, make_meta(sop_class, _original_uid(data, parts.syntax), parts.syntax), data)
     return Fate(RESTORED)
+
+
+def _data(
+    clean: bytes, syntax: str, names: list[str], project: Project, who: Principal, purpose: str
+) -> bytes:
+    """By the seal of this very file: there may be several of one UID, made by other recipes."""
+    wrong = WrongSeal("none of its seals belongs to this file")
+    for name in names:
+        opened = reidentify.restore_instance(who, name, project.pk, purpose)
+        try:
+            return restore(clean, syntax, opened.plain)
+        except WrongSeal as error:
+            wrong = error
+    raise wrong
 
 
 def _original_uid(data: bytes, syntax: str) -> str:
