@@ -9,6 +9,7 @@ from typing import Final
 from django.db import DatabaseError, IntegrityError
 
 from proxy.deid import Clean, DeidError, Engine, Facts, HeldError, Subject
+from proxy.deid.who import normalise, who_is
 from proxy.management.batch import mapping, sealing
 from proxy.management.batch.cleaning import Cleaned, IsDirectory, NotDicom, cleaned
 from proxy.management.batch.fates import CLEAN, DIRECTORY, HELD, NOT_DICOM, REFUSED, Done, Fate, Uids
@@ -18,7 +19,6 @@ from proxy.storage.keys import KeysMissing
 from proxy.vault import pseudonyms
 from proxy.vault.models import UidPair
 from proxy.vault.pseudonyms import Forgotten, Known, Nameless
-from proxy.vault.who import normalise, who_is
 
 Numbered = tuple[int, Path]
 STUDY_UID, SERIES_UID, SOP_UID = 0x0020000D, 0x0020000E, 0x00080018
