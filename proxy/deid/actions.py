@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from proxy.deid.dictionary import REGISTERED_UIDS
-from proxy.deid.fitting import LONGEST_SEARCHED
+from proxy.deid.fitting import longest_searched
 from proxy.deid.identifiers import shift_date
 from proxy.deid.needles import squeeze
 from proxy.deid.rules import Action, ByType, drop, nothing
@@ -269,9 +269,10 @@ def with_value(vr: str, arguments: tuple[str, ...]) -> Action:
 def regexp(vr: str, arguments: tuple[str, ...]) -> Action:
     """A value too long to be searched in bounded time is emptied."""
     pattern, new = re.compile(arguments[0]), arguments[1]
+    longest = longest_searched(arguments[0])
 
     def act(splice: "Splice", token: "Token") -> None:
-        if len(splice.value(token)) > LONGEST_SEARCHED:
+        if len(splice.value(token)) > longest:
             (empty if splice.depth else empty_top)(splice, token)
             return
         value = splice.value(token).strip(_PADDING).decode("utf-8", "surrogateescape")

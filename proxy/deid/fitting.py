@@ -43,11 +43,12 @@ _SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     "UI": re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+"),
     "UR": re.compile(r"\S*"),
 }
+_REPEATS: Final = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 _WHOLE: Final = frozenset(("LT", "ST", "UR", "UT"))  # here a backslash is a character
 _PATTERN: Final = 500
-_REPEATS: Final = 3
-_MANY: Final = 16  # a repetition beyond this may take long; below, a constant factor
-LONGEST_SEARCHED: Final = 1024  # a longer value is not searched but emptied (actions.regexp)
+_MAYBES: Final = 8  # as many `?` at most: each may double the work
+# By the number of open repetitions, the longest value that is searched: each of them multiplies the work by the length
+_SEARCHED: Final = (1 << 20, 16384, 1024, 256)
 
 
 def refuse_misfit(vr: str, action: str, arguments: tuple[str, ...]) -> None:
@@ -98,24 +99,38 @@ def _refuse_pattern(pattern: str, new: str) -> None:
         raise RecipeError(f"the regular expression is wrong: {trouble}") from None
     if not new.isascii() or not new.isprintable():
         raise RecipeError("what a regular expression puts in is printable ASCII")
-    depths = list(_repeats(tree, 0))
-    if any(depth > 1 for depth in depths):
-        raise RecipeError("a repetition inside a repetition can take forever; write it plainly")
-    if len(depths) > _REPEATS:
-        raise RecipeError(f"more than {_REPEATS} open repetitions can take forever")
+    loops, maybes = _loops(tree)
+    if loops >= len(_SEARCHED) or maybes > _MAYBES:
+        raise RecipeError(
+            f"more than {len(_SEARCHED) - 1} open repetitions (or {_MAYBES} ?) can take forever"
+        )
 
 
-def _repeats(node: Any, depth: int) -> Iterator[int]:
-    """For each repetition without a near end: how many of them, or choices below one, stand around it."""
+def longest_searched(pattern: str) -> int:
+    """A longer value is emptied instead of searched (actions.regexp), so that no image can take forever."""
+    return _SEARCHED[_loops(_parser.parse(pattern))[0]]
+
+
+def _loops(tree: Any) -> tuple[int, int]:
+    """How many open repetitions, and how many `?`. Raises RecipeError where one choice stands in a repetition."""
+    ends = list(_repetitions(tree, False))
+    return sum(end > 1 for end in ends), sum(end == 1 for end in ends)
+
+
+def _repetitions(node: Any, repeated: bool) -> Iterator[int]:
+    """The end of each repetition that may stop early. Inside another there may be none, and no choice either: then
+    the ways to match one text multiply."""
     for operator, argument in node:
-        inner = depth
-        if operator in (_constants.MAX_REPEAT, _constants.MIN_REPEAT) and argument[1] > _MANY:
-            inner += 1
-            yield inner
-        elif operator is _constants.BRANCH and depth:
-            yield depth + 1
+        again = operator in _REPEATS and argument[1] > 1
+        free = operator is _constants.BRANCH or (operator in _REPEATS and argument[0] != argument[1])
+        if free and repeated:
+            raise RecipeError(
+                "a repetition or a choice inside a repetition can take forever; write it plainly"
+            )
+        if free and operator in _REPEATS:
+            yield int(argument[1])
         for below in _below(argument):
-            yield from _repeats(below, inner)
+            yield from _repetitions(below, repeated or again)
 
 
 def _below(argument: Any) -> Iterator[Any]:

@@ -210,6 +210,9 @@ def written(folder: Path, text: str) -> Path:
         ("StudyID: {regexp: ['(a+)+$', x]}", "can take forever"),
         ("StudyID: {regexp: ['(a|ab)*$', x]}", "can take forever"),
         ("StudyID: {regexp: ['(?=(a+)*)b', x]}", "can take forever"),
+        ("StudyID: {regexp: ['((a{1,16}){1,16}){1,16}b', x]}", "can take forever"),
+        ("StudyID: {regexp: ['(a?){20}b', x]}", "can take forever"),
+        ("StudyID: {regexp: ['a?a?a?a?a?a?a?a?a?b', x]}", "can take forever"),
         ("StudyID: {regexp: ['.*.*.*.*x', y]}", "more than 3 open repetitions"),
         (f"StudyID: {{regexp: [{'a' * 501}, y]}}", "at most 500 characters"),
         ("StudyID: {regexp: [a, ä]}", "printable ASCII"),
@@ -258,18 +261,25 @@ def test_a_path_below_a_kept_sequence_is_fine_also_if_the_parent_recipe_keeps_it
     assert refused(tmp_path, f"extends: parent\n{gone}").startswith("mine.yaml:4: can never match")
 
 
-def test_a_value_too_long_to_be_searched_is_emptied(tmp_path: Path) -> None:
-    ds = ct()
-    ds.ImageComments, ds.StudyID = "a" * 5000, "aaa"
-    path = written(
-        tmp_path,
-        "extends: basic\nrules: {ImageComments: {regexp: ['a*a*a*b', x]}, StudyID: {regexp: [a, b]}}",
-    )
-    before = time.monotonic()
-    out, clean = cleaned(ds, str(path))
-    assert time.monotonic() - before < 10
-    image = read(out, clean)
-    assert (image.get("ImageComments", ""), image.StudyID) == ("", "bbb")
+@pytest.mark.parametrize(("pattern", "longest"), [("a*b", 16384), ("a*a*b", 1024), ("a*a*a*b", 256)])
+def test_the_worst_value_takes_seconds_and_a_longer_one_is_emptied(
+    tmp_path: Path, pattern: str, longest: int
+) -> None:
+    path = written(tmp_path, f"extends: basic\nrules: {{ImageComments: {{regexp: ['{pattern}', x]}}}}")
+    for size, stays in ((longest, True), (longest + 2, False)):
+        ds = ct()
+        ds.add_new(0x00204000, "UT", "a" * size)
+        before = time.monotonic()
+        out, _ = cleaned(ds, str(path))
+        assert time.monotonic() - before < 30
+        assert (b"a" * size in out) is stays
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(\d{3}-)+", "(a|b)?c", "^0+", r"(\w+) (\w+)", "0701$", r"(\d{4})\d{4}"]
+)
+def test_an_honest_pattern_is_taken(tmp_path: Path, pattern: str) -> None:
+    assert load(tmp_path, f"extends: basic\nrules:\n  StudyID: {{regexp: ['{pattern}', x]}}").lines
 
 
 def test_a_private_rule_by_number_keeps_the_creator_that_explains_it(tmp_path: Path) -> None:
