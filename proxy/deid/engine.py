@@ -311,7 +311,7 @@ class Pass:
             context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit, resolved)
             header = self._header
             self._rewriter = Rewriter(self._engine.compiled, context, header.original, self._scan.standing)
-            self._holds = gates(facts, self._engine.recipe) + self._rewriter.look_for(self._scan.keen)
+            self._holds = gates(facts, self._engine.recipe) + self._rewriter.look_for(self._scan)
             self._take_over(header, self._rewriter.header(self._scan))
         return self._holds
 

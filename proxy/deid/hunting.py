@@ -1,6 +1,6 @@
 """Hunting at the level of one object: its own needles, and what is left of them in the finished header."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -24,12 +24,13 @@ _EVERYTHING: Final = Plan(KEEP_ALL, hunting=True)
 _OURS: Final = STRUCTURE | frozenset((0x00100010, 0x00100020, 0x00120062, 0x00120063, 0x00120064, 0x00280303))
 
 
-def own_values(buf: bytes, keen: "Sequence[Token]", charset: bytes) -> Needles:
-    """Needles from the original values of identifying attributes, at every depth."""
-    pairs = tuple(
-        [(token[0].hunt, buf[token[2] : token[3]]) for token in keen if token[0].hunt and not token[4]]
-    )
-    return _own(pairs, charset)
+def own_values(
+    buf: bytes, keen: "Sequence[Token]", charset: bytes, more: Iterable[tuple[str, bytes]] = ()
+) -> Needles:
+    """Needles from the original values of identifying attributes, at every depth, and from (kind, value) pairs."""
+    pairs = [(token[0].hunt, buf[token[2] : token[3]]) for token in keen if token[0].hunt and not token[4]]
+    pairs.extend(more)
+    return _own(tuple(pairs), charset)
 
 
 @lru_cache(maxsize=512)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from proxy.deid import actions
+from proxy.deid.content import CONTENT_SEQUENCE, SEEN, content
 from proxy.deid.context import INDEXED, MEMORY
 from proxy.deid.custom import Function, custom
 from proxy.deid.dictionary import NAMING_TAGS, is_private, vr_of
@@ -118,6 +119,7 @@ class Plan:
         self.hunting = hunting  # the slow, second look: every text wants to be seen
         self._table = profile(recipe.edition) if recipe.edition else {}
         self._private = private_action(recipe)
+        self._structured = "clean-structured-content" in recipe.options
         self._exact: dict[int, Line] = {}
         self._masks: list[Line] = []
         self._paths: dict[int, list[Line]] = {}
@@ -265,6 +267,8 @@ class Plan:
             top = nested = custom(self._functions[tag])
         elif choice.name == "private":
             top = nested = self._private
+        elif tag == CONTENT_SEQUENCE and self._structured and choice.source == "option":
+            top = nested = content(self.recipe.options)
         else:
             top, nested = actions.make(choice.name, written, choice.arguments, choice.basic)
         for line in self._paths.get(tag, ()):
@@ -291,7 +295,7 @@ class Plan:
             return code | ACT
         seen = self.hunting or top not in (actions.words, actions.opaque, actions.numeric)
         plain = top in (actions.walk, nothing) or (top is actions.keep and tag not in INDEXED)
-        wanted = tag in INDEXED or tag in KINDS or tag in CODED
+        wanted = tag in INDEXED or tag in KINDS or tag in CODED or (self._structured and tag in SEEN)
         if wanted and written != "SQ":
             return code | ACT
         return code if plain or not seen else code | ACT

@@ -6,10 +6,11 @@ still stands after that is a reason to hold the object.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.deid import marks
+from proxy.deid.content import removed_values
 from proxy.deid.context import Context, Hold, Resolved
 from proxy.deid.custom import Function
 from proxy.deid.hunting import NONE, TOO_MANY, UNHUNTED, own_values, residual
@@ -63,10 +64,14 @@ class Rewriter:
         self._standing = standing  # tokens of the header's top level whose original values matter
         self._needles = NONE
 
-    def look_for(self, keen: "list[Token]") -> tuple[Hold, ...]:
+    def look_for(self, scan: Scan) -> tuple[Hold, ...]:
         """Learn the person's own values; a hold if there are too many of them."""
-        if self._compiled.recipe.hunting:
-            self._needles = own_values(self._header, keen, self.context.charset)
+        recipe = self._compiled.recipe
+        if recipe.hunting:
+            more: Iterable[tuple[str, bytes]] = ()
+            if "clean-structured-content" in recipe.options:
+                more = removed_values(scan.buf, scan.tokens, recipe.options)
+            self._needles = own_values(self._header, scan.keen, self.context.charset, more)
         return (UNHUNTED,) if self._needles is TOO_MANY else ()
 
     def header(self, scan: Scan) -> Rewritten:

@@ -13,6 +13,8 @@ from proxy.deid.errors import EngineFault
 from proxy.deid.rules import RUN, SPACE_PADDED, drop, tag_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from proxy.deid.context import Context
     from proxy.deid.stream import Scan, Token
 
@@ -87,8 +89,9 @@ class Splice:
         self.replace(start, end, b"")
         return first
 
-    def walk(self, token: "Token") -> None:
-        """Keep a sequence, and visit its items."""
+    def walk(self, token: "Token", each: "Callable[[int, int], bool] | None" = None) -> None:
+        """Keep a sequence, and visit its items; `each` gets an item's index and where its children end, and
+        returns whether the item stays."""
         _, _, value, _, last = token
         rule, before, outer = token[0], self.delta, self.path
         index = self.at + 1
@@ -98,9 +101,13 @@ class Splice:
             self.path = (outer, rule.tag, number)
             inner, creators = self.delta, self.creators
             self.creators = {}
-            self.visit(index + 1, link)
+            stays = True
+            if each:
+                stays = each(index, link)
+            else:
+                self.visit(index + 1, link)
             self.creators = creators
-            if self.delta != inner:
+            if stays and self.delta != inner:
                 self._correct(at + 4, inner)
             index = link
         self.depth -= 1

@@ -45,6 +45,17 @@ def safe_private() -> Mapping[tuple[str, int, int], str]:
     }
 
 
+@cache
+def content_items() -> Mapping[tuple[str, str, str], Mapping[str, str]]:
+    """(coding scheme, code, value type) of a content item to column to code, of Table E.3.4-1."""
+    return {
+        (row.pop("scheme"), row.pop("code"), row.pop("type")): {
+            key: code for key, code in row.items() if code
+        }
+        for row in _rows("e3_4_1.csv")
+    }
+
+
 def _tags(text: str) -> frozenset[int]:
     return frozenset(int(tag, 16) for tag in text.split(",") if tag)
 
