@@ -39,7 +39,7 @@ def cleaned(path: Path, out: BinaryIO | None, engine: Engine, who: Callable[[Fac
         if shape.bare:
             _refuse_compressed(file, shape)
         file.seek(len(first))
-        return _through(engine.begin(shape.syntax), first[shape.start :], file, out, who)
+        return _through(engine.begin(shape.syntax), memoryview(first)[shape.start :], file, out, who)
 
 
 def _refuse_compressed(file: BinaryIO, shape: Shape) -> None:
@@ -50,7 +50,11 @@ def _refuse_compressed(file: BinaryIO, shape: Shape) -> None:
 
 
 def _through(
-    work: Pass, piece: bytes, file: BinaryIO, out: BinaryIO | None, who: Callable[[Facts], Subject]
+    work: Pass,
+    piece: bytes | memoryview,
+    file: BinaryIO,
+    out: BinaryIO | None,
+    who: Callable[[Facts], Subject],
 ) -> Cleaned:
     settled = False
     while piece:

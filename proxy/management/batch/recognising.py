@@ -20,6 +20,13 @@ VRS: Final = frozenset(
 )
 LONG_VRS: Final = frozenset(b"OB OD OF OL OV OW SQ UC UN UR UT SV UV".split())
 PREAMBLE: Final = 128
+TRACES: Final = (
+    b"\x08\0\x05\0CS",
+    b"\x08\0\x16\0UI",
+    b"\x08\0\x18\0UI",
+    b"\x08\0\x16\0\x1a\0\0\0001.2.840.10008.",
+)
+TRACES_IN: Final = 1024
 Order = Literal["little", "big"]
 LOOKED_AT: Final = 5  # elements in a row that must look like DICOM, or as many as there are
 
@@ -59,6 +66,8 @@ def _bare(first: bytes) -> Shape | None:
         raise Unreadable(
             "a data set without File Meta in implicit big endian, which no transfer syntax names"
         )
+    if 0 in first[:TRACES_IN] and any(trace in first[:TRACES_IN] for trace in TRACES):
+        raise Unreadable("there is DICOM in it, but it does not begin as a file or a data set does")
     return None
 
 
@@ -71,7 +80,7 @@ def _looks_like(first: bytes, syntax: str) -> bool:
         seen.append(tag)
         if len(seen) == LOOKED_AT or length > len(first):
             break
-    return len(seen) > 1 and seen[0] >> 16 in (4, 8) and all(one < two for one, two in pairwise(seen))
+    return len(seen) > 1 and seen[0] >> 16 in (4, 8) and all(one <= two for one, two in pairwise(seen))
 
 
 def _elements(first: bytes, syntax: str) -> Iterator[tuple[int, int]]:
