@@ -46,7 +46,7 @@ _SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
 _REPEATS: Final = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 _WHOLE: Final = frozenset(("LT", "ST", "UR", "UT"))  # here a backslash is a character
 _PATTERN: Final = 500
-_MAYBES: Final = 8  # as many `?` at most: each may double the work
+_MAYBES: Final = 4  # so many `?` are counted as one open repetition: each may double the work
 # By the number of open repetitions, the longest value that is searched: each of them multiplies the work by the length
 _SEARCHED: Final = (1 << 20, 16384, 1024, 256)
 
@@ -99,22 +99,20 @@ def _refuse_pattern(pattern: str, new: str) -> None:
         raise RecipeError(f"the regular expression is wrong: {trouble}") from None
     if not new.isascii() or not new.isprintable():
         raise RecipeError("what a regular expression puts in is printable ASCII")
-    loops, maybes = _loops(tree)
-    if loops >= len(_SEARCHED) or maybes > _MAYBES:
-        raise RecipeError(
-            f"more than {len(_SEARCHED) - 1} open repetitions (or {_MAYBES} ?) can take forever"
-        )
+    if _loops(tree) >= len(_SEARCHED):
+        raise RecipeError(f"more than {len(_SEARCHED) - 1} open repetitions can take forever")
 
 
 def longest_searched(pattern: str) -> int:
     """A longer value is emptied instead of searched (actions.regexp), so that no image can take forever."""
-    return _SEARCHED[_loops(_parser.parse(pattern))[0]]
+    return _SEARCHED[_loops(_parser.parse(pattern))]
 
 
-def _loops(tree: Any) -> tuple[int, int]:
-    """How many open repetitions, and how many `?`. Raises RecipeError where one choice stands in a repetition."""
+def _loops(tree: Any) -> int:
+    """How many open repetitions. Raises RecipeError where a choice stands in a repetition."""
     ends = list(_repetitions(tree, False))
-    return sum(end > 1 for end in ends), sum(end == 1 for end in ends)
+    maybes = sum(end == 1 for end in ends)
+    return len(ends) - maybes + -(-maybes // _MAYBES)
 
 
 def _repetitions(node: Any, repeated: bool) -> Iterator[int]:
