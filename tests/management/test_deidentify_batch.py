@@ -238,3 +238,59 @@ def test_who_stops_a_batch_is_told_what_is_done_and_goes_on_later(
     assert all(name.endswith(".dcm") for name in some)
     done(house.command("deidentify", str(source), str(out), "--jobs", jobs))
     assert len(files_below(out)) == 1000
+
+
+def test_a_batch_that_was_killed_leaves_no_process_and_its_remains_go_with_the_next(
+    house: House, tmp_path: Path
+) -> None:
+    source, out = scans(tmp_path, 400), tmp_path / "clean"
+    batch = house.start("deidentify", str(source), str(out), "--jobs", "2")
+    until = time.monotonic() + 60
+    while not list(out.rglob("*.dcm")) and time.monotonic() < until:
+        time.sleep(0.02)
+    children = Path(f"/proc/{batch.pid}/task/{batch.pid}/children").read_text().split()
+    batch.kill()
+    batch.wait(10)
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert children
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    done(house.command("deidentify", str(source), str(out)))
+    assert all(name.endswith(".dcm") for name in files_below(out))
+    assert len(files_below(out)) == 400
+    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+
+
+def test_files_are_told_by_number_and_named_only_in_a_list_that_was_asked_for(
+    house: House, tmp_path: Path
+) -> None:
+    source, listing = scans(tmp_path), tmp_path / "list.tsv"
+    (source / f"{PLANTED}.bin").write_bytes(b"\x08\0\x05\0CS" + bytes(30))
+    words = ("deidentify", str(source), str(tmp_path / "clean"), "--list", str(listing))
+    told = done(house.command(*words), 1)
+    assert "not DICOM" in told
+    assert "refused" in told
+    assert finds_nobody(told.encode())
+    lines = [line.split("\t") for line in listing.read_text().splitlines()]
+    assert {(line[1], Path(line[2]).name) for line in lines} == {
+        ("not DICOM", f"{PLANTED}.txt"),
+        ("refused", f"{PLANTED}.bin"),
+    }
+    assert stat.S_IMODE(listing.stat().st_mode) == 0o600
+    for number, _, name, _ in lines:
+        assert sorted(path for path in source.rglob("*") if path.is_file())[int(number) - 1] == Path(name)
+
+
+def test_one_file_may_get_the_name_that_was_asked_for(house: House, tmp_path: Path) -> None:
+    source, out = cast.save(cast.ct(), tmp_path), tmp_path / "clean.dcm"
+    done(house.command("deidentify", str(source), str(out)))
+    assert dcmread(out).PatientID.startswith("ANON-")
+    done(house.command("deidentify", str(source), str(source)), 1)
+
+
+def test_a_kept_patient_id_is_no_folder_name(house: House, tmp_path: Path) -> None:
+    source, out = cast.save(cast.ct(), tmp_path), tmp_path / "clean"
+    done(house.command("deidentify", str(source), str(out), "-t", "(0x0010,0x0020)", "keep"))
+    [name] = files_below(out)
+    assert dcmread(out / name).PatientID == cast.ADA.id
+    assert finds_nobody(name.encode())

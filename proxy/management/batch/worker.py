@@ -40,10 +40,15 @@ class Work:
 
 
 def do(work: Work, files: Sequence[Numbered]) -> list[Done]:
-    """One for each file, in order; all that is clean is sealed for good when this returns."""
+    """One for each file, in order; all that is clean is sealed for good when this returns. Raises nothing: a
+    traceback of a process that ends could show values."""
     tries = [_tried(work, number, path) for number, path in files]
     drafts = [(done, draft) for done, draft in tries if draft is not None]
-    lost = _sealed(work.project_id, drafts) if drafts else {}
+    try:
+        lost = _sealed(work.project_id, drafts) if drafts else {}
+    except Exception as trouble:
+        reason = f"Something unexpected while sealing: {type(trouble).__name__}."
+        lost = {done.number: _refused(done, reason) for done, _ in drafts}
     return [lost.get(done.number, done) for done, _ in tries]
 
 
