@@ -3,17 +3,20 @@
 from pathlib import Path
 
 import pytest
-from pydicom.data import get_testdata_file, get_testdata_files
 
 from proxy.deid import Engine, Facts, Subject, Unreadable, load_recipe, split
 from proxy.management.batch.cleaning import NotDicom, cleaned
 from proxy.management.batch.recognising import BIG_ENDIAN, EXPLICIT, IMPLICIT, Shape, recognise
 from tests import cast
+from tests.deid import corpus
 
 
 def real_files() -> list[Path]:
-    paths = [Path(name) for name in get_testdata_files() if Path(name).is_file()]
-    return [path for path in paths if path.read_bytes()[128:132] == b"DICM"]
+    return [path for path in corpus.paths() if path.read_bytes()[128:132] == b"DICM"]
+
+
+def real_file(name: str) -> Path:
+    return next(path for path in corpus.paths() if path.name == name)
 
 
 def test_real_data_sets_without_file_meta_are_told_by_their_encoding() -> None:
@@ -39,9 +42,7 @@ def test_real_data_sets_without_file_meta_are_told_by_their_encoding() -> None:
     ],
 )
 def test_files_of_old_archives_are_recognised(name: str, syntax: str) -> None:
-    path = get_testdata_file(name)
-    assert isinstance(path, str)
-    assert recognise(Path(path).read_bytes()[: 1 << 20]) == Shape(syntax, 0, bare=True)
+    assert recognise(real_file(name).read_bytes()[: 1 << 20]) == Shape(syntax, 0, bare=True)
 
 
 @pytest.mark.parametrize(
@@ -90,10 +91,8 @@ def test_a_bare_data_set_comes_out_as_a_part_10_file_without_a_name(tmp_path: Pa
 
 
 def test_compressed_pixels_that_nothing_names_are_refused(tmp_path: Path) -> None:
-    name = get_testdata_file("JPEG2000.dcm")
-    assert isinstance(name, str)
     path = tmp_path / "old"
-    path.write_bytes(split(Path(name).read_bytes()).dataset.tobytes())
+    path.write_bytes(split(real_file("JPEG2000.dcm").read_bytes()).dataset.tobytes())
     with pytest.raises(Unreadable, match="compressed"):
         cleaned(path, None, Engine(load_recipe("basic")), _subject)
     path.write_text("a note")
