@@ -1,5 +1,6 @@
 """Give clean files their identity back, byte for byte in the data set, for somebody who may and says why."""
 
+import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -42,7 +43,10 @@ def _one(path: Path, place: Path, project: Project, who: Principal, purpose: str
         data = _data(bytes(parts.dataset), parts.syntax, names, project, who, purpose)
     except (Unknown, NoSeal, Forgotten, SealBroken, DeidError) as error:
         return Fate(REFUSED, str(error))
-    _write(place, make_meta(sop_class, _original_uid(data, parts.syntax), parts.syntax), data)
+    try:
+        _write(place, make_meta(sop_class, _original_uid(data, parts.syntax), parts.syntax), data)
+    except OSError as error:
+        return Fate(REFUSED, error.strerror or "It could not be written.")
     return Fate(RESTORED)
 
 
@@ -71,8 +75,9 @@ def _original_uid(data: bytes, syntax: str) -> str:
 def _write(place: Path, meta: bytes, data: bytes) -> None:
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = place.with_name(place.name + ".part")
-    with beside.open("xb") as out:
+    beside.unlink(missing_ok=True)  # of a crash
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as out:
         out.write(meta)
         out.write(data)
-    beside.chmod(0o600)
     beside.rename(place)

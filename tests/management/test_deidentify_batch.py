@@ -286,6 +286,15 @@ def test_files_are_told_by_number_and_named_only_in_a_list_that_was_asked_for(
         assert sorted(path for path in source.rglob("*") if path.is_file())[int(number) - 1] == Path(name)
 
 
+def test_originals_never_come_to_lie_among_clean_files(house: House, tmp_path: Path) -> None:
+    out = tmp_path / "clean"
+    done(house.command("deidentify", str(scans(tmp_path)), str(out)))
+    user(house)
+    for back in (out, out / "back", tmp_path):
+        done(house.command("reidentify", str(out), str(back), "--as", "ada", "--purpose", "test"), 1)
+    assert len(files_below(out)) == 6
+
+
 def test_one_file_may_get_the_name_that_was_asked_for(house: House, tmp_path: Path) -> None:
     source, out = cast.save(cast.ct(), tmp_path), tmp_path / "clean.dcm"
     done(house.command("deidentify", str(source), str(out)))

@@ -48,6 +48,8 @@ class Command(TeachingCommand):
         project = Project.objects.filter(name=options["project"]).first()
         if project is None or not source.exists():
             raise CommandError("There is no such project." if source.exists() else "IN is not there.")
+        if not options["map"]:
+            _refuse_mixing(source.resolve(), target.resolve())
         who = _principal(options["user"])
         if options["map"]:
             self._read_map(source, target, project.pk, who, options["purpose"])
@@ -75,6 +77,12 @@ class Command(TeachingCommand):
         self.stdout.write(f"{len(seen.rows)} rows. OUT now names persons: guard it.")
         if seen.forgotten:
             self.stdout.write(f"{seen.forgotten} rows are of persons who were forgotten.")
+
+
+def _refuse_mixing(inside: Path, outside: Path) -> None:
+    """Clean files are given away: no original may lie among them."""
+    if inside == outside or inside in outside.parents or outside in inside.parents:
+        raise CommandError("IN and OUT may not lie in each other.")
 
 
 def _said(trouble: Exception) -> str:
