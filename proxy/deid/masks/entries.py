@@ -13,7 +13,6 @@ from typing import Final
 
 import yaml
 
-from proxy.deid.errors import RecipeError
 from proxy.deid.source import Source, meant
 
 LIBRARY: Final = Path(__file__).with_name("library.yaml")
