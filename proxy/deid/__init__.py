@@ -40,7 +40,7 @@ from proxy.deid.oneoff import recipe_with
 from proxy.deid.part10 import Part10, make_meta, split
 from proxy.deid.recipe import KEEP_ALL, Recipe, load_recipe
 from proxy.deid.report import Report
-from proxy.deid.restore import restore
+from proxy.deid.restore import original_syntax, restore
 
 __all__ = [
     "INDEXED",
@@ -79,6 +79,7 @@ __all__ = [
     "map_uid",
     "new_key",
     "normalise_id",
+    "original_syntax",
     "pseudonym",
     "read_key",
     "recipe_with",

@@ -1,12 +1,13 @@
 """What one object's actions share: whose it is now, what it is, and what was seen so far."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, TypeAlias
 
 from proxy.deid.identifiers import map_uid
 from proxy.deid.needles import Needles
-from proxy.deid.rules import Action, ByType, Rule
+from proxy.deid.rules import Action, ByType, Rule, drop
 from proxy.deid.tables import types_of
 
 # Top level values that the index of studies wants from every clean image: extend it here and nowhere else
@@ -46,7 +47,9 @@ class Hold:
 class Context:
     """Mutable while one object is de-identified; never leaves the engine."""
 
-    __slots__ = ("charset", "cuts", "dummy", "explicit", "needles", "resolved", "subject", "types", "values")
+    __slots__ = (
+        "charset", "cuts", "dummy", "explicit", "needles", "overwritten", "resolved", "subject", "types", "values",
+    )  # fmt: skip
 
     def __init__(
         self, subject: Subject, sop_class: str, charset: bytes, explicit: bool, resolved: Resolved
@@ -59,6 +62,8 @@ class Context:
         self.values: dict[int, bytes] = {}
         self.needles: Needles | None = None  # set in the second, hunting visit
         self.cuts = 0
+        # Top level attributes that say something else where pixels are masked (VR, value), None: gone
+        self.overwritten: Mapping[int, tuple[str, bytes | None]] = {}
         self.dummy = 0  # depth of sequences whose content is replaced as a whole
 
     def note(self, tag: int, value: bytes) -> None:
@@ -76,7 +81,7 @@ class Context:
         """A rule's action at the top level: a compound one by its Type, looked up once for each SOP Class."""
         action = self.resolved.get(rule)
         if action is None:
-            action = rule.action
+            action = drop if rule.tag in self.overwritten else rule.action
             if isinstance(action, ByType):
                 action = action.actions[self.type_of(rule.tag)]
             if len(self.resolved) < MEMORY:

@@ -21,10 +21,11 @@ from proxy.deid.custom import Function
 from proxy.deid.errors import DeidError, EngineFault, TooLarge, Unreadable
 from proxy.deid.facts import Facts, gather
 from proxy.deid.gates import gates
+from proxy.deid.masking import Masking
 from proxy.deid.recipe import Recipe
 from proxy.deid.report import Report
 from proxy.deid.rewrite import Compiled, Rewriter, Rewritten
-from proxy.deid.splice import Splice
+from proxy.deid.splice import Edit, Splice
 from proxy.deid.stream import More, Scan
 
 IMPLICIT: Final = "1.2.840.10008.1.2"
@@ -38,6 +39,7 @@ _INFLATE_STEP: Final = 1 << 20
 class Limits:
     header: int = 64 << 20
     inflated: int = 4 << 30
+    masked: int = 512 << 20  # pixel data that are masked are in memory
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,6 +56,7 @@ class Clean:
         bytes  # of the original bytes as they came (little endian); see canonical.py for any encoding
     )
     bulk_digest: bytes
+    transfer_syntax: str  # of `rest`; masked pixels may be encoded otherwise than they came
 
     def __repr__(self) -> str:
         return "Clean(...)"
@@ -69,8 +72,9 @@ class Engine:
         self.limits = limits or Limits()
         self.compiled = Compiled(recipe, functions)
 
-    def begin(self, transfer_syntax: str) -> "Pass":
-        return Pass(self, transfer_syntax)
+    def begin(self, transfer_syntax: str, masks: bool = True) -> "Pass":
+        """masks: False where a person has looked at the image, so that its pixels pass as they are."""
+        return Pass(self, transfer_syntax, masks)
 
 
 class _FailClosed:
@@ -116,8 +120,10 @@ class _Part:
 class Pass:
     """One object on its way through. Feed it, settle it, take what is ready, finish it."""
 
-    def __init__(self, engine: Engine, transfer_syntax: str) -> None:
+    def __init__(self, engine: Engine, transfer_syntax: str, masks: bool = True) -> None:
         self._engine = engine
+        self._masks = masks
+        self._masking = Masking(engine.limits.masked)
         self._syntax = transfer_syntax
         self._explicit = transfer_syntax != IMPLICIT
         self._big = transfer_syntax == BIG_ENDIAN
@@ -141,6 +147,7 @@ class Pass:
         self._holds: tuple[Hold, ...] = ()
         self._ended = False
         self._header_given = False
+        self._masked = False
         self._keeps = True  # copy bulk bytes, because views live only during feed
 
     # Bytes come in
@@ -234,7 +241,8 @@ class Pass:
         self._swaps = self._big and raw[at + 4 : at + 6] == b"OW"
         part.original = self._scan.buf = part.original[:at]
         self._know()
-        self._emit(raw[at : at + wide])
+        self._masking.head = raw[at : at + wide]
+        self._emit(self._masking.head)
         self._accept(memoryview(raw)[at + wide :])
 
     def _pass_bulk(self, view: memoryview) -> memoryview:
@@ -258,6 +266,7 @@ class Pass:
 
     def _emit(self, piece: bytes | memoryview) -> None:
         self._bulk_size += len(piece)
+        self._masking.bound(self._bulk_size)
         self._ready.append(piece)
 
     def _know(self) -> None:
@@ -307,13 +316,24 @@ class Pass:
             raise EngineFault("settled too early or twice")
         self._subject = subject
         with _fail_closed:
-            resolved = self._engine.compiled.resolved(facts.sop_class_uid)
+            self._holds = self._gates(facts)
+            plan = self._masking.plan
+            resolved = {} if plan else self._engine.compiled.resolved(facts.sop_class_uid)
             context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit, resolved)
+            context.overwritten = {tag: (vr, value) for tag, vr, value in plan.header} if plan else {}
             header = self._header
             self._rewriter = Rewriter(self._engine.compiled, context, header.original, self._scan.standing)
-            self._holds = gates(facts, self._engine.recipe) + self._rewriter.look_for(self._scan)
+            self._holds += self._rewriter.look_for(self._scan)
             self._take_over(header, self._rewriter.header(self._scan))
         return self._holds
+
+    def _gates(self, facts: Facts) -> tuple[Hold, ...]:
+        """What they say, after masks had their word."""
+        recipe = self._engine.recipe
+        holds = gates(facts, recipe)
+        if not self._masks:
+            return holds
+        return self._masking.decide(holds, facts, self._scan, self._syntax, recipe)
 
     def _take_over(self, part: _Part, result: Rewritten) -> None:
         part.clean, part.splice = result.clean, result.splice
@@ -322,18 +342,26 @@ class Pass:
     # Clean bytes go out
 
     @property
+    def transfer_syntax(self) -> str:
+        """Of the clean bytes, once it is settled."""
+        plan = self._masking.plan
+        return plan.transfer_syntax if plan else self._syntax
+
+    @property
     def meta(self) -> bytes:
         """The new preamble and File Meta, known once it is settled."""
         if self._facts is None or self._rewriter is None:
             raise EngineFault("no file meta before it is settled")
         instance = self._rewriter.context.values.get(0x00080018, b"").decode("ascii", "replace")
-        return part10.make_meta(self._facts.sop_class_uid, instance, self._syntax)
+        return part10.make_meta(self._facts.sop_class_uid, instance, self.transfer_syntax)
 
     def take(self) -> list[bytes | memoryview]:
-        """Clean bytes that are ready, each given once."""
+        """Clean bytes that are ready, each given once. Pixels to be masked are ready at the end."""
         if self._subject is None:
             raise EngineFault("taken before it was settled")
-        ready, self._ready = self._ready, []
+        ready: list[bytes | memoryview] = []
+        if self._masking.plan is None or self._masked:
+            ready, self._ready = self._ready, ready
         if not self._header_given:
             ready.insert(0, self._outward(self._header.clean))
             self._header_given = True
@@ -357,11 +385,24 @@ class Pass:
         if self._subject is None:
             raise EngineFault("finished before it was settled")
         with _fail_closed:
+            self._mask()
             self._finish_trailer()
             rest = self.take()
             if self._deflate:
                 rest.append(self._deflate.flush())
             return self._result(rest)
+
+    def _mask(self) -> None:
+        """Nothing of the pixels was given out before; what cannot be masked is held without them."""
+        masking = self._masking
+        if masking.plan is None:
+            return
+        element, self._ready = b"".join(self._ready), []
+        hold = masking.finish(element)
+        self._holds += (hold,) if hold else ()
+        self._bulk_size = 0
+        self._emit(masking.written)
+        self._masked = True
 
     def _finish_trailer(self) -> None:
         part = self._trailer
@@ -372,6 +413,7 @@ class Pass:
         self._tail_scan.run(part.original)
         if self._tail_scan.bulk_at >= 0:
             raise Unreadable("pixel data stand in the data set twice")
+        self._holds += self._masking.after(self._tail_scan)
         assert self._rewriter is not None  # noqa: S101 - for mypy: it was settled
         self._take_over(part, self._rewriter.trailer(part.original, self._tail_scan))
         self._ready.append(self._outward(part.clean))
@@ -389,16 +431,21 @@ class Pass:
             values=MappingProxyType(values),
             header_digest=self._header_digest(),
             bulk_digest=self.bulk_digest,
+            transfer_syntax=self.transfer_syntax,
         )
 
     def _seal(self) -> bytes:
-        head, tail = self._header, self._trailer
+        head, tail, masking = self._header, self._trailer, self._masking
         base = len(head.clean) + self._bulk_size
         edits = head.splice.edits if head.splice else []
-        parts = [(head.original, edits, 0)]
+        parts: list[tuple[bytes, list[Edit], int]] = [(head.original, edits, 0)]
+        if masking.plan:
+            whole = (0, len(masking.written), 0, len(masking.element), None)
+            parts.append((masking.element, [whole], len(head.clean)))
         if tail.splice:
             parts.append((tail.original, tail.splice.edits, base))
-        return seal.make(parts, base + len(tail.clean), head.clean)
+        sealed = seal.make(parts, base + len(tail.clean), head.clean)
+        return sealed if self.transfer_syntax == self._syntax else seal.recoded(sealed, self._syntax)
 
     def _report(self) -> Report:
         recipe = self._engine.recipe
@@ -411,7 +458,8 @@ class Pass:
             tuple(chain.from_iterable(splice.dropped for splice in splices)),
             tuple(hold.code for hold in self._holds),
             hunted=self._rewriter.context.cuts if self._rewriter else 0,
-            codes=self._engine.compiled.codes,
+            codes=self._rewriter.codes if self._rewriter else (),
+            masked=self._masking.plan.entry if self._masking.plan and self._masking.written else "",
         )  # fmt: skip
 
     def _header_digest(self) -> bytes:

@@ -36,6 +36,11 @@ def codes_of(recipe: Recipe, weaker: bool = False) -> tuple[str, ...]:
     return (*profile, *sorted(_CODES[option] for option in recipe.options if option in _CODES))
 
 
+def with_pixels(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """Clean Pixel Data Option (PS3.15 E.3.1), which follows from what was done and from no option."""
+    return tuple(sorted((*codes, "113101")))
+
+
 def temporal(recipe: Recipe) -> bytes:
     if "full-dates" in recipe.options:
         return b"UNMODIFIED"

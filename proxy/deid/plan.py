@@ -10,6 +10,7 @@ from proxy.deid.custom import Function, custom
 from proxy.deid.dictionary import NAMING_TAGS, is_private, vr_of
 from proxy.deid.errors import Unreadable
 from proxy.deid.facts import FACT_TAGS
+from proxy.deid.masks import PIXEL_TAGS
 from proxy.deid.needles import KINDS, NAME
 from proxy.deid.private import private_action
 from proxy.deid.recipe import Line, Recipe
@@ -120,6 +121,7 @@ class Plan:
         self._table = profile(recipe.edition) if recipe.edition else {}
         self._private = private_action(recipe)
         self._structured = "clean-structured-content" in recipe.options
+        self._facts = FACT_TAGS | PIXEL_TAGS if recipe.gate("burned-in") == "mask" else FACT_TAGS
         self._exact: dict[int, Line] = {}
         self._masks: list[Line] = []
         self._paths: dict[int, list[Line]] = {}
@@ -276,7 +278,7 @@ class Plan:
                 line.target.path, actions.make(line.action, written, line.arguments)[1], nested
             )
         hunt = "" if choice.name in _STAY else NAME if written == "PN" else KINDS.get(tag, "")
-        keen = bool(hunt) or tag in FACT_TAGS or tag in MARKS
+        keen = bool(hunt) or tag in self._facts or tag in MARKS
         rule = Rule(
             tag, vr, written, self._bits(tag, vr, written, explicit, top, nested, keen), explicit, top, nested
         )

@@ -12,6 +12,7 @@ import yaml
 from proxy.deid.dictionary import KEYWORDS, keyword_of, vr_of
 from proxy.deid.errors import RecipeError
 from proxy.deid.fitting import refuse_misfit
+from proxy.deid.masks import Entry, load_entries
 from proxy.deid.rules import show
 from proxy.deid.source import Source, meant
 from proxy.deid.tables import EDITIONS, OPTIONS
@@ -40,6 +41,7 @@ _KEYS: Final = frozenset(
         "marks",
         "hunting",
         "dates",
+        "masks",
         *GATES,
     )
 )
@@ -113,6 +115,7 @@ class Recipe:
     marks: bool = True
     hunting: bool = True
     gates: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    masks: tuple[Entry, ...] = ()  # a site's own, asked before the shipped ones
     dates: str = "profile"  # or 'year': only the year stays (HIPAA Safe Harbor)
 
     def gate(self, name: str) -> str:
@@ -191,6 +194,7 @@ def _build(source: Source, parent: Recipe | None) -> Recipe:
         hunting=source.flag("hunting", base.hunting),
         gates=MappingProxyType(_gates(source, base)),
         dates=source.text("dates", base.dates, ("profile", "year")),
+        masks=(*_masks(source), *base.masks),
     )
     _check(source, recipe, lines)
     return recipe
@@ -220,8 +224,19 @@ def _check(source: Source, recipe: Recipe, lines: tuple[Line, ...]) -> None:
     if recipe.dates == "year" and recipe.options & {"full-dates", "modified-dates"}:
         key = "dates" if "dates" in source.nodes else "options"
         raise source.error(key, "dates: year excludes the options full-dates and modified-dates")
+    if "masks" in source.nodes and recipe.gate("burned-in") != "mask":
+        raise source.error("masks", "masks are used only with burned-in: mask")
     checks.refuse_contradictions(lines)
     checks.refuse_the_impossible(recipe, lines)
+
+
+def _masks(source: Source) -> tuple[Entry, ...]:
+    """Of a library of one's own, beside the recipe or at a whole path."""
+    name = source.text("masks", "")
+    path = source.path.parent / name
+    if name and not path.is_file():
+        raise source.error("masks", f"there is no library of masks {name!r}")
+    return load_entries(path) if name else ()
 
 
 def _gates(source: Source, base: Recipe) -> dict[str, str]:

@@ -17,6 +17,7 @@ class Report:
     holds: tuple[str, ...] = ()
     hunted: int = 0  # elements from which the hunt cut something
     codes: tuple[str, ...] = ()  # CID 7050 codes claimed
+    masked: str = ""  # the entry of the mask library by which pixels were made black
 
     @property
     def actions(self) -> Mapping[tuple[int, str], int]:

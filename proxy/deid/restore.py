@@ -7,6 +7,11 @@ from proxy.deid.engine import BIG_ENDIAN, DEFLATED
 from proxy.deid.errors import Unreadable
 
 
+def original_syntax(sealed: bytes, transfer_syntax: str) -> str:
+    """The transfer syntax of the original; `transfer_syntax` is the clean object's, which masks may have changed."""
+    return seal.original_syntax(sealed, transfer_syntax)
+
+
 def restore(clean: bytes, transfer_syntax: str, sealed: bytes) -> bytes:
     """Byte for byte; of a deflated data set the inflated original, deflated anew."""
     if transfer_syntax == DEFLATED:

@@ -117,12 +117,26 @@ class Rewriter:
     def _inserts(self, explicit: bool) -> list[tuple[int, bytes]]:
         """Elements that a clean image has though the original may not, in ascending order."""
         recipe = self._compiled.recipe
+        overwritten = self._overwritten(explicit)
         if not recipe.marks:
-            return []
+            return overwritten
         how, dates = self._compiled.marks[explicit]
-        if not self._standing.keys().isdisjoint(MARKS):
-            how, dates = marks.elements(recipe, self._compiled.codes, explicit, self._stands)
-        return [*self._identity(explicit), (0x00120062, how), (0x00280303, dates)]
+        if self.context.overwritten or not self._standing.keys().isdisjoint(MARKS):
+            how, dates = marks.elements(recipe, self.codes, explicit, self._stands)
+        mine = [*self._identity(explicit), (0x00120062, how), (0x00280303, dates)]
+        return sorted([*mine, *overwritten]) if overwritten else mine
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """CID 7050 codes claimed; that of clean pixels only where pixels are cleaned."""
+        return marks.with_pixels(self._compiled.codes) if self.context.overwritten else self._compiled.codes
+
+    def _overwritten(self, explicit: bool) -> list[tuple[int, bytes]]:
+        return [
+            (tag, make_element(tag, vr, value, explicit))
+            for tag, (vr, value) in sorted(self.context.overwritten.items())
+            if value is not None
+        ]
 
     def _identity(self, explicit: bool) -> list[tuple[int, bytes]]:
         """Patient's Name and ID (Type 2) where the original has none."""

@@ -19,6 +19,7 @@ from proxy.deid.errors import WrongSeal
 from proxy.deid.splice import Edit, Path
 
 VERSION: Final = b"\x01"
+_RECODED: Final = b"R"  # a seal around which the original's transfer syntax stands
 _SMALL: Final = 1 << 14
 _HEAD: Final = Struct("<QI16sII")
 _STEP: Final = Struct("<IiI")
@@ -84,8 +85,25 @@ def _packed(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
+def recoded(seal: bytes, syntax: str) -> bytes:
+    """The seal of a clean object in another transfer syntax than its original, which was this one."""
+    return _RECODED + bytes((len(syntax),)) + syntax.encode("ascii") + seal
+
+
+def original_syntax(seal: bytes, clean_syntax: str) -> str:
+    """The transfer syntax of what restore() gives back."""
+    if seal[:1] != _RECODED or len(seal) < 2:
+        return clean_syntax
+    return seal[2 : 2 + seal[1]].decode("ascii", "replace")
+
+
+def _unwrapped(seal: bytes) -> bytes:
+    return seal[2 + seal[1] :] if seal[:1] == _RECODED and len(seal) > 1 else seal
+
+
 def read(seal: bytes, clean: bytes) -> list[Piece]:
     """The edits of the seal that belongs to these clean bytes. Raises WrongSeal."""
+    seal = _unwrapped(seal)
     if seal[:1] != VERSION:
         raise WrongSeal("this is no seal of a version we know")
     try:
