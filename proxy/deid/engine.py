@@ -459,7 +459,7 @@ class Pass:
             tuple(hold.code for hold in self._holds),
             hunted=self._rewriter.context.cuts if self._rewriter else 0,
             codes=self._rewriter.codes if self._rewriter else (),
-            masked=self._masking.plan.entry if self._masking.plan and self._masking.written else "",
+            masked=self._masking.plan.entry if self._masking.plan and not self._holds else "",
         )  # fmt: skip
 
     def _header_digest(self) -> bytes:

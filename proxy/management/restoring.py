@@ -8,7 +8,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from proxy.deid import DeidError, WrongSeal, make_meta, restore, split
+from proxy.deid import DeidError, WrongSeal, make_meta, original_syntax, restore, split
 from proxy.management.batch import sealing
 from proxy.management.batch.fates import NOT_DICOM, REFUSED, Fate
 from proxy.routing.models import Project
@@ -40,25 +40,25 @@ def _one(path: Path, place: Path, project: Project, who: Principal, purpose: str
         content = path.read_bytes()
         parts = split(content)
         names = sealing.versions(project.pk, uid, content)
-        data = _data(bytes(parts.dataset), parts.syntax, names, project, who, purpose)
+        data, syntax = _original(bytes(parts.dataset), parts.syntax, names, project, who, purpose)
     except (Unknown, NoSeal, Forgotten, SealBroken, DeidError) as error:
         return Fate(REFUSED, str(error))
     try:
-        _write(place, make_meta(sop_class, _original_uid(data, parts.syntax), parts.syntax), data)
+        _write(place, make_meta(sop_class, _original_uid(data, syntax), syntax), data)
     except OSError as error:
         return Fate(REFUSED, error.strerror or "It could not be written.")
     return Fate(RESTORED)
 
 
-def _data(
+def _original(
     clean: bytes, syntax: str, names: list[str], project: Project, who: Principal, purpose: str
-) -> bytes:
-    """By the seal of this very file: there may be several of one UID, made by other recipes."""
+) -> tuple[bytes, str]:
+    """With its transfer syntax, by the seal of this very file: there may be several of one UID, made by other recipes."""
     wrong = WrongSeal("none of its seals belongs to this file")
     for name in names:
         opened = reidentify.restore_instance(who, name, project.pk, purpose)
         try:
-            return restore(clean, syntax, opened.plain)
+            return restore(clean, syntax, opened.plain), original_syntax(opened.plain, syntax)
         except WrongSeal as error:
             wrong = error
     raise wrong

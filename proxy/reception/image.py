@@ -81,7 +81,7 @@ class Image:
         current().check()
         engine = engine_for(self.route.recipe)
         self._refuses = engine.recipe.gate("burned-in") == "refuse"
-        self._pass = engine.begin(self.transfer_syntax)
+        self._pass = engine.begin(self.transfer_syntax, masks="burned-in" not in self.waived)
 
     # --- while bytes come ---------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class Image:
             series=rows.columns(values, rows.SERIES),
             uid=rows.plain(values, rows.SOP_UID),
             sop_class=rows.plain(values, rows.SOP_CLASS),
-            transfer_syntax=self.transfer_syntax,
+            transfer_syntax=clean.transfer_syntax,
             number=rows.plain(values, rows.INSTANCE_NUMBER)[:16],
             path=path,
             size=size,
@@ -220,7 +220,7 @@ class Image:
         return self._hold(clean, (Hold(conflict.code, conflict.reason),))
 
     def _restored(self, clean: Clean) -> bytes:
-        return restore(b"".join(self._clean), self.transfer_syntax, clean.seal)
+        return restore(b"".join(self._clean), clean.transfer_syntax, clean.seal)
 
     def _hold(self, clean: Clean, holds: tuple[Hold, ...]) -> Held:
         spool, values = self._spool, clean.values

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from proxy.deid import DeidError, restore, split
-from proxy.deid.canonical import Canonical, canonical
+from proxy.deid import DeidError, original_syntax, restore, split
+from proxy.deid.canonical import canonical
 from proxy.storage.errors import SealBroken
 from proxy.studies import index
 from proxy.studies.index import OTHER_CONTENT, RECOMPRESSED, Conflict, Duplicate
@@ -25,19 +25,20 @@ def second_look(project_id: int, uid: str, original: bytes, transfer_syntax: str
     if known is None or max(known.size, len(original)) > LARGEST_COMPARED:
         return OTHER_CONTENT
     try:
-        ours, theirs = _canonical(known), canonical(original, transfer_syntax)
+        sent, syntax = as_sent(known)
+        ours, theirs = canonical(sent, syntax), canonical(original, transfer_syntax)
     except (OSError, DeidError, SealBroken, seals.NoSeal, seals.Forgotten):
         return OTHER_CONTENT
     if ours.header != theirs.header:
         return OTHER_CONTENT
     if ours.bulk == theirs.bulk:
         return Duplicate(known.pk)
-    return RECOMPRESSED if known.transfer_syntax != transfer_syntax else OTHER_CONTENT
+    return RECOMPRESSED if syntax != transfer_syntax else OTHER_CONTENT
 
 
-def _canonical(known: Instance) -> Canonical:
-    """Of the image as it was sent."""
+def as_sent(known: Instance) -> tuple[bytes, str]:
+    """The data set as it came, and its transfer syntax then. Raises what keeps it from being restored."""
     file = Path(settings.DICOM_STORAGE_DIR) / "studies" / known.path
     clean = split(file.read_bytes())
     seal = seals.open_seal(known.project_id, known.uid)
-    return canonical(restore(bytes(clean.dataset), clean.syntax, seal), clean.syntax)
+    return restore(bytes(clean.dataset), clean.syntax, seal), original_syntax(seal, clean.syntax)

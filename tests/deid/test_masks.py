@@ -132,7 +132,11 @@ def test_the_header_says_what_was_done(recipe: Path) -> None:
     ds = dcmread(BytesIO(clean.meta + out))
     codes = [code.CodeValue for code in ds.DeidentificationMethodCodeSequence]
     assert "113101" in codes and clean.report.codes == tuple(codes)
-    assert ds.BurnedInAnnotation == "NO" and ds.PhotometricInterpretation == "RGB" and ds.PlanarConfiguration == 0
+    assert (
+        ds.BurnedInAnnotation == "NO"
+        and ds.PhotometricInterpretation == "RGB"
+        and ds.PlanarConfiguration == 0
+    )
     assert ds.LossyImageCompression == "01" and ds.LossyImageCompressionMethod == "ISO_10918_1"
     assert ds.file_meta.TransferSyntaxUID == EXPLICIT and "IconImageSequence" not in ds
 
@@ -143,3 +147,192 @@ def test_what_is_not_masked_claims_nothing(recipe: Path) -> None:
     data, out, clean = masked(ds, recipe)
     assert not clean.holds and not clean.report.masked and "113101" not in clean.report.codes
     assert np.array_equal(pixels(data, EXPLICIT), pixels(out, EXPLICIT))
+
+
+def test_sixteen_bits_planes_ybr_and_inverted_grey_become_what_is_displayed_black(recipe: Path) -> None:
+    ds = ultrasound(colour=False, manufacturer="Dots")
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PhotometricInterpretation = 16, 12, 11, "MONOCHROME1"
+    ds.PixelData = (picture(False).astype("<u2") * 8).tobytes()
+    ds["PixelData"].VR = "OW"
+    for syntax, encode in ((EXPLICIT, None), (RLE, rle)):
+        _, out, clean = masked(encode(ds) if encode else ds, recipe, syntax)
+        box = pixels(out, clean.transfer_syntax)[20:60, 10:40]
+        assert not clean.holds and box.min() == box.max() == 4095
+    ds = ultrasound(manufacturer="Dots")
+    ds.PlanarConfiguration, ds.PhotometricInterpretation = 1, "YBR_FULL"
+    ds.PixelData = picture(True).transpose(2, 0, 1).tobytes()
+    _, out, clean = masked(ds, recipe)
+    raw = np.frombuffer(dcmread(BytesIO(clean.meta + out)).PixelData, "u1").reshape(3, ROWS, COLUMNS)
+    assert [set(plane[20:60, 10:40].flat) for plane in raw] == [{0}, {128}, {128}]
+    outside = np.ones((ROWS, COLUMNS), bool)
+    outside[20:60, 10:40] = False
+    assert np.array_equal(raw[:, outside], picture(True).transpose(2, 0, 1)[:, outside])
+
+
+def test_signed_grey_goes_to_its_dark_end(recipe: Path) -> None:
+    ds = ultrasound(colour=False, manufacturer="Sheets")
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 1
+    ds.PixelData = picture(False).astype("<i2").tobytes()
+    ds["PixelData"].VR = "OW"
+    _, out, clean = masked(ds, recipe)
+    assert set(pixels(out, EXPLICIT).flat) == {-2048} and clean.report.masked == "whole"
+
+
+def region(x0: int, y0: int, x1: int, y1: int) -> Dataset:
+    ds = Dataset()
+    ds.RegionLocationMinX0, ds.RegionLocationMinY0 = x0, y0
+    ds.RegionLocationMaxX1, ds.RegionLocationMaxY1 = x1, y1
+    return ds
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_all_but_the_ultrasound_regions_becomes_black(recipe: Path, syntax: str) -> None:
+    ds = ultrasound(manufacturer="Frames")
+    ds.SequenceOfUltrasoundRegions = [region(10, 20, 59, 79), region(50, 40, 149, 99)]
+    data, out, clean = masked(ds, recipe, syntax)
+    keep = np.zeros((ROWS, COLUMNS), bool)
+    keep[20:80, 10:60] = keep[40:100, 50:150] = True
+    was, is_now = pixels(data, syntax), pixels(out, syntax)
+    assert not clean.holds and np.array_equal(was[keep], is_now[keep]) and not is_now[~keep].any()
+
+
+def test_regions_that_are_missing_or_lie_outside_hold_the_image(recipe: Path) -> None:
+    ds = ultrasound(manufacturer="Frames")
+    assert_held(*masked(ds, recipe))
+    for corners in ((10, 20, 160, 79), (60, 20, 10, 79)):
+        ds.SequenceOfUltrasoundRegions = [region(*corners)]
+        assert_held(*masked(ds, recipe))
+    ds.SequenceOfUltrasoundRegions = [Dataset()]
+    assert_held(*masked(ds, recipe))
+
+
+# What does not fit is held
+
+
+def assert_held(data: bytes, out: bytes, clean: Clean) -> None:
+    assert [hold.code for hold in clean.holds] == ["burned-in"] and not clean.report.masked
+    assert all(hold.reason.endswith(".") and "Example" not in hold.reason for hold in clean.holds)
+    assert restore(out, clean.transfer_syntax, clean.seal) == data
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("Manufacturer", "ACME"), ("Manufacturer", "GE" + "x" * 80), ("Modality", "OT"), ("Rows", 99), ("Rows", 101),
+        ("Columns", 159), ("Rows", 0), ("BitsAllocated", 32), ("BitsStored", 0), ("BitsStored", 9), ("HighBit", 6),
+        ("SamplesPerPixel", 1), ("SamplesPerPixel", 4), ("PlanarConfiguration", 2), ("NumberOfFrames", 2),
+        ("NumberOfFrames", 10**8), ("PhotometricInterpretation", "PALETTE COLOR"),
+        ("PhotometricInterpretation", "YBR_FULL_422"), ("PhotometricInterpretation", "X"),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:The value length")
+def test_an_unknown_device_and_a_header_that_lies_are_held(recipe: Path, keyword: str, value: object) -> None:
+    ds = ultrasound()
+    setattr(ds, keyword, value)
+    assert_held(*masked(ds, recipe))
+    if keyword not in ("PhotometricInterpretation", "PlanarConfiguration", "BitsStored", "HighBit"):
+        ds = rle(ultrasound())
+        setattr(ds, keyword, value)
+        assert_held(*masked(ds, recipe, RLE))
+    if keyword not in ("PhotometricInterpretation", "PlanarConfiguration"):
+        ds = jpeg(ultrasound())
+        setattr(ds, keyword, value)
+        assert_held(*masked(ds, recipe, JPEG))
+
+
+@pytest.mark.parametrize(("syntax", "encode"), [(EXPLICIT, None), (RLE, rle), (JPEG, jpeg)])
+def test_a_giant_of_words_is_held_before_anything_is_made_of_it(
+    recipe: Path, syntax: str, encode: Any
+) -> None:
+    ds = encode(ultrasound()) if encode else ultrasound()
+    ds.Rows = ds.Columns = 65535
+    ds.Manufacturer = "Sheets"
+    assert_held(*masked(ds, recipe, syntax))
+
+
+@pytest.mark.parametrize(("syntax", "encode"), [(RLE, rle), (JPEG, jpeg)])
+def test_frames_that_were_cut_or_damaged_are_held(recipe: Path, syntax: str, encode: Any) -> None:
+    ds = encode(ultrasound())
+    whole = encoded(ds, syntax)
+    start = whole.rindex(b"\xfe\xff\x00\xe0") + 8
+    engine = Engine(load_recipe(str(recipe)))
+    frame = whole[start:-8]
+    damaged = [b"", frame[:2], frame[:70], frame[: len(frame) // 2], b"\0" * len(frame), frame[::-1]]
+    damaged += [
+        frame[:64] + b"\x81" * len(frame),
+        b"\xff" * len(frame),
+        frame[:4] + b"\xff" * 60 + frame[64:],
+    ]
+    for bad in (frame + b"\0" * (len(frame) % 2) for frame in damaged):
+        data = whole[: start - 4] + len(bad).to_bytes(4, "little") + bad + whole[-8:]
+        clean = deidentify(data, syntax, engine, lambda facts: SUBJECT)
+        out = b"".join(clean.rest)
+        if clean.holds:
+            assert_held(data, out, clean)
+        else:  # it can be decoded after all: what came of it is masked
+            assert not pixels(out, clean.transfer_syntax)[:BANNER].any()
+
+
+def test_a_jpeg_that_is_larger_than_its_header_says_is_held(recipe: Path) -> None:
+    out = BytesIO()
+    Image.new("RGB", (COLUMNS, ROWS + 1)).save(out, "JPEG")
+    ds = jpeg(ultrasound())
+    ds.PixelData = encapsulate([out.getvalue()])
+    assert_held(*masked(ds, recipe, JPEG))
+    out = BytesIO()
+    Image.new("RGB", (COLUMNS, ROWS)).save(out, "JPEG", progressive=True)
+    ds.PixelData = encapsulate([out.getvalue()])
+    assert_held(*masked(ds, recipe, JPEG))
+
+
+def test_syntaxes_that_we_do_not_mask_are_held(recipe: Path) -> None:
+    assert_held(*masked(ultrasound(), recipe, BIG_ENDIAN))
+    assert_held(*masked(jpeg(ultrasound()), recipe, "1.2.840.10008.1.2.4.51"))
+
+
+def test_an_attribute_that_stands_twice_is_held(recipe: Path) -> None:
+    data = encoded(ultrasound())
+    at = data.index(b"\x28\x00\x10\x00US")
+    twice = data[: at + 10] + data[at : at + 8] + COLUMNS.to_bytes(2, "little") + data[at + 10 :]
+    behind = data + data[at : at + 10]
+    for bad in (twice, behind):
+        clean = deidentify(bad, EXPLICIT, Engine(load_recipe(str(recipe))), lambda facts: SUBJECT)
+        assert_held(bad, b"".join(clean.rest), clean)
+
+
+def test_nothing_of_the_pixels_comes_out_before_they_are_masked(recipe: Path) -> None:
+    data = encoded(ultrasound())
+    work = Engine(load_recipe(str(recipe))).begin(EXPLICIT)
+    work.feed(data[:-1000])
+    assert work.settle(SUBJECT) == ()
+    assert sum(len(piece) for piece in work.take()) < 2000
+    work.feed(data[-1000:])
+    assert work.take() == []
+    assert len(b"".join(work.finish().rest)) == ROWS * COLUMNS * 3 + 12
+
+
+def test_more_than_the_limit_is_held_or_refused(recipe: Path) -> None:
+    engine = Engine(load_recipe(str(recipe)), Limits(masked=40_000))
+    data = encoded(ultrasound())
+    clean = deidentify(data, EXPLICIT, engine, lambda facts: SUBJECT)
+    assert_held(data, b"".join(clean.rest), clean)
+    ds = jpeg(ultrasound(colour=False))
+    ds.PixelData = encapsulate([b"\xff" * 50_000])
+    work = engine.begin(JPEG)
+    data = encoded(ds, JPEG)
+    work.feed(data[:1000])
+    work.feed(data[1000:40_000]) if work.facts else None
+    with pytest.raises(DeidError, match="limit for masking"):
+        work.settle(SUBJECT) if work.facts else None
+        work.feed(data[40_000:])
+        work.settle(SUBJECT)
+        work.finish()
+
+
+def test_where_a_person_has_looked_the_pixels_pass_as_they_are(recipe: Path) -> None:
+    data = encoded(ultrasound())
+    work = Engine(load_recipe(str(recipe))).begin(EXPLICIT, masks=False)
+    work.feed(data)
+    assert [hold.code for hold in work.settle(SUBJECT)] == ["burned-in"]
+    clean = work.finish()
+    assert np.array_equal(pixels(b"".join(clean.rest), EXPLICIT), picture(True)[:, :])
