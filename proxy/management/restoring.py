@@ -53,7 +53,7 @@ def _one(path: Path, place: Path, project: Project, who: Principal, purpose: str
 def _original(
     clean: bytes, syntax: str, names: list[str], project: Project, who: Principal, purpose: str
 ) -> tuple[bytes, str]:
-    """With its transfer syntax, by the seal of this very file: there may be several of one UID, made by other recipes."""
+    """And its transfer syntax, by the seal of this very file: other recipes may have made more of one UID."""
     wrong = WrongSeal("none of its seals belongs to this file")
     for name in names:
         opened = reidentify.restore_instance(who, name, project.pk, purpose)
