@@ -40,7 +40,7 @@ from proxy.deid.oneoff import recipe_with
 from proxy.deid.part10 import Part10, make_meta, split
 from proxy.deid.recipe import KEEP_ALL, Recipe, load_recipe
 from proxy.deid.report import Report
-from proxy.deid.restore import original_syntax, restore
+from proxy.deid.restore import original_syntax, restore, restore_file
 
 __all__ = [
     "INDEXED",
@@ -84,6 +84,7 @@ __all__ = [
     "read_key",
     "recipe_with",
     "restore",
+    "restore_file",
     "shift_date",
     "shift_days",
     "split",

@@ -25,7 +25,7 @@ from proxy.deid.masking import Masking
 from proxy.deid.recipe import Recipe
 from proxy.deid.report import Report
 from proxy.deid.rewrite import Compiled, Rewriter, Rewritten
-from proxy.deid.splice import Edit, Splice
+from proxy.deid.splice import Splice
 from proxy.deid.stream import More, Scan
 
 IMPLICIT: Final = "1.2.840.10008.1.2"
@@ -33,6 +33,7 @@ BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 _FIRST_LOOK: Final = 1 << 16
 _INFLATE_STEP: Final = 1 << 20
+_MOST_BEHIND: Final = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,11 @@ class Engine:
         self.limits = limits or Limits()
         self.compiled = Compiled(recipe, functions)
 
-    def begin(self, transfer_syntax: str, masks: bool = True) -> "Pass":
-        """masks: False where a person has looked at the image, so that its pixels pass as they are."""
-        return Pass(self, transfer_syntax, masks)
+    def begin(self, transfer_syntax: str, masks: bool = True, file_head: bytes | None = None) -> "Pass":
+        """masks: False where a person has looked at the image, so that its pixels pass as they are.
+        file_head: preamble and File Meta of the file that the data set comes from (b"" if it had none); sealed.
+        """
+        return Pass(self, transfer_syntax, masks, file_head)
 
 
 class _FailClosed:
@@ -120,10 +123,13 @@ class _Part:
 class Pass:
     """One object on its way through. Feed it, settle it, take what is ready, finish it."""
 
-    def __init__(self, engine: Engine, transfer_syntax: str, masks: bool = True) -> None:
+    def __init__(
+        self, engine: Engine, transfer_syntax: str, masks: bool = True, file_head: bytes | None = None
+    ) -> None:
         self._engine = engine
         self._masks = masks
         self._masking = Masking(engine.limits.masked)
+        self._file_head = file_head
         self._syntax = transfer_syntax
         self._explicit = transfer_syntax != IMPLICIT
         self._big = transfer_syntax == BIG_ENDIAN
@@ -132,6 +138,8 @@ class Pass:
         self._inflate = zlib.decompressobj(-15) if deflated else None
         self._deflate = zlib.compressobj(6, zlib.DEFLATED, -15) if deflated else None
         self._inflated = 0
+        self._stream_hash = hashlib.sha256() if deflated else None
+        self._after = b""  # what stands behind a deflated data set
         self._header, self._trailer = _Part(), _Part()
         self._scan = Scan(engine.compiled.plan, self._explicit)
         self._tail_scan: Scan | None = None
@@ -165,6 +173,10 @@ class Pass:
     def _feed_deflated(self, view: bytes | memoryview) -> None:
         inflate = self._inflate
         assert inflate is not None  # noqa: S101 - for mypy
+        if self._stream_hash:
+            self._stream_hash.update(view)
+        if inflate.eof:
+            self._behind(view)
         data: bytes | memoryview = view
         while data and not inflate.eof:
             try:
@@ -176,6 +188,14 @@ class Pass:
                 raise TooLarge("the deflated data set inflates beyond the limit")
             self._accept(memoryview(piece))
             data = inflate.unconsumed_tail
+            if inflate.eof:
+                self._behind(inflate.unused_data)
+
+    def _behind(self, data: bytes | memoryview) -> None:
+        """Padding, or a checksum that somebody wrote: not passed on, but sealed."""
+        self._after += data
+        if len(self._after) > _MOST_BEHIND:
+            raise Unreadable("there is more behind the deflated data set than in a trailer")
 
     def _accept(self, view: memoryview) -> None:
         while view:
@@ -438,14 +458,33 @@ class Pass:
         head, tail, masking = self._header, self._trailer, self._masking
         base = len(head.clean) + self._bulk_size
         edits = head.splice.edits if head.splice else []
-        parts: list[tuple[bytes, list[Edit], int]] = [(head.original, edits, 0)]
+        parts: list[seal.Part] = [(head.original, edits, head.clean, 0)]
         if masking.plan:
             whole = (0, len(masking.written), 0, len(masking.element), None)
-            parts.append((masking.element, [whole], len(head.clean)))
+            parts.append((masking.element, [whole], masking.written, len(head.clean)))
         if tail.splice:
-            parts.append((tail.original, tail.splice.edits, base))
-        sealed = seal.make(parts, base + len(tail.clean), head.clean)
-        return sealed if self.transfer_syntax == self._syntax else seal.recoded(sealed, self._syntax)
+            parts.append((tail.original, tail.splice.edits, tail.clean, base))
+        figures = seal.Figures(head.clean, base + len(tail.clean), *self._bulk_figures(), self._explicit)
+        return seal.make(parts, figures, self._extras())
+
+    def _bulk_figures(self) -> tuple[int, int, bytes]:
+        """Of the clean pixel data: bytes before the value, bytes of the value, its digest."""
+        if self._masking.plan:
+            wide, written = self._masking.written_head, self._masking.written
+            return wide, len(written) - wide, hashlib.sha256(memoryview(written)[wide:]).digest()
+        wide = self._wide if self._bulk else 0
+        return wide, self._bulk_size - wide, self._bulk_hash.digest()
+
+    def _extras(self) -> dict[bytes, bytes | None]:
+        charset = self._facts.charset if self._facts else ""
+        changed = self.transfer_syntax != self._syntax
+        return {
+            seal.FILE_HEAD: self._file_head,
+            seal.STREAM: self._stream_hash.digest() if self._stream_hash else None,
+            seal.BEHIND: self._after or None,
+            seal.SYNTAX: self._syntax.encode("ascii") if changed else None,
+            seal.CHARSET: charset.encode("latin-1", "replace") or None,
+        }
 
     def _report(self) -> Report:
         recipe = self._engine.recipe
@@ -470,10 +509,14 @@ class Pass:
 
 
 def deidentify(
-    data: bytes | memoryview, transfer_syntax: str, engine: Engine, subject: Callable[[Facts], Subject]
+    data: bytes | memoryview,
+    transfer_syntax: str,
+    engine: Engine,
+    subject: Callable[[Facts], Subject],
+    file_head: bytes | None = None,
 ) -> Clean:
     """In one go; `Clean.rest` holds all of it, with pixel data as views of `data`."""
-    work = engine.begin(transfer_syntax)
+    work = engine.begin(transfer_syntax, file_head=file_head)
     work._keeps = False
     work.feed(data)
     work.end()

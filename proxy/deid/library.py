@@ -32,7 +32,7 @@ def deidentify_bytes(
 ) -> tuple[bytes, Clean]:
     """A Part 10 file in, a clean one out. Raises HeldError where a gate says no."""
     parts = split(data)
-    clean = _passed(deidentify(parts.dataset, parts.syntax, engine, subject))
+    clean = _passed(deidentify(parts.dataset, parts.syntax, engine, subject, parts.head))
     return clean.meta + b"".join(clean.rest), clean
 
 
@@ -51,7 +51,7 @@ def deidentify_file(source: Path, target: Path, engine: Engine, subject: Callabl
 
 def _piecewise(file: BinaryIO, out: BinaryIO, engine: Engine, subject: Callable[[Facts], Subject]) -> Clean:
     parts = split(file.read(_STEP))
-    work = engine.begin(parts.syntax)
+    work = engine.begin(parts.syntax, file_head=parts.head)
     piece: bytes | memoryview = parts.dataset
     settled = False
     while piece:

@@ -71,6 +71,13 @@ class Masking:
         return plan
 
     @property
+    def written_head(self) -> int:
+        """Bytes of `written` before its value."""
+        if self.plan is None or not self.written:
+            return 0
+        return 12 if self.plan.transfer_syntax != self.plan.original_syntax else len(self.head)
+
+    @property
     def _is_encapsulated(self) -> bool:
         return int.from_bytes(self.head[-4:], "little") == OPEN
 

@@ -19,6 +19,11 @@ class Part10(NamedTuple):
     syntax: str
     dataset: memoryview
 
+    @property
+    def head(self) -> bytes:
+        """All before the data set."""
+        return self.preamble + self.meta
+
 
 def split(data: "bytes | memoryview") -> Part10:
     """Raises Unreadable if this is no Part 10 file."""

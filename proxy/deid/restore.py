@@ -1,56 +1,152 @@
-"""The way back (promise 6): the exact original data set from the clean one and its seal."""
+"""The way back (promise 6): the exact original from the clean object and its seal."""
 
+import hashlib
+import os
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Final
 
 from proxy.deid import bigendian, seal
-from proxy.deid.engine import BIG_ENDIAN, DEFLATED
+from proxy.deid.engine import BIG_ENDIAN, DEFLATED, Engine
 from proxy.deid.errors import Unreadable
+from proxy.deid.part10 import make_meta, split
+from proxy.deid.recipe import KEEP_ALL
+from proxy.deid.seal import BEHIND, FILE_HEAD, STREAM, SYNTAX, Opened, Piece
 
-
-def original_syntax(sealed: bytes, transfer_syntax: str) -> str:
-    """The transfer syntax of the original; `transfer_syntax` is the clean object's, which masks may have changed."""
-    return seal.original_syntax(sealed, transfer_syntax)
+_STEP: Final = 1 << 20
+_LEVELS: Final = (6, 9, 1, 5, 4, 3, 2, 7, 8)
+_IN_MEMORY: Final = (DEFLATED, BIG_ENDIAN)
 
 
 def restore(clean: bytes, transfer_syntax: str, sealed: bytes) -> bytes:
-    """Byte for byte; of a deflated data set the inflated original, deflated anew."""
+    """The original data set. Raises WrongSeal if the clean one was changed in its header or in its pixels.
+
+    Of a deflated data set the very stream, where zlib can make it again; else the inflated data set is the same.
+    """
+    opened = seal.read(sealed)
     if transfer_syntax == DEFLATED:
-        return _deflated(_apply(_inflated(clean), sealed))
+        return _deflated(_applied(_inflated(clean), opened), opened.extras)
     if transfer_syntax == BIG_ENDIAN:
-        return _big_endian(clean, sealed)
-    return _apply(clean, sealed)
+        return _big_endian(clean, opened)
+    return _applied(clean, opened)
 
 
-def _apply(clean: bytes, sealed: bytes) -> bytes:
-    return b"".join(_pieces(clean, sealed, len(clean)))
+def original_syntax(sealed: bytes, transfer_syntax: str) -> str:
+    """Of the original; `transfer_syntax` is the clean object's, which masks may have changed."""
+    return seal.read(sealed).extras.get(SYNTAX, b"").decode("ascii", "replace") or transfer_syntax
 
 
-def _pieces(clean: bytes, sealed: bytes, middle: int) -> tuple[bytes, bytes]:
-    """The restored bytes that stand for clean[:middle] and for the rest."""
-    pieces = seal.read(sealed, clean)
-    view = memoryview(clean)
-    parts: tuple[list[bytes | memoryview], list[bytes | memoryview]] = ([], [])
-    pos = 0
+def restore_file(source: Path, target: Path, sealed: bytes) -> None:
+    """From clean file to original file, byte for byte, preamble and File Meta too; a megabyte at a time.
+
+    An image that came over the wire had no file: it gets a new File Meta. Raises WrongSeal and leaves no file then.
+    """
+    beside = target.with_name(target.name + ".part")
+    try:
+        beside.unlink(missing_ok=True)  # of a crash
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it names somebody
+        with source.open("rb") as file, os.fdopen(handle, "wb") as out:
+            _restored(file, out, seal.read(sealed), sealed)
+        beside.rename(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _restored(file: BinaryIO, out: BinaryIO, opened: Opened, sealed: bytes) -> None:
+    start = file.read(_STEP)
+    parts = split(start)
+    offset = len(start) - len(parts.dataset)
+    file.seek(offset)
+    if parts.syntax in _IN_MEMORY:
+        data = restore(file.read(), parts.syntax, sealed)
+        out.write(_file_head(opened, parts.syntax, data))
+        out.write(data)
+        return
+    header = file.read(opened.header)
+    opened.check(file.seek(0, 2) - offset, header)
+    original = b"".join(_patched(_Source(BytesIO(header), range(0)), opened.pieces, opened.header))
+    out.write(_file_head(opened, parts.syntax, original))
+    file.seek(offset)
+    source = _Source(file, opened.bulk)
+    for piece in _patched(source, opened.pieces, opened.size):
+        out.write(piece)
+    opened.check_bulk(source.digest.digest())
+
+
+def _file_head(opened: Opened, clean_syntax: str, original: bytes) -> bytes:
+    """As it was; an image that came over the wire gets a new one."""
+    known = opened.extras.get(FILE_HEAD)
+    if known is not None:
+        return known  # nothing, of a file that was a bare data set
+    syntax = opened.extras.get(SYNTAX, b"").decode("ascii", "replace") or clean_syntax
+    work = Engine(KEEP_ALL).begin(syntax)
+    work.feed(original)
+    work.end()
+    facts = work.facts
+    return make_meta(facts.sop_class_uid, facts.sop_instance_uid, syntax) if facts else b""
+
+
+class _Source:
+    """A clean data set being read from its start; digests what lies in its pixel data."""
+
+    def __init__(self, file: BinaryIO, bulk: range) -> None:
+        self._file = file
+        self._bulk = bulk
+        self.at = 0
+        self.digest = hashlib.sha256()
+
+    def upto(self, end: int) -> Iterator[bytes]:
+        """What stands there up to this offset, in steps."""
+        while self.at < end:
+            step = self._file.read(min(_STEP, end - self.at))
+            if not step:
+                return
+            first, last = max(self.at, self._bulk.start), min(self.at + len(step), self._bulk.stop)
+            if first < last:
+                self.digest.update(step[first - self.at : last - self.at])
+            self.at += len(step)
+            yield step
+
+
+def _patched(source: _Source, pieces: Sequence[Piece], end: int) -> Iterator[bytes]:
+    """The original bytes that stand for the clean ones up to `end`."""
     for piece in pieces:
-        if pos <= middle < piece.at:
-            parts[0].append(view[pos:middle])
-            pos = middle
-        out = parts[piece.at > middle]
-        out.append(view[pos : piece.at])
-        out.append(piece.original)
-        pos = piece.at + piece.size
-    if pos <= middle:
-        parts[0].append(view[pos:middle])
-        pos = middle
-    parts[1].append(view[pos:])
-    return b"".join(parts[0]), b"".join(parts[1])
+        if piece.at > end:
+            break
+        yield from source.upto(piece.at)
+        yield piece.original
+        for _ in source.upto(piece.at + piece.size):
+            pass
+    yield from source.upto(end)
 
 
-def _big_endian(clean: bytes, sealed: bytes) -> bytes:
+def _applied(clean: bytes, opened: Opened) -> bytes:
+    opened.check(len(clean), clean[: opened.header])
+    source = _Source(BytesIO(clean), opened.bulk)
+    original = b"".join(_patched(source, opened.pieces, len(clean)))
+    opened.check_bulk(source.digest.digest())
+    return original
+
+
+def _big_endian(clean: bytes, opened: Opened) -> bytes:
+    """Header and trailer were sealed as little endian, pixel data as they are."""
     head, middle, tail = _split_big(clean)
-    first, rest = _pieces(head + middle + tail, sealed, len(head))
+    turned = head + middle + tail
+    opened.check(len(turned), head)
+    value = middle[12:]
+    opened.check_bulk(hashlib.sha256(_as_little(value, middle[4:6])).digest())
+    source = _Source(BytesIO(turned), range(0))
+    first = b"".join(_patched(source, [one for one in opened.pieces if one.at <= len(head)], len(head)))
+    rest = b"".join(_patched(source, [one for one in opened.pieces if one.at > len(head)], len(turned)))
     tail = rest[len(middle) :]
     return bigendian.turn(first, False)[0] + middle + bigendian.turn(tail, False)[0]
+
+
+def _as_little(value: bytes, vr: bytes) -> bytes:
+    return bigendian.swapped(value, 2) if vr == b"OW" else value
 
 
 def _split_big(clean: bytes) -> tuple[bytes, bytes, bytes]:
@@ -69,6 +165,16 @@ def _inflated(data: bytes) -> bytes:
         raise Unreadable("the deflated data set cannot be inflated") from None
 
 
-def _deflated(data: bytes) -> bytes:
-    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+def _deflated(data: bytes, extras: Mapping[bytes, bytes]) -> bytes:
+    """With the level that makes the stream that came, if there is one."""
+    digest, behind = extras.get(STREAM), extras.get(BEHIND, b"")
+    for level in _LEVELS if digest else ():
+        stream = _packed(data, level) + behind
+        if hashlib.sha256(stream).digest() == digest:
+            return stream
+    return _packed(data, _LEVELS[0])
+
+
+def _packed(data: bytes, level: int) -> bytes:
+    packer = zlib.compressobj(level, zlib.DEFLATED, -15)
     return packer.compress(data) + packer.flush()

@@ -1,29 +1,50 @@
 """The seal: everything that was removed or changed, in one compressed, self-contained piece of bytes.
 
-Layout (little endian), deflated as a whole after the one-byte version: what clean object it belongs to, then per
-edit the gap of clean bytes since the last edit, the clean bytes it replaces, the original bytes it brings back, and
-its path; then the paths; then the original bytes. It is not encrypted: the caller does that with the person's key.
+Layout of version 2 (little endian): the version's byte, the size of the body, and the body, deflated. In it: what
+clean object it belongs to (size, fingerprint of the header, digest of the pixel data) and how the original was
+encoded; per edit the gap of clean bytes since the last one, the clean bytes it replaces, their checksum, the original
+bytes it brings back, and its path; the paths; extras (the head of a Part 10 file ...); the original bytes. Version 1
+had no digest of pixels, no checksums and no extras. It is not encrypted: the caller does that with the person's key.
 """
 
 import hashlib
 import zlib
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from struct import Struct
 from struct import error as StructFault  # noqa: N812 - its own name says nothing here
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.deid.errors import WrongSeal
 from proxy.deid.splice import Edit, Path
 
-VERSION: Final = b"\x01"
-_RECODED: Final = b"R"  # a seal around which the original's transfer syntax stands
+VERSION: Final = b"\x02"
+FILE_HEAD: Final = b"F"  # extra: preamble and File Meta of the original file
+STREAM: Final = b"Z"  # extra: SHA-256 of the deflated original as it came
+BEHIND: Final = b"B"  # extra: what stood behind the deflated data set
+SYNTAX: Final = b"T"  # extra: the original's transfer syntax, where the clean object has another
+CHARSET: Final = b"C"  # extra: the original's (0008,0005), where it has one
+_FIRST: Final = b"\x01"
 _SMALL: Final = 1 << 14
-_HEAD: Final = Struct("<QI16sII")
+_SIZE: Final = Struct("<Q")
+_HEAD: Final = Struct("<QQBII16s32sIIB")
+_HEAD_1: Final = Struct("<QI16sII")
 _STEP: Final = Struct("<IiI")
+_EXTRA: Final = Struct("<cI")
 _order: Final = itemgetter(0)
+
+
+class Figures(NamedTuple):
+    """The clean object that a seal belongs to."""
+
+    header: bytes  # up to its pixel data
+    size: int  # of all of it
+    bulk_head: int = 0  # bytes of the pixel data element before its value
+    bulk_size: int = 0  # of the value
+    bulk_digest: bytes = b"\0" * 32
+    explicit: bool = True  # how the original was encoded
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,6 +55,30 @@ class Piece:
     size: int
     original: bytes
     path: tuple[tuple[int, int], ...]
+    checksum: int = 0  # CRC-32 of the clean bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """A seal, read."""
+
+    pieces: list[Piece]
+    size: int
+    header: int  # size of the clean header
+    mark: bytes  # its fingerprint
+    bulk: range  # where the clean pixel data's value stands; empty where nobody checked it
+    bulk_digest: bytes
+    explicit: bool
+    extras: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    def check(self, size: int, header: bytes) -> None:
+        """Raises WrongSeal if the clean object is another one."""
+        if size != self.size or fingerprint(header) != self.mark:
+            raise WrongSeal("the seal belongs to another object")
+
+    def check_bulk(self, digest: bytes) -> None:
+        if self.bulk and digest != self.bulk_digest:
+            raise WrongSeal("the pixel data are not those that were sealed")
 
 
 def _paths(edits: Sequence[Edit]) -> "tuple[array[int], bytes]":
@@ -56,85 +101,116 @@ def _paths(edits: Sequence[Edit]) -> "tuple[array[int], bytes]":
     return array("I", [number(edit[4]) if edit[4] else 0 for edit in edits]), b"".join(steps)
 
 
-def make(parts: Sequence[tuple[bytes, Sequence[Edit], int]], clean_size: int, header: bytes) -> bytes:
-    """parts: (original buffer, its edits, clean offset of the buffer); header: the clean one it belongs to."""
-    gaps, sizes, lengths, originals = array("Q"), array("I"), array("I"), list[bytes]()
+Part = tuple[bytes, Sequence[Edit], bytes, int]  # original buffer, its edits, clean buffer, its offset
+
+
+def make(parts: Sequence[Part], clean: Figures, extras: Mapping[bytes, bytes | None] | None = None) -> bytes:
+    gaps, sizes, checks, lengths, originals = array("Q"), array("I"), array("I"), array("I"), list[bytes]()
     every: list[Edit] = []
-    last = 0
-    for buf, edits, base in parts:
+    last, checksum = 0, zlib.crc32
+    for buf, edits, out, base in parts:
         ordered = sorted(edits, key=_order)
         every += ordered
         for offset, size, start, end, _ in ordered:
             at = offset + base
             gaps.append(at - last)
             sizes.append(size)
+            if size:
+                checks.append(checksum(out[offset : offset + size]))
             lengths.append(end - start)
             originals.append(buf[start:end])
             last = at + size
     numbers, table = _paths(every)
-    head = _HEAD.pack(clean_size, len(every), fingerprint(header), len(table), len(header))
-    body = b"".join(
-        (head, gaps.tobytes(), sizes.tobytes(), lengths.tobytes(), numbers.tobytes(), table, *originals)
-    )
-    return VERSION + _packed(body)
+    some = [(key, value) for key, value in (extras or {}).items() if value is not None]
+    more = b"".join([_EXTRA.pack(key, len(value)) + value for key, value in some])
+    head = _HEAD.pack(
+        clean.size, clean.bulk_size, clean.bulk_head, len(every), len(clean.header), fingerprint(clean.header),
+        clean.bulk_digest, len(table), len(more), clean.explicit,
+    )  # fmt: skip
+    columns = (gaps.tobytes(), sizes.tobytes(), checks.tobytes(), lengths.tobytes(), numbers.tobytes())
+    body = b"".join((head, *columns, table, more, *originals))
+    return VERSION + _SIZE.pack(len(body)) + _packed(body)
 
 
 def _packed(body: bytes) -> bytes:
     """A small window for a small seal: setting up a large one costs more than packing."""
-    packer = zlib.compressobj(1, zlib.DEFLATED, 12, 6) if len(body) < _SMALL else zlib.compressobj(1)
+    packer = (
+        zlib.compressobj(1, zlib.DEFLATED, -12, 6) if len(body) < _SMALL else zlib.compressobj(1, wbits=-15)
+    )
     return packer.compress(body) + packer.flush()
 
 
-def recoded(seal: bytes, syntax: str) -> bytes:
-    """The seal of a clean object in another transfer syntax than its original, which was this one."""
-    return _RECODED + bytes((len(syntax),)) + syntax.encode("ascii") + seal
-
-
-def original_syntax(seal: bytes, clean_syntax: str) -> str:
-    """The transfer syntax of what restore() gives back."""
-    if seal[:1] != _RECODED or len(seal) < 2:
-        return clean_syntax
-    return seal[2 : 2 + seal[1]].decode("ascii", "replace")
-
-
-def _unwrapped(seal: bytes) -> bytes:
-    return seal[2 + seal[1] :] if seal[:1] == _RECODED and len(seal) > 1 else seal
-
-
-def read(seal: bytes, clean: bytes) -> list[Piece]:
-    """The edits of the seal that belongs to these clean bytes. Raises WrongSeal."""
-    seal = _unwrapped(seal)
-    if seal[:1] != VERSION:
-        raise WrongSeal("this is no seal of a version we know")
+def read(seal: bytes) -> Opened:
+    """Raises WrongSeal if it cannot be read. Takes no more memory than its body says it needs."""
     try:
-        body = memoryview(zlib.decompress(memoryview(seal)[1:]))
-        size, _, mark, _, header = _HEAD.unpack_from(body)
-        if size != len(clean) or fingerprint(clean[:header]) != mark:
-            raise WrongSeal("the seal belongs to another object")
-        return _parse(body)
-    except (zlib.error, ValueError, IndexError, StructFault) as trouble:
+        if seal[:1] == VERSION:
+            return _parsed(memoryview(_unpacked(seal)))
+        if seal[:1] == _FIRST:
+            return _parsed_first(memoryview(zlib.decompress(memoryview(seal)[1:])))
+    except (zlib.error, ValueError, IndexError, OverflowError, StructFault) as trouble:
         raise WrongSeal("the seal cannot be read") from trouble
+    raise WrongSeal("this is no seal of a version we know")
+
+
+def _unpacked(seal: bytes) -> bytes:
+    (size,) = _SIZE.unpack_from(seal, 1)
+    unpacker = zlib.decompressobj(-15)
+    body = unpacker.decompress(memoryview(seal)[1 + _SIZE.size :], size)
+    if len(body) != size or not unpacker.eof or unpacker.unused_data:
+        raise ValueError("not as long as it says")
+    return body
+
+
+def _parsed(body: memoryview) -> Opened:
+    size, bulk, bulk_head, count, header, mark, digest, table_size, more, explicit = _HEAD.unpack_from(body)
+    gaps, at = _column("Q", body, _HEAD.size, count)
+    sizes, at = _column("I", body, at, count)
+    checks, at = _column("I", body, at, sum(1 for one in sizes if one))
+    lengths, at = _column("I", body, at, count)
+    numbers, at = _column("I", body, at, count)
+    paths = _read_paths(body[at : at + table_size])
+    at += table_size
+    extras = _read_extras(body[at : at + more])
+    pieces = _pieces(body, at + more, (gaps, sizes, lengths, numbers), paths, iter(checks))
+    start = header + bulk_head
+    return Opened(pieces, size, header, mark, range(start, start + bulk), digest, bool(explicit), extras)
+
+
+def _parsed_first(body: memoryview) -> Opened:
+    size, count, mark, table_size, header = _HEAD_1.unpack_from(body)
+    gaps, at = _column("Q", body, _HEAD_1.size, count)
+    sizes, at = _column("I", body, at, count)
+    lengths, at = _column("I", body, at, count)
+    numbers, at = _column("I", body, at, count)
+    paths = _read_paths(body[at : at + table_size])
+    pieces = _pieces(body, at + table_size, (gaps, sizes, lengths, numbers), paths, iter(()))
+    return Opened(pieces, size, header, mark, range(0), b"", True)
 
 
 def _column(code: str, data: memoryview, at: int, count: int) -> "tuple[array[int], int]":
     column: array[int] = array(code)
     size = column.itemsize * count
+    if at + size > len(data):
+        raise ValueError("a column ends early")
     column.frombytes(data[at : at + size])
     return column, at + size
 
 
-def _parse(body: memoryview) -> list[Piece]:
-    _, count, _, table_size, _ = _HEAD.unpack_from(body)
-    gaps, at = _column("Q", body, _HEAD.size, count)
-    sizes, at = _column("I", body, at, count)
-    lengths, at = _column("I", body, at, count)
-    numbers, at = _column("I", body, at, count)
-    paths = _read_paths(body[at : at + table_size])
-    at += table_size
+def _pieces(
+    body: memoryview,
+    at: int,
+    columns: "tuple[array[int], ...]",
+    paths: list[tuple[tuple[int, int], ...]],
+    checks: Iterator[int],
+) -> list[Piece]:
     pieces, clean = [], 0
-    for gap, size, length, number in zip(gaps, sizes, lengths, numbers, strict=True):
+    for gap, size, length, number in zip(*columns, strict=True):
+        if at + length > len(body):
+            raise ValueError("an original ends early")
         clean += gap
-        pieces.append(Piece(clean, size, bytes(body[at : at + length]), paths[number]))
+        pieces.append(
+            Piece(clean, size, bytes(body[at : at + length]), paths[number], next(checks, 0) if size else 0)
+        )
         clean += size
         at += length
     return pieces
@@ -145,6 +221,18 @@ def _read_paths(table: memoryview) -> list[tuple[tuple[int, int], ...]]:
     for tag, item, parent in _STEP.iter_unpack(table):
         paths.append((*paths[parent], (tag, item)))
     return paths
+
+
+def _read_extras(data: memoryview) -> dict[bytes, bytes]:
+    extras, at = {}, 0
+    while at < len(data):
+        key, size = _EXTRA.unpack_from(data, at)
+        at += _EXTRA.size
+        if at + size > len(data):
+            raise ValueError("an extra ends early")
+        extras[key] = bytes(data[at : at + size])
+        at += size
+    return extras
 
 
 def fingerprint(data: bytes) -> bytes:

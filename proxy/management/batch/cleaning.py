@@ -39,7 +39,8 @@ def cleaned(path: Path, out: BinaryIO | None, engine: Engine, who: Callable[[Fac
         if shape.bare:
             _refuse_compressed(file, shape)
         file.seek(len(first))
-        return _through(engine.begin(shape.syntax), memoryview(first)[shape.start :], file, out, who)
+        work = engine.begin(shape.syntax, file_head=first[: shape.start])
+        return _through(work, memoryview(first)[shape.start :], file, out, who)
 
 
 def _refuse_compressed(file: BinaryIO, shape: Shape) -> None:
