@@ -185,10 +185,12 @@ def region(x0: int, y0: int, x1: int, y1: int) -> Dataset:
     return ds
 
 
+@pytest.mark.parametrize("open_ended", [True, False])
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
-def test_all_but_the_ultrasound_regions_becomes_black(recipe: Path, syntax: str) -> None:
+def test_all_but_the_ultrasound_regions_becomes_black(recipe: Path, syntax: str, open_ended: bool) -> None:
     ds = ultrasound(manufacturer="Frames")
     ds.SequenceOfUltrasoundRegions = [region(10, 20, 59, 79), region(50, 40, 149, 99)]
+    ds["SequenceOfUltrasoundRegions"].is_undefined_length = open_ended
     data, out, clean = masked(ds, recipe, syntax)
     keep = np.zeros((ROWS, COLUMNS), bool)
     keep[20:80, 10:60] = keep[40:100, 50:150] = True
@@ -203,6 +205,8 @@ def test_regions_that_are_missing_or_lie_outside_hold_the_image(recipe: Path) ->
         ds.SequenceOfUltrasoundRegions = [region(*corners)]
         assert_held(*masked(ds, recipe))
     ds.SequenceOfUltrasoundRegions = [Dataset()]
+    assert_held(*masked(ds, recipe))
+    ds.SequenceOfUltrasoundRegions = [region(0, 0, 9, 9) for _ in range(65)]
     assert_held(*masked(ds, recipe))
 
 

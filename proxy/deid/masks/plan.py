@@ -44,6 +44,8 @@ PIXEL_TAGS: Final = frozenset(
     )
 )  # fmt: skip
 CODE: Final = "burned-in"
+_MOST_REGIONS: Final = 64  # a hostile sender may name any number
+_LARGEST_REGION: Final = 4096
 Look = Callable[[int], bytes | None]  # the value of a top level attribute, None where it does not stand
 
 
@@ -187,14 +189,14 @@ def _black(photometric: str, width: int, stored: int, signed: int) -> tuple[byte
 
 def _regions(look: Look, syntax: str, shape: Shape) -> list[Box]:
     value = look(REGIONS)
-    if not value:
+    if not value or len(value) > _MOST_REGIONS * _LARGEST_REGION:
         raise _Unfit("It may show a name, and it names no ultrasound regions to keep.")
     try:
         found = [_region(item) for item in _items(value, syntax)]
     except Exception:  # a stranger's sequence
         raise _Unfit("It may show a name, and its ultrasound regions cannot be read.") from None
     inside = all(0 <= x0 < x1 <= shape.columns and 0 <= y0 < y1 <= shape.rows for x0, y0, x1, y1 in found)
-    if not found or not inside:
+    if not inside or not 1 <= len(found) <= _MOST_REGIONS:
         raise _Unfit("It may show a name, and its ultrasound regions do not lie in the image.")
     return found
 
