@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 
 from proxy.deid import split
 from tests import cast
 from tests.house import House
 from tests.journeys import help as journey
+from tests.reception.test_masked import ultrasound
 
 
 def _folder(tmp_path: Path) -> Path:
@@ -99,6 +101,26 @@ def test_promise_6_whoever_may_gets_back_what_was_there_and_leaves_a_mark(
     marks = journey.rows(house, "SELECT purpose FROM audit_entry WHERE action = 'identity.instance-restored'")
     assert marks
     assert {str(mark[0]) for mark in marks} == {"a test of the way back"}
+
+
+def test_promise_6_a_masked_file_comes_back_in_its_own_transfer_syntax(house: House, tmp_path: Path) -> None:
+    scans, out, back = tmp_path / "scans", tmp_path / "clean", tmp_path / "back"
+    scans.mkdir()
+    image = ultrasound()
+    image.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    original = cast.save(image, scans)
+    recipe = tmp_path / "masked.yaml"
+    recipe.write_text("extends: basic\nburned-in: mask\n")
+    assert house.command("deidentify", str(scans), str(out), "--recipe", str(recipe)).returncode == 0
+    assert [dcmread(path).file_meta.TransferSyntaxUID for path in out.rglob("*.dcm")] == [
+        ExplicitVRLittleEndian
+    ]
+    _superuser(house, "ada")
+    result = house.command("reidentify", str(out), str(back), "--as", "ada", "--purpose", "a recall")
+    assert result.returncode == 0, result.stdout + result.stderr
+    parts = [split(path.read_bytes()) for path in back.rglob("*.dcm")]
+    assert [part.syntax for part in parts] == [JPEGBaseline8Bit]
+    assert bytes(parts[0].dataset) == bytes(split(original.read_bytes()).dataset)
 
 
 def test_promise_9_who_may_not_gets_nothing_and_leaves_a_mark(house: House, tmp_path: Path) -> None:
