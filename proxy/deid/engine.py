@@ -41,6 +41,7 @@ class Limits:
     header: int = 64 << 20
     inflated: int = 4 << 30
     masked: int = 512 << 20  # pixel data that are masked are in memory
+    reading: float = 30.0  # seconds that looking for letters in masked pixels may take
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -128,7 +129,7 @@ class Pass:
     ) -> None:
         self._engine = engine
         self._masks = masks
-        self._masking = Masking(engine.limits.masked)
+        self._masking = Masking(engine.limits.masked, engine.limits.reading)
         self._file_head = file_head
         self._syntax = transfer_syntax
         self._explicit = transfer_syntax != IMPLICIT

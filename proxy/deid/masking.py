@@ -12,6 +12,7 @@ from proxy.deid.context import Hold
 from proxy.deid.errors import TooLarge
 from proxy.deid.masks import MaskPlan, mask, plan_for, shipped
 from proxy.deid.masks.plan import CODE
+from proxy.deid.masks.reading import read_again
 from proxy.deid.rules import tag_number
 from proxy.deid.splice import make_element
 
@@ -29,15 +30,16 @@ _LENGTH: Final = Hold(CODE, "It may show a name, and its pixels are more or fewe
 class Masking:
     """Of one pass. `plan` is set once it is decided that pixels become black."""
 
-    __slots__ = ("element", "head", "limit", "plan", "size", "written")
+    __slots__ = ("element", "head", "limit", "plan", "reads", "seconds", "written")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
+        self.seconds = seconds  # that reading masked pixels again may take
+        self.reads = False
         self.plan: MaskPlan | None = None
         self.head = b""  # of the original pixel data element: everything before its value
         self.element = b""  # the original pixel data element as a whole
         self.written = b""
-        self.size = 0
 
     def decide(
         self, holds: tuple[Hold, ...], facts: "Facts", scan: "Scan", syntax: str, recipe: "Recipe"
@@ -49,7 +51,7 @@ class Masking:
         said = self._plan(facts, scan, syntax, recipe)
         if isinstance(said, Hold):
             return (said, *others)
-        self.plan = said
+        self.plan, self.reads = said, recipe.ocr
         return others
 
     def _plan(self, facts: "Facts", scan: "Scan", syntax: str, recipe: "Recipe") -> MaskPlan | Hold:
@@ -100,6 +102,8 @@ class Masking:
         done = mask(plan, element[len(self.head) :], self._is_encapsulated)
         if isinstance(done, Hold):
             return done
+        if self.reads and (hold := read_again(plan, done, self.seconds)):
+            return hold
         changed = plan.transfer_syntax != plan.original_syntax
         self.written = make_element(_PIXEL_DATA, "OB", done, True) if changed else self.head + done
         return None

@@ -42,6 +42,7 @@ _KEYS: Final = frozenset(
         "hunting",
         "dates",
         "masks",
+        "ocr",
         *GATES,
     )
 )
@@ -116,6 +117,7 @@ class Recipe:
     hunting: bool = True
     gates: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     masks: tuple[Entry, ...] = ()  # a site's own, asked before the shipped ones
+    ocr: bool = False  # look for letters in masked pixels
     dates: str = "profile"  # or 'year': only the year stays (HIPAA Safe Harbor)
 
     def gate(self, name: str) -> str:
@@ -195,6 +197,7 @@ def _build(source: Source, parent: Recipe | None) -> Recipe:
         gates=MappingProxyType(_gates(source, base)),
         dates=source.text("dates", base.dates, ("profile", "year")),
         masks=(*_masks(source), *base.masks),
+        ocr=source.flag("ocr", base.ocr),
     )
     _check(source, recipe, lines)
     return recipe
@@ -224,8 +227,9 @@ def _check(source: Source, recipe: Recipe, lines: tuple[Line, ...]) -> None:
     if recipe.dates == "year" and recipe.options & {"full-dates", "modified-dates"}:
         key = "dates" if "dates" in source.nodes else "options"
         raise source.error(key, "dates: year excludes the options full-dates and modified-dates")
-    if "masks" in source.nodes and recipe.gate("burned-in") != "mask":
-        raise source.error("masks", "masks are used only with burned-in: mask")
+    for key in ("masks", "ocr") if recipe.gate("burned-in") != "mask" else ():
+        if key in source.nodes:
+            raise source.error(key, f"{key} is used only with burned-in: mask")
     checks.refuse_contradictions(lines)
     checks.refuse_the_impossible(recipe, lines)
 

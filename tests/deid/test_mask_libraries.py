@@ -78,7 +78,7 @@ def test_a_recipe_names_a_library_beside_it(tmp_path: Path) -> None:
     (tmp_path / "more.yaml").write_text("entries:\n  - {name: b, " + GOOD + "}")
     assert [entry.name for entry in load_recipe(str(child)).masks] == ["b", "a"]
     recipe.write_text("extends: basic\nmasks: ours.yaml\n")
-    with pytest.raises(RecipeError, match=r"r.yaml:2: masks are used only with burned-in: mask"):
+    with pytest.raises(RecipeError, match=r"r.yaml:2: masks is used only with burned-in: mask"):
         load_recipe(str(recipe))
 
 

@@ -76,7 +76,7 @@ def _fill(pixels: bytearray, base: int, columns: int, black: bytes, boxes: tuple
 # Encapsulated frames
 
 
-def _frames(value: bytes, count: int) -> list[bytes]:
+def frames_of(value: bytes, count: int) -> list[bytes]:
     """One per fragment, or all fragments as one. Anything else would need a table that may lie."""
     fragments = list(_fragments(value))[1:]  # without the offset table
     if len(fragments) == count:
@@ -105,7 +105,7 @@ def _encapsulated(frames: Iterator[bytes]) -> bytes:
 
 
 def _rle(plan: MaskPlan, value: bytes) -> bytes:
-    return _encapsulated(_rle_frame(plan, frame) for frame in _frames(value, plan.shape.frames))
+    return _encapsulated(_rle_frame(plan, frame) for frame in frames_of(value, plan.shape.frames))
 
 
 def _rle_frame(plan: MaskPlan, frame: bytes) -> bytes:
@@ -120,7 +120,7 @@ def _rle_frame(plan: MaskPlan, frame: bytes) -> bytes:
 
 def _jpeg(plan: MaskPlan, value: bytes) -> bytes:
     out = bytearray()
-    for frame in _frames(value, plan.shape.frames):
+    for frame in frames_of(value, plan.shape.frames):
         _refuse_other(frame, plan.shape)
         pixels = bytearray(_decoded(frame, plan.shape))
         if len(pixels) != plan.shape.frame_size:

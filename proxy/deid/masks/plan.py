@@ -60,6 +60,7 @@ class Shape:
     frames: int
     photometric: str
     by_plane: bool
+    signed: bool
     black: tuple[bytes, ...]  # what is displayed black, per sample, little endian
 
     @property
@@ -141,6 +142,7 @@ def _shape(facts: Facts, look: Look, syntax: str) -> Shape:
     by_plane = samples == 3 and syntax != JPEG and _planar(look)
     return Shape(
         numbers[ROWS], numbers[COLUMNS], samples, allocated // 8, _frames(facts.frames), photometric, by_plane,
+        bool(numbers[SIGNED]),
         _black(photometric if syntax != JPEG or samples == 1 else "RGB", allocated // 8, stored, numbers[SIGNED]),
     )  # fmt: skip
 
