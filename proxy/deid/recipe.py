@@ -194,7 +194,7 @@ def _build(source: Source, parent: Recipe | None) -> Recipe:
         private=source.text("private", base.private, ("remove", "keep")),
         marks=source.flag("marks", base.marks),
         hunting=source.flag("hunting", base.hunting),
-        gates=MappingProxyType(_gates(source, base)),
+        gates=MappingProxyType(_gates(source, base, options)),
         dates=source.text("dates", base.dates, ("profile", "year")),
         masks=(*_masks(source), *base.masks),
         ocr=source.flag("ocr", base.ocr),
@@ -243,8 +243,15 @@ def _masks(source: Source) -> tuple[Entry, ...]:
     return load_entries(path) if name else ()
 
 
-def _gates(source: Source, base: Recipe) -> dict[str, str]:
-    return {gate: source.text(gate, base.gate(gate), choices) for gate, choices in GATES.items()}
+def _gates(source: Source, base: Recipe, options: frozenset[str]) -> dict[str, str]:
+    """The option clean-pixel asks for masks where nothing else is said."""
+    gates = {gate: source.text(gate, base.gate(gate), choices) for gate, choices in GATES.items()}
+    if "clean-pixel" in options and gates["burned-in"] == "quarantine" and "burned-in" not in source.nodes:
+        gates["burned-in"] = "mask"
+    if "clean-pixel" in options and gates["burned-in"] == "accept":
+        key = "burned-in" if "burned-in" in source.nodes else "options"
+        raise source.error(key, "the option clean-pixel and burned-in: accept exclude each other")
+    return gates
 
 
 def _override(parents: tuple[Line, ...], children: tuple[Line, ...]) -> tuple[Line, ...]:

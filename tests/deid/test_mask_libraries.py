@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.deid import RecipeError, load_recipe
+from proxy.deid import Engine, RecipeError, load_recipe
 from proxy.deid.masks import load_entries, shipped
 from proxy.deid.masks.entries import _KEYS
 
@@ -90,3 +90,18 @@ def test_the_manual_names_every_key_and_its_library_is_read(tmp_path: Path) -> N
     (tmp_path / "our-masks.yaml").write_text(blocks[1])
     names = [entry.name for entry in load_recipe(str(tmp_path / "recipe.yaml")).masks]
     assert names == ["room-3", "old-machine", "only-the-scan", "dose-sheet"]
+
+
+def test_the_option_clean_pixel_asks_for_masks_and_never_for_less(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("extends: basic\noptions: [clean-pixel]\n")
+    assert load_recipe(str(recipe)).gate("burned-in") == "mask"
+    assert (
+        "113101" not in Engine(load_recipe(str(recipe))).compiled.codes
+    )  # claimed by images, never by recipes
+    for stricter in ("quarantine", "refuse", "mask"):
+        recipe.write_text(f"extends: basic\noptions: [clean-pixel]\nburned-in: {stricter}\n")
+        assert load_recipe(str(recipe)).gate("burned-in") == stricter
+    recipe.write_text("extends: basic\noptions: [clean-pixel]\nburned-in: accept\n")
+    with pytest.raises(RecipeError, match=r"r.yaml:3: the option clean-pixel and burned-in: accept exclude"):
+        load_recipe(str(recipe))
