@@ -150,17 +150,19 @@ class Image:
 
     def _keep(self, clean: Clean, facts: Facts, known: Known) -> Kept | Held:
         path = self._write_file(clean)
+        job: Commit | None = None
         try:
-            outcome = self.commits.commit(self._job(clean, facts, known, path))
+            job = self._job(clean, facts, known, path)
+            outcome = self.commits.commit(job)
         except Exception:
-            remove(studies_folder() / path)
+            _undo(path, job)
             raise
         pairs.remember(known, clean.values)
         if outcome is OTHER_CONTENT:
             uid = rows.plain(clean.values, rows.SOP_UID)
             outcome = second_look(self.route.project_id, uid, self._restored(clean), self.transfer_syntax)
         if not isinstance(outcome, index.Stored):
-            remove(studies_folder() / path)
+            _undo(path, job)
         if isinstance(outcome, Conflict):
             return self._hold_conflict(clean, known, outcome)
         return Kept()
@@ -250,6 +252,13 @@ class Image:
             self._spool.discard()
         self._original.clear()
         self._clean.clear()
+
+
+def _undo(path: str, job: Commit | None) -> None:
+    """Files of an image that the index did not take."""
+    remove(studies_folder() / path)
+    if job is not None:
+        seals.discard(job.seal)
 
 
 def check(facts: Facts, command: StoreCommand | None) -> None:

@@ -136,6 +136,12 @@ def remove_files(paths: Iterable[Path]) -> None:
         files.remove(path)
 
 
+def discard(seal: Seal) -> None:
+    """Of an unsaved row that was not kept: a large one has its file already."""
+    if seal.path:
+        files.remove(vault_root() / seal.path)
+
+
 def _pair_row(known: Known, uid: str, kind: str, original: str) -> UidPair:
     row = UidPair(project_id=known.project_id, uid=uid, person_id=known.person_id, kind=kind)
     row.token = tokens.encrypt(known.data_key, _pair_context(row), original.encode("utf-8", "surrogatepass"))

@@ -19,7 +19,7 @@ from proxy.routing.match import RouteFacts
 from proxy.studies.models import Instance
 from proxy.vault import seals
 from tests import cast
-from tests.reception.sending import command_for, encode, receive, send
+from tests.reception.sending import command_for, encode, files, receive, send
 
 pytestmark = pytest.mark.django_db
 ROWS, COLUMNS = 480, 640
@@ -81,6 +81,24 @@ def test_the_same_image_again_is_as_once_also_when_it_comes_decompressed(masking
     assert HeldItem.objects.get().code == "recompressed"
     assert held.compare_recompressed() == 1
     assert (Instance.objects.count(), HeldItem.objects.get().state) == (1, "duplicate")
+
+
+def test_an_image_that_comes_again_leaves_no_second_large_seal(masking: RouteFacts, data: Path) -> None:
+    image = ultrasound()
+    noise = np.random.default_rng(7).integers(0, 255, (ROWS, COLUMNS, 3), "u1")
+    image.PhotometricInterpretation, image.PixelData = "RGB", noise.tobytes()
+    image["PixelData"].is_undefined_length = False
+    assert send(masking, image) == 0
+    once = files(data)
+    assert len([name for name in once if name.endswith(".seal")]) == 1
+    assert send(masking, image) == 0
+    assert files(data) == once
+    image.PatientComments = "not seen before"
+    assert send(masking, image) == 0
+    assert HeldItem.objects.get().code == "conflict"
+    assert [name for name in files(data) if name.endswith(".seal")] == [
+        name for name in once if name.endswith(".seal")
+    ]
 
 
 def test_an_unknown_device_is_held_and_passes_unmasked_when_a_person_has_looked(
