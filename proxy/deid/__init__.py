@@ -41,6 +41,7 @@ from proxy.deid.part10 import Part10, make_meta, split
 from proxy.deid.recipe import KEEP_ALL, Recipe, load_recipe
 from proxy.deid.report import Report
 from proxy.deid.restore import original_syntax, restore, restore_file
+from proxy.deid.reunite import Reunited, restore_elements
 
 __all__ = [
     "INDEXED",
@@ -63,6 +64,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "Report",
+    "Reunited",
     "Row",
     "Subject",
     "TooLarge",
@@ -84,6 +86,7 @@ __all__ = [
     "read_key",
     "recipe_with",
     "restore",
+    "restore_elements",
     "restore_file",
     "shift_date",
     "shift_days",

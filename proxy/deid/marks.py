@@ -50,7 +50,7 @@ def temporal(recipe: Recipe) -> bytes:
 def method(recipe: Recipe, standing: bytes) -> bytes:
     """Appended to what stands there, once."""
     mine = f"{METHOD} {recipe.name} {recipe.edition}".strip().encode("utf-8")[:64]
-    values = [value for value in standing.split(b"\\") if value.strip(b" \0")]
+    values = [bare for value in standing.split(b"\\") if (bare := value.strip(b" \0"))]
     return b"\\".join(values if mine in values else [*values, mine])
 
 

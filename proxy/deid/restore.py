@@ -3,7 +3,8 @@
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -43,12 +44,24 @@ def restore_file(source: Path, target: Path, sealed: bytes) -> None:
 
     An image that came over the wire had no file: it gets a new File Meta. Raises WrongSeal and leaves no file then.
     """
+    with source.open("rb") as file, _original_file(target) as out:
+        _restored(file, out, seal.read(sealed), sealed)
+
+
+def write_original(target: Path, pieces: Iterable[bytes]) -> None:
+    """Whole or not at all, and for nobody else to read."""
+    with _original_file(target) as out:
+        out.writelines(pieces)
+
+
+@contextmanager
+def _original_file(target: Path) -> Iterator[BinaryIO]:
     beside = target.with_name(target.name + ".part")
+    beside.unlink(missing_ok=True)  # of a crash
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it names somebody
     try:
-        beside.unlink(missing_ok=True)  # of a crash
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it names somebody
-        with source.open("rb") as file, os.fdopen(handle, "wb") as out:
-            _restored(file, out, seal.read(sealed), sealed)
+        with os.fdopen(handle, "wb") as out:
+            yield out
         beside.rename(target)
     except BaseException:
         beside.unlink(missing_ok=True)
@@ -81,7 +94,11 @@ def _file_head(opened: Opened, clean_syntax: str, original: bytes) -> bytes:
     known = opened.extras.get(FILE_HEAD)
     if known is not None:
         return known  # nothing, of a file that was a bare data set
-    syntax = opened.extras.get(SYNTAX, b"").decode("ascii", "replace") or clean_syntax
+    return new_head(original, opened.extras.get(SYNTAX, b"").decode("ascii", "replace") or clean_syntax)
+
+
+def new_head(original: bytes, syntax: str) -> bytes:
+    """A preamble and File Meta for a data set that has none."""
     work = Engine(KEEP_ALL).begin(syntax)
     work.feed(original)
     work.end()

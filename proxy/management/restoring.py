@@ -1,12 +1,14 @@
 """Give clean files their identity back, byte for byte, for somebody who may and says why."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from proxy.deid import DeidError, WrongSeal, restore_file
+from proxy.deid import DeidError, WrongSeal, restore_elements, restore_file, split
+from proxy.deid.restore import new_head, write_original
 from proxy.management.batch import sealing
 from proxy.management.batch.fates import NOT_DICOM, REFUSED, Fate
 from proxy.routing.models import Project
@@ -36,25 +38,40 @@ def _one(path: Path, place: Path, project: Project, who: Principal, purpose: str
         return Fate(NOT_DICOM, "This is no DICOM file that we made.")
     try:
         names = sealing.versions(project.pk, uid, path.read_bytes())
-        _restore(path, place, names, project, who, purpose)
+        remark = _restore(path, place, names, project, who, purpose)
     except (Unknown, NoSeal, Forgotten, SealBroken, DeidError) as error:
         return Fate(REFUSED, str(error))
     except OSError as error:
         return Fate(REFUSED, error.strerror or "It could not be written.")
-    return Fate(RESTORED)
+    return Fate(RESTORED, remark)
 
 
 def _restore(
     path: Path, place: Path, names: list[str], project: Project, who: Principal, purpose: str
-) -> None:
-    """By the seal of this very file: other recipes may have made more of one UID."""
-    wrong = WrongSeal("none of its seals belongs to this file")
+) -> str:
+    """By the seal of this very file: other recipes may have made more of one UID. A remark where there is one."""
+    seals = []
     for name in names:
-        opened = reidentify.restore_instance(who, name, project.pk, purpose)
+        seals.append(reidentify.restore_instance(who, name, project.pk, purpose).plain)
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            restore_file(path, place, opened.plain)
-            return
-        except WrongSeal as error:
-            wrong = error
-    raise wrong
+        with suppress(WrongSeal):
+            restore_file(path, place, seals[-1])
+            return ""
+    return _reunite(path, place, seals)
+
+
+def _reunite(path: Path, place: Path, seals: list[bytes]) -> str:
+    """A file that was changed since we made it: element by element, with the seal of which most fits."""
+    parts = split(path.read_bytes())
+    done = []
+    for seal in seals:
+        with suppress(WrongSeal):
+            done.append(restore_elements(bytes(parts.dataset), parts.syntax, seal))
+    if not done:
+        raise WrongSeal("none of its seals belongs to this file")
+    best = max(done, key=lambda one: (one.put_back, -one.left))
+    write_original(place, [new_head(best.data, parts.syntax), best.data])
+    return (
+        f"It was changed since we made it: {best.put_back} attributes have their original value again, "
+        f"{best.left} stay as the change left them, {best.lost} had no place any more."
+    )

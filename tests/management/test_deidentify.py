@@ -123,6 +123,25 @@ def test_promise_6_a_masked_file_comes_back_in_its_own_transfer_syntax(house: Ho
     assert bytes(parts[0].dataset) == bytes(split(original.read_bytes()).dataset)
 
 
+def test_a_file_that_was_changed_meanwhile_gets_back_what_fits(house: House, tmp_path: Path) -> None:
+    scans, out, back = _folder(tmp_path), tmp_path / "clean", tmp_path / "back"
+    assert house.command("deidentify", str(scans), str(out)).returncode == 0
+    changed = sorted(out.rglob("*.dcm"))[0]
+    image = dcmread(changed)
+    image.ImageComments = "seen by the model"
+    image.PixelData = bytes(len(image.PixelData))
+    image.save_as(changed)
+    _superuser(house, "ada")
+    result = house.command(
+        "reidentify", str(out), str(back), "--as", "ada", "--purpose", "results of the model"
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "was changed since we made it" in result.stdout
+    again = dcmread(back / changed.relative_to(out))
+    assert str(again.PatientName) in {str(dcmread(path).PatientName) for path in scans.rglob("*.dcm")}
+    assert (again.ImageComments, again.PixelData[:4]) == ("seen by the model", bytes(4))
+
+
 def test_promise_9_who_may_not_gets_nothing_and_leaves_a_mark(house: House, tmp_path: Path) -> None:
     scans, out, back = _folder(tmp_path), tmp_path / "clean", tmp_path / "back"
     assert house.command("deidentify", str(scans), str(out)).returncode == 0
