@@ -1,5 +1,6 @@
 """Text that was drawn into pixels is gone where an entry says so; what does not fit exactly is held, never passed."""
 
+import time
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,7 @@ def test_frames_that_were_cut_or_damaged_are_held(recipe: Path, syntax: str, enc
         frame[:64] + b"\x81" * len(frame),
         b"\xff" * len(frame),
         frame[:4] + b"\xff" * 60 + frame[64:],
+        frame[:64] + b"\x80" * 200_000,  # says nothing, at length
     ]
     for bad in (frame + b"\0" * (len(frame) % 2) for frame in damaged):
         data = whole[: start - 4] + len(bad).to_bytes(4, "little") + bad + whole[-8:]
@@ -302,6 +304,15 @@ def test_an_attribute_that_stands_twice_is_held(recipe: Path) -> None:
     for bad in (twice, behind):
         clean = deidentify(bad, EXPLICIT, Engine(load_recipe(str(recipe))), lambda facts: SUBJECT)
         assert_held(bad, b"".join(clean.rest), clean)
+
+
+def test_millions_of_tiny_frames_are_held_at_once(recipe: Path) -> None:
+    ds = ultrasound(colour=False, manufacturer="Sheets")
+    ds.Rows, ds.Columns, ds.NumberOfFrames = 4, 1, 3_000_000
+    ds.PixelData = bytes(12_000_000)
+    started = time.process_time()
+    assert_held(*masked(ds, recipe))
+    assert time.process_time() - started < 5
 
 
 def test_nothing_of_the_pixels_comes_out_before_they_are_masked(recipe: Path) -> None:

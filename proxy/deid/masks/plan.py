@@ -46,6 +46,7 @@ PIXEL_TAGS: Final = frozenset(
 CODE: Final = "burned-in"
 _MOST_REGIONS: Final = 64  # a hostile sender may name any number
 _LARGEST_REGION: Final = 4096
+_MOST_LINES: Final = 10_000_000  # rows of rectangles in all frames: some seconds of work
 Look = Callable[[int], bytes | None]  # the value of a top level attribute, None where it does not stand
 
 
@@ -100,6 +101,8 @@ def _plan(facts: Facts, look: Look, syntax: str, entries: Sequence[Entry], limit
     boxes = tuple(rectangle.box(shape.rows, shape.columns) for rectangle in entry.rectangles)
     if entry.outside_regions:
         boxes += _outside(_regions(look, syntax, shape), shape)
+    if shape.frames * sum(bottom - top for _, top, _, bottom in boxes) > _MOST_LINES:
+        raise _Unfit("It may show a name, and its frames are too many to be masked.")
     return MaskPlan(entry.name, boxes, shape, syntax, _WRITTEN[syntax], _header(look, shape, syntax))
 
 

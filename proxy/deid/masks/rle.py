@@ -14,10 +14,18 @@ class BadRle(Exception):
 
 
 def unpack_frame(frame: bytes, segments: int, size: int) -> list[bytearray]:
-    """Exactly so many segments of `size` decoded bytes each. Raises BadRle."""
+    """Exactly so many segments of `size` decoded bytes each. Raises BadRle.
+
+    A frame that is more than twice as long encoded as decoded is none that an encoder made, but work.
+    """
     numbers = [int.from_bytes(frame[at : at + 4], "little") for at in range(0, _HEADER, 4)]
     starts = [*numbers[1 : segments + 1], len(frame)]
-    if len(frame) < _HEADER or numbers[0] != segments or starts[0] != _HEADER or starts != sorted(starts):
+    if (
+        not _HEADER <= len(frame) <= 2 * (_HEADER + segments * size)
+        or numbers[0] != segments
+        or starts[0] != _HEADER
+        or starts != sorted(starts)
+    ):
         raise BadRle
     return [_unpack(frame[start:end], size) for start, end in pairwise(starts)]
 
