@@ -46,6 +46,8 @@ PIXEL_TAGS: Final = frozenset(
 CODE: Final = "burned-in"
 _MOST_REGIONS: Final = 64  # a hostile sender may name any number
 _LARGEST_REGION: Final = 4096
+_MOST_FRAMES: Final = 100_000
+_MOST_JPEGS: Final = 5_000  # each costs some milliseconds
 _MOST_LINES: Final = 10_000_000  # rows of rectangles in all frames: some seconds of work
 Look = Callable[[int], bytes | None]  # the value of a top level attribute, None where it does not stand
 
@@ -101,7 +103,8 @@ def _plan(facts: Facts, look: Look, syntax: str, entries: Sequence[Entry], limit
     boxes = tuple(rectangle.box(shape.rows, shape.columns) for rectangle in entry.rectangles)
     if entry.outside_regions:
         boxes += _outside(_regions(look, syntax, shape), shape)
-    if shape.frames * sum(bottom - top for _, top, _, bottom in boxes) > _MOST_LINES:
+    lines = shape.frames * sum(bottom - top for _, top, _, bottom in boxes)
+    if lines > _MOST_LINES or shape.frames > (_MOST_JPEGS if syntax == JPEG else _MOST_FRAMES):
         raise _Unfit("It may show a name, and its frames are too many to be masked.")
     return MaskPlan(entry.name, boxes, shape, syntax, _WRITTEN[syntax], _header(look, shape, syntax))
 

@@ -20,12 +20,8 @@ def unpack_frame(frame: bytes, segments: int, size: int) -> list[bytearray]:
     """
     numbers = [int.from_bytes(frame[at : at + 4], "little") for at in range(0, _HEADER, 4)]
     starts = [*numbers[1 : segments + 1], len(frame)]
-    if (
-        not _HEADER <= len(frame) <= 2 * (_HEADER + segments * size)
-        or numbers[0] != segments
-        or starts[0] != _HEADER
-        or starts != sorted(starts)
-    ):
+    is_possible = _HEADER <= len(frame) <= 2 * (_HEADER + segments * size)
+    if not is_possible or numbers[0] != segments or starts[0] != _HEADER or starts != sorted(starts):
         raise BadRle
     return [_unpack(frame[start:end], size) for start, end in pairwise(starts)]
 
