@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.deid import bigendian, part10, seal
 from proxy.deid.bulk import Bulk
@@ -44,8 +44,7 @@ class Limits:
     reading: float = 30.0  # seconds that looking for letters in masked pixels may take
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Clean:
+class Clean(NamedTuple):
     """What one object became."""
 
     meta: bytes
@@ -54,9 +53,7 @@ class Clean:
     report: Report
     holds: tuple[Hold, ...]
     values: Mapping[int, bytes]
-    header_digest: (
-        bytes  # of the original bytes as they came (little endian); see canonical.py for any encoding
-    )
+    header_digest: bytes  # of the original's bytes in little endian; canonical.py looks through encodings
     bulk_digest: bytes
     transfer_syntax: str  # of `rest`; masked pixels may be encoded otherwise than they came
 

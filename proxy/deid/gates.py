@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from proxy.deid.context import Hold
@@ -76,6 +77,21 @@ _SIGNS: Final[tuple[tuple[Callable[[Facts], object], str], ...]] = (
 
 
 def _burned_in_reason(facts: Facts) -> str:
+    return _reason(
+        facts.burned_in_annotation, facts.image_type, facts.sop_class_uid, facts.modality,
+        facts.conversion_type, facts.series_description,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=512)
+def _reason(
+    annotation: str, image_type: str, sop_class: str, modality: str, conversion: str, series: str
+) -> str:
+    """Images of one series share it."""
+    facts = Facts(
+        burned_in_annotation=annotation, image_type=image_type, sop_class_uid=sop_class, modality=modality,
+        conversion_type=conversion, series_description=series,
+    )  # fmt: skip
     return next((reason for sign, reason in _SIGNS if sign(facts)), "")
 
 

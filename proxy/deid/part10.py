@@ -1,5 +1,6 @@
 """Part 10 files: split one into its parts; write the meta group of a clean one."""
 
+from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -56,10 +57,17 @@ _OURSELVES: Final = make_element(0x00020012, "UI", IMPLEMENTATION_CLASS_UID.enco
 )
 
 
+_START: Final = b"\0" * _PREAMBLE + b"DICM" + b"\x02\x00\x00\x00UL\x04\x00"  # up to the group's length
+
+
 def make_meta(sop_class: str, sop_instance: str, syntax: str) -> bytes:
     """A zero preamble, DICM, and a new group 2 that names no source."""
-    named = ((0x00020002, sop_class), (0x00020003, sop_instance), (0x00020010, syntax))
-    uids = b"".join(make_element(tag, "UI", uid.encode("ascii", "replace"), True) for tag, uid in named)
-    group = _VERSION + uids + _OURSELVES
-    length = make_element(0x00020000, "UL", len(group).to_bytes(4, "little"), True)
-    return b"\0" * _PREAMBLE + b"DICM" + length + group
+    instance = make_element(0x00020003, "UI", sop_instance.encode("ascii", "replace"), True)
+    group = _VERSION + _uid(0x00020002, sop_class) + instance + _uid(0x00020010, syntax) + _OURSELVES
+    return _START + len(group).to_bytes(4, "little") + group
+
+
+@lru_cache(maxsize=512)
+def _uid(tag: int, uid: str) -> bytes:
+    """Of a class or a syntax: there are few."""
+    return make_element(tag, "UI", uid.encode("ascii", "replace"), True)

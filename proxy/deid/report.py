@@ -2,22 +2,22 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     recipe: str
     edition: str
     options: tuple[str, ...]
-    log: tuple[tuple[int, str], ...] = field(
-        repr=False
-    )  # (tag, action) of every change but removal, in order
-    dropped: tuple[int, ...] = field(repr=False, default=())  # tags of what was removed
+    log: tuple[tuple[int, str], ...]  # (tag, action) of every change but removal, in order
+    dropped: tuple[int, ...] = ()  # tags of what was removed
     holds: tuple[str, ...] = ()
     hunted: int = 0  # elements from which the hunt cut something
     codes: tuple[str, ...] = ()  # CID 7050 codes claimed
     masked: str = ""  # the entry of the mask library by which pixels were made black
+
+    def __repr__(self) -> str:
+        return f"Report({self.recipe} {self.edition}, {len(self.log) + len(self.dropped)} changes)"
 
     @property
     def actions(self) -> Mapping[tuple[int, str], int]:
