@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from proxy.deid.identifiers import map_uid
 from proxy.deid.needles import Needles
-from proxy.deid.rules import Action, ByType, Rule, drop
+from proxy.deid.rules import Action, ByType, Rule, overwrite
 from proxy.deid.tables import types_of
 
 # Top level values that the index of studies wants from every clean image: extend it here and nowhere else
@@ -81,7 +81,7 @@ class Context:
         """A rule's action at the top level: a compound one by its Type, looked up once for each SOP Class."""
         action = self.resolved.get(rule)
         if action is None:
-            action = drop if rule.tag in self.overwritten else rule.action
+            action = overwrite if rule.tag in self.overwritten else rule.action
             if isinstance(action, ByType):
                 action = action.actions[self.type_of(rule.tag)]
             if len(self.resolved) < MEMORY:

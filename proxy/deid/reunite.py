@@ -24,27 +24,37 @@ from pydicom.tag import BaseTag, Tag
 
 from proxy.deid import seal
 from proxy.deid.errors import Unreadable, WrongSeal
+from proxy.deid.masks import PIXEL_TAGS
 from proxy.deid.part10 import make_meta
-from proxy.deid.seal import CHARSET, Opened, Piece
+from proxy.deid.seal import CHARSET, SYNTAX, Opened, Piece
 
 _BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 _IMPLICIT: Final = "1.2.840.10008.1.2"
 _ITEM: Final = b"\xfe\xff\x00\xe0"
+_PIXEL_DATA: Final = b"\xe0\x7f\x10\x00"
 _INSTANCE: Final = b"\x08\x00\x18\x00"
 _LEAST: Final = 8  # bytes of an element; what is shorter corrects a length
 _UTF_8: Final = "ISO_IR 192"
 # What we insert where an original has nothing, in the runs in which we do
-_INSERTED: Final = ((0x00120062, 0x00120063, 0x00120064), (0x00280303,), (0x00100010,), (0x00100020,))
+_INSERTED: Final = (
+    (0x00120062, 0x00120063, 0x00120064),
+    (0x00280303,),
+    (0x00100010,),
+    (0x00100020,),
+    (0x00280006,),
+    (0x00280301,),
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reunited:
-    """The data set in the transfer syntax it came in, and what became of what we had changed."""
+    """The data set, and what became of what we had changed."""
 
     data: bytes
     put_back: int  # elements that are the original's again
     left: int  # elements that the outside changed, filled or removed: its word stands
     lost: int  # elements whose sequence or item is gone
+    transfer_syntax: str  # the original's where masked pixels were put back that had another, else as it came
 
 
 def restore_elements(changed: bytes, transfer_syntax: str, sealed: bytes) -> Reunited:
@@ -55,7 +65,8 @@ def restore_elements(changed: bytes, transfer_syntax: str, sealed: bytes) -> Reu
     work.run()
     if not work.put_back:
         raise WrongSeal("nothing of what was sealed fits this object")
-    return Reunited(_written(ds, transfer_syntax), work.put_back, work.left, work.lost)
+    syntax = work.syntax or transfer_syntax
+    return Reunited(_written(ds, syntax), work.put_back, work.left, work.lost, syntax)
 
 
 def _read(data: bytes, syntax: str) -> Dataset:
@@ -83,9 +94,20 @@ class _Reunion:
         self.opened = opened
         self.put_back = self.left = self.lost = 0
         self._uids: dict[str, str] = {}
+        self._pixels_fit = self._pixels_stand()
         original = opened.extras.get(CHARSET, b"").decode("latin-1").split("\\")
         self._encodings = _encodings(original)
         self._agree_on_charset(original)
+
+    @property
+    def syntax(self) -> str:
+        """Of the original's pixels where they were put back; '' where the object's own stay."""
+        return self.opened.extras.get(SYNTAX, b"").decode("ascii", "replace") if self._pixels_fit else ""
+
+    def _pixels_stand(self) -> bool:
+        """Whether pixels that we masked came home as we made them. What describes them goes back only with them."""
+        masked = [one for one in self.opened.pieces if one.original[:4] == _PIXEL_DATA and not one.path]
+        return all(self._belongs(self.ds, Tag(0x7FE00010), one) for one in masked)
 
     def run(self) -> None:
         pieces = self.opened.pieces
@@ -143,12 +165,15 @@ class _Reunion:
         for original in self._originals(piece.original, place):
             if place is None:
                 self.lost += 1
-            elif not self._belongs(place, original.tag, piece):
+            elif not self._belongs(place, original.tag, piece) or not self._may(original.tag, piece):
                 self.left += 1
             else:
                 self._note_uids(place.get(original.tag), original)
                 place[original.tag] = original
                 self.put_back += 1
+
+    def _may(self, tag: BaseTag, piece: Piece) -> bool:
+        return self._pixels_fit or bool(piece.path) or tag not in PIXEL_TAGS
 
     def _originals(self, data: bytes, place: Dataset | None) -> Iterator[DataElement]:
         """Decoded as they were written: an item may have had a character set of its own."""
@@ -179,8 +204,8 @@ class _Reunion:
             self._uids.update(pair for pair in pairs if pair[0] != pair[1])
 
     def _take_out(self, piece: Piece) -> None:
-        """Our marks, and the pseudonym where the original named nobody."""
-        for tags in _INSERTED:
+        """Our marks, the pseudonym where the original named nobody, and what we said of masked pixels."""
+        for tags in _INSERTED if self._pixels_fit else _INSERTED[:4]:
             if all(tag in self.ds for tag in tags) and (
                 self._checksum([self.ds[tag] for tag in tags]) == piece.checksum
             ):

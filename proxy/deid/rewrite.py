@@ -132,10 +132,11 @@ class Rewriter:
         return marks.with_pixels(self._compiled.codes) if self.context.overwritten else self._compiled.codes
 
     def _overwritten(self, explicit: bool) -> list[tuple[int, bytes]]:
+        """Those that the original does not have; the others are replaced where they stand."""
         return [
             (tag, make_element(tag, vr, value, explicit))
             for tag, (vr, value) in sorted(self.context.overwritten.items())
-            if value is not None
+            if value is not None and tag not in self._standing
         ]
 
     def _identity(self, explicit: bool) -> list[tuple[int, bytes]]:

@@ -101,6 +101,11 @@ def drop(splice: "Splice", token: "Token") -> None:
     splice.drop(token)
 
 
+def overwrite(splice: "Splice", token: "Token") -> None:
+    """Say what is true of masked pixels."""
+    splice.overwrite(token)
+
+
 ITEM: Final = Rule(0xFFFEE000, "", "", 0, True, nothing, nothing)
 DELIMITER: Final = Rule(0xFFFEE00D, "", "", END, True, nothing, nothing)
 RUN: Final = Rule(0, "", "", ACT, True, drop, drop)  # neighbours that all go

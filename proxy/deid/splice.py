@@ -173,6 +173,16 @@ class Splice:
             self.log.append((rule.tag, done))
             self.replace(start, end, new)
 
+    def overwrite(self, token: "Token") -> None:
+        """Another element in its place, or none: what the context says (masks/plan.py)."""
+        tag = token[0].tag
+        vr, value = self.context.overwritten[tag]
+        if value is None:
+            self.drop(token)
+            return
+        self.log.append((tag, "mask"))
+        self.replace(token[1], token[3], make_element(tag, vr, value, self.context.explicit))
+
     def insert(self, at: int, new: bytes) -> None:
         self.replace(at, at, new)
 

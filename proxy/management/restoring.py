@@ -70,7 +70,7 @@ def _reunite(path: Path, place: Path, seals: list[bytes]) -> str:
     if not done:
         raise WrongSeal("none of its seals belongs to this file")
     best = max(done, key=lambda one: (one.put_back, -one.left))
-    write_original(place, [new_head(best.data, parts.syntax), best.data])
+    write_original(place, [new_head(best.data, best.transfer_syntax), best.data])
     return (
         f"It was changed since we made it: {best.put_back} attributes have their original value again, "
         f"{best.left} stay as the change left them, {best.lost} had no place any more."
