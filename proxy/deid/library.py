@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 from pydicom import dcmread
@@ -38,7 +39,7 @@ def deidentify_bytes(
 
 def deidentify_file(source: Path, target: Path, engine: Engine, subject: Callable[[Facts], Subject]) -> Clean:
     """From file to file, a megabyte at a time; what a gate holds leaves no file behind."""
-    beside = target.with_name(target.name + ".part")
+    beside = target.with_name(f"{target.name}.{token_hex(4)}.part")  # two runs never share one
     try:
         with source.open("rb") as file, beside.open("xb") as out:
             clean = _piecewise(file, out, engine, subject)

@@ -113,7 +113,7 @@ def _stands_as_a_word(needle: bytes, lowered: bytes, squeezed: bytes) -> bool:
 @lru_cache(maxsize=512)
 def _bounded(needle: bytes) -> re.Pattern[bytes]:
     if needle.isdigit():
-        return re.compile(rb"(?<!\d)" + needle + rb"(?!\d[\d.\\])")
+        return re.compile(rb"(?<!\d)0*" + needle + rb"(?!\d[\d.\\])")
     return re.compile(rb"(?<![a-z])" + re.escape(needle) + rb"(?![a-z][a-z])")
 
 
@@ -256,7 +256,7 @@ def _pattern(word: str) -> str:
     text = r"\W{0,3}".join(re.escape(part) for part in _GAPS.split(word) if part)
     if not _is_bounded(word):
         return text
-    return rf"(?<!\d){text}(?!\d)" if word.isdigit() else rf"(?<!{_LETTER}){text}(?!{_LETTER})"
+    return rf"(?<!\d)0*{text}(?!\d)" if word.isdigit() else rf"(?<!{_LETTER}){text}(?!{_LETTER})"
 
 
 def collect(pairs: Iterable[tuple[str, bytes]]) -> tuple[tuple[str, bytes], ...]:

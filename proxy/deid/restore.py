@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO, Final
 
 from proxy.deid import bigendian, seal
@@ -56,8 +57,7 @@ def write_original(target: Path, pieces: Iterable[bytes]) -> None:
 
 @contextmanager
 def _original_file(target: Path) -> Iterator[BinaryIO]:
-    beside = target.with_name(target.name + ".part")
-    beside.unlink(missing_ok=True)  # of a crash
+    beside = target.with_name(f"{target.name}.{token_hex(4)}.part")  # two runs never share one
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it names somebody
     try:
         with os.fdopen(handle, "wb") as out:
