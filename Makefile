@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql bench wheel
+.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql bench stress wheel
 
 # The first Python of 3.11 or newer that really starts; say PYTHON=/path/to/python to choose.
 PYTHON ?= $(shell for one in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -56,6 +56,9 @@ test-sqlite: $(STAMP)
 
 test-postgresql: $(STAMP)
 	POSTERN_TEST_DB=postgresql $(BIN)/pytest -q -n $(JOBS)
+
+stress: $(STAMP) ## Ten thousand broken files through the engine (SEED=n repeats a run, COUNT=n)
+	PYTHONPATH=. SEED=$(or $(SEED),$(shell date +%s)) COUNT=$(or $(COUNT),10000) $(BIN)/python -W ignore -m tests.deid.mutants
 
 bench: $(STAMP) ## Benchmarks, peers beside us in the same run; prints, asserts nothing
 	@for one in tests/bench/bench_*.py; do echo "== $$one"; PYTHONPATH=. TCP_NODELAY=1 $(BIN)/python "$$one"; done
