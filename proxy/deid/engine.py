@@ -71,11 +71,16 @@ class Engine:
         self.limits = limits or Limits()
         self.compiled = Compiled(recipe, functions)
 
-    def begin(self, transfer_syntax: str, masks: bool = True, file_head: bytes | None = None) -> "Pass":
+    def begin(
+        self, transfer_syntax: str, masks: bool = True, file_head: bytes | None = None, copies: bool = True
+    ) -> "Pass":
         """masks: False where a person has looked at the image, so that its pixels pass as they are.
         file_head: preamble and File Meta of the file that the data set comes from (b"" if it had none); sealed.
+        copies: False where what was fed stays as it is until what take() gave out was used.
         """
-        return Pass(self, transfer_syntax, masks, file_head)
+        work = Pass(self, transfer_syntax, masks, file_head)
+        work._keeps = copies
+        return work
 
 
 class _FailClosed:
@@ -269,7 +274,7 @@ class Pass:
         used = bulk.take(view)
         piece = view[:used]
         self._digest_bulk(piece)
-        self._emit(bytes(piece) if self._keeps else piece)
+        self._emit(bytes(piece) if self._keeps or self._masking.plan else piece)
         return view[used:]
 
     def _digest_bulk(self, piece: memoryview) -> None:
@@ -336,6 +341,8 @@ class Pass:
         with _fail_closed:
             self._holds = self._gates(facts)
             plan = self._masking.plan
+            if plan:
+                self._ready = [bytes(piece) for piece in self._ready]  # they wait until the end
             resolved = {} if plan else self._engine.compiled.resolved(facts.sop_class_uid)
             context = Context(subject, facts.sop_class_uid, facts.charset.encode(), self._explicit, resolved)
             context.overwritten = {tag: (vr, value) for tag, vr, value in plan.header} if plan else {}
@@ -514,8 +521,7 @@ def deidentify(
     file_head: bytes | None = None,
 ) -> Clean:
     """In one go; `Clean.rest` holds all of it, with pixel data as views of `data`."""
-    work = engine.begin(transfer_syntax, file_head=file_head)
-    work._keeps = False
+    work = engine.begin(transfer_syntax, file_head=file_head, copies=False)
     work.feed(data)
     work.end()
     facts = work.facts

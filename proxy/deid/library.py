@@ -1,7 +1,7 @@
 """The engine for scripts (W20): on a pydicom Dataset, on bytes of a Part 10 file, or on a path."""
 
 from collections.abc import Callable
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
@@ -50,17 +50,20 @@ def deidentify_file(source: Path, target: Path, engine: Engine, subject: Callabl
     return clean
 
 
-def _piecewise(file: BinaryIO, out: BinaryIO, engine: Engine, subject: Callable[[Facts], Subject]) -> Clean:
+def _piecewise(
+    file: BufferedReader, out: BinaryIO, engine: Engine, subject: Callable[[Facts], Subject]
+) -> Clean:
+    """Through one buffer: pixel data are read into it and written from it."""
+    buffer = memoryview(bytearray(_STEP))
     parts = split(file.read(_STEP))
-    work = engine.begin(parts.syntax, file_head=parts.head)
-    piece: bytes | memoryview = parts.dataset
-    settled = False
+    work = engine.begin(parts.syntax, file_head=parts.head, copies=False)
+    piece, settled = parts.dataset, False
     while piece:
         work.feed(piece)
         if settled or work.facts is not None:
             settled = settled or _settled(work, out, subject)
             out.writelines(work.take())
-        piece = file.read(_STEP)
+        piece = buffer[: file.readinto(buffer)]
     work.end()
     if not settled:
         _settled(work, out, subject)

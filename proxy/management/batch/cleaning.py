@@ -39,7 +39,7 @@ def cleaned(path: Path, out: BinaryIO | None, engine: Engine, who: Callable[[Fac
         if shape.bare:
             _refuse_compressed(file, shape)
         file.seek(len(first))
-        work = engine.begin(shape.syntax, file_head=first[: shape.start])
+        work = engine.begin(shape.syntax, file_head=first[: shape.start], copies=False)
         return _through(work, memoryview(first)[shape.start :], file, out, who)
 
 
