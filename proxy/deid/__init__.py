@@ -40,7 +40,7 @@ from proxy.deid.oneoff import recipe_with
 from proxy.deid.part10 import Part10, make_meta, split
 from proxy.deid.recipe import KEEP_ALL, Recipe, load_recipe
 from proxy.deid.report import Report
-from proxy.deid.restore import original_syntax, restore, restore_file
+from proxy.deid.restore import original_syntax, restore, restore_file, restored_pieces
 from proxy.deid.reunite import Reunited, restore_elements
 
 __all__ = [
@@ -88,6 +88,7 @@ __all__ = [
     "restore",
     "restore_elements",
     "restore_file",
+    "restored_pieces",
     "shift_date",
     "shift_days",
     "split",

@@ -5,7 +5,7 @@ encoded. Costs as much as a whole de-identification; the hot path digests the he
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.deid.dictionary import vr_of
@@ -44,10 +44,12 @@ class _Everything(Plan):
 _PLAN: Final = _Everything(KEEP_ALL)
 
 
-def canonical(data: bytes | memoryview, transfer_syntax: str) -> Canonical:
-    """Of an encoded data set. Raises Unreadable."""
+def canonical(pieces: Iterable[bytes | memoryview], transfer_syntax: str) -> Canonical:
+    """Of an encoded data set that comes in pieces; pixel data are digested and forgotten. Raises Unreadable."""
     work = _KEEP.begin(transfer_syntax)
-    work.feed(data)
+    for piece in pieces:
+        work.feed(piece)
+        work.forget()
     work.end()
     header = hashlib.sha256()
     for buf in work.originals:

@@ -373,12 +373,21 @@ class Pass:
         return plan.transfer_syntax if plan else self._syntax
 
     @property
+    def values(self) -> Mapping[int, bytes]:
+        """Clean top level values for the index, as far as they are known."""
+        return MappingProxyType(self._rewriter.context.values if self._rewriter else {})
+
+    @property
     def meta(self) -> bytes:
         """The new preamble and File Meta, known once it is settled."""
         if self._facts is None or self._rewriter is None:
             raise EngineFault("no file meta before it is settled")
         instance = self._rewriter.context.values.get(0x00080018, b"").decode("ascii", "replace")
         return part10.make_meta(self._facts.sop_class_uid, instance, self.transfer_syntax)
+
+    def forget(self) -> None:
+        """Let go of pixel data that nobody will take."""
+        self._ready.clear()
 
     def take(self) -> list[bytes | memoryview]:
         """Clean bytes that are ready, each given once. Pixels to be masked are ready at the end."""

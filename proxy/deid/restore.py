@@ -49,6 +49,23 @@ def restore_file(source: Path, target: Path, sealed: bytes) -> None:
         _restored(file, out, seal.read(sealed), sealed)
 
 
+def restored_pieces(clean: BinaryIO, transfer_syntax: str, sealed: bytes) -> Iterator[bytes]:
+    """The original data set, a megabyte at a time, of the clean one that the file is at the start of.
+
+    Raises WrongSeal, if pixels were changed only at the end.
+    """
+    if transfer_syntax in _IN_MEMORY:
+        yield restore(clean.read(), transfer_syntax, sealed)
+        return
+    opened, start = seal.read(sealed), clean.tell()
+    header = clean.read(opened.header)
+    opened.check(clean.seek(0, os.SEEK_END) - start, header)
+    clean.seek(start)
+    source = _Source(clean, opened.bulk)
+    yield from _patched(source, opened.pieces, opened.size)
+    opened.check_bulk(source.digest.digest())
+
+
 def write_original(target: Path, pieces: Iterable[bytes]) -> None:
     """Whole or not at all, and for nobody else to read."""
     with _original_file(target) as out:

@@ -1,15 +1,15 @@
 """One image on its way from the wire to the disk.
 
 The header comes first. As soon as the engine has read it, the vault says who the person is, the engine takes
-the identity out, and the gates have their first word. From then on only clean bytes are kept; an image that a
-gate stops goes, encrypted, into quarantine instead. What is kept of the original until then is in memory.
+the identity out, and the gates have their first word. From then on only clean bytes are kept, of a large image in
+its file already while the rest still comes (`cleanfile`); an image that a gate stops goes, encrypted, into quarantine
+instead. What is kept of the original until then is in memory.
 
 The order of durability (promise 2): the file, its folders, then one transaction with instance, seal and study,
 then Success. A crash in between leaves a file that no row names, which `doctor --repair` removes.
 """
 
-import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,18 +18,19 @@ from typing import Protocol
 from django.conf import settings
 from django.utils import timezone
 
-from proxy.deid import Clean, Facts, Hold, Pass, Subject, restore
+from proxy.deid import Clean, Facts, Hold, Pass, Subject, restored_pieces
 from proxy.network.door import StoreCommand
 from proxy.quarantine import keeping
 from proxy.quarantine.keeping import Spool
 from proxy.quarantine.models import HeldItem
 from proxy.reception import pairs, rows
+from proxy.reception.cleanfile import CleanFile
 from proxy.reception.engines import engine_for
 from proxy.reception.replies import MISMATCH, NOT_TAKEN, NoRoom, WrongImage
 from proxy.reception.storing import Commit, Freed, Written
 from proxy.reception.twins import second_look
 from proxy.routing.match import NodeFacts, RouteFacts
-from proxy.storage.files import remove, stage
+from proxy.storage.files import remove
 from proxy.storage.space import has_room
 from proxy.studies import index
 from proxy.studies.index import OTHER_CONTENT, Arrival, Conflict
@@ -72,7 +73,7 @@ class Image:
     _facts: Facts | None = field(init=False, default=None)
     _holds: tuple[Hold, ...] = field(init=False, default=())
     _original: list[bytes] = field(init=False, default_factory=list)
-    _clean: list[Bytes] = field(init=False, default_factory=list)
+    _clean: CleanFile = field(init=False)
     _spool: Spool | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -82,6 +83,7 @@ class Image:
         engine = engine_for(self.route.recipe)
         self._refuses = engine.recipe.gate("burned-in") == "refuse"
         self._pass = engine.begin(self.transfer_syntax, masks="burned-in" not in self.waived)
+        self._clean = CleanFile(studies_folder(), self.route.project_id)
 
     # --- while bytes come ---------------------------------------------------------------------
 
@@ -94,13 +96,14 @@ class Image:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Settle the header once it is whole; keep what is clean by now."""
+        """Settle the header once it is whole; keep what is clean by now, a large image in its file already."""
         if self._known is None and self._pass.facts is not None:
             self._identify(self._pass.facts)
+            self._clean.begin(self._pass.meta)
         if self._known is not None:
             ready = self._pass.take()
             if self._spool is None:
-                self._clean.extend(ready)
+                self._clean.add(ready, self._pass.values)
 
     def _identify(self, facts: Facts) -> None:
         """Who is it, and may it pass?"""
@@ -126,7 +129,7 @@ class Image:
             raise WrongImage(NOT_TAKEN, "The recipe refuses images that may show a name.")
         return standing
 
-    def _to_quarantine(self, known: Known, pieces: Sequence[Bytes]) -> None:
+    def _to_quarantine(self, known: Known, pieces: Iterable[Bytes]) -> None:
         self._spool = keeping.spool(self.route.project_id, known.wrap)
         for piece in pieces:
             self._spool.write(piece)
@@ -140,16 +143,18 @@ class Image:
         clean = self._pass.finish()
         if self._facts is None or self._known is None:
             raise WrongImage(MISMATCH, "The data set has no header.")
-        self._clean.extend(clean.rest)
+        if self._spool is None:
+            self._clean.add(clean.rest, clean.values)
         self._holds = self._standing(clean.holds)
         if not self._holds:
             return self._keep(clean, self._facts, self._known)
         if self._spool is None:
-            self._to_quarantine(self._known, [self._restored(clean)])
+            self._original_to_quarantine(clean, self._known)
+        self._clean.discard()
         return self._hold(clean, self._holds)
 
     def _keep(self, clean: Clean, facts: Facts, known: Known) -> Kept | Held:
-        path = self._write_file(clean)
+        path = self._clean.commit(clean.values)
         job: Commit | None = None
         try:
             job = self._job(clean, facts, known, path)
@@ -160,24 +165,26 @@ class Image:
         pairs.remember(known, clean.values)
         if outcome is OTHER_CONTENT:
             uid = rows.plain(clean.values, rows.SOP_UID)
-            outcome = second_look(self.route.project_id, uid, self._restored(clean), self.transfer_syntax)
-        if not isinstance(outcome, index.Stored):
+            with self._clean.data() as file:
+                sent = restored_pieces(file, clean.transfer_syntax, clean.seal)
+                outcome = second_look(
+                    self.route.project_id, uid, sent, self._clean.size, self.transfer_syntax
+                )
+        if isinstance(outcome, index.Stored):
+            return Kept()
+        try:
+            if isinstance(outcome, Conflict):
+                self._original_to_quarantine(clean, known)
+        finally:
             _undo(path, job)
-        if isinstance(outcome, Conflict):
-            return self._hold_conflict(clean, known, outcome)
-        return Kept()
-
-    def _write_file(self, clean: Clean) -> str:
-        """Durable when this returns. The random part keeps a second image from touching the first one's file."""
-        study, uid = rows.plain(clean.values, rows.STUDY_UID), rows.plain(clean.values, rows.SOP_UID)
-        path = f"{self.route.project_id}/{study}/{uid}-{secrets.token_hex(6)}.dcm"
-        with stage(studies_folder(), path) as staged:
-            staged.write([clean.meta, *self._clean])
-            staged.commit()
-        return path
+        return (
+            self._hold(clean, (Hold(outcome.code, outcome.reason),))
+            if isinstance(outcome, Conflict)
+            else Kept()
+        )
 
     def _job(self, clean: Clean, facts: Facts, known: Known, path: str) -> Commit:
-        size = len(clean.meta) + sum(len(piece) for piece in self._clean)
+        size = len(clean.meta) + self._clean.size
         uid = rows.plain(clean.values, rows.SOP_UID)
         return Commit(
             arrival=self._arrival(clean, known, path, size),
@@ -217,12 +224,10 @@ class Image:
 
     # --- quarantine ---------------------------------------------------------------------------
 
-    def _hold_conflict(self, clean: Clean, known: Known, conflict: Conflict) -> Held:
-        self._to_quarantine(known, [self._restored(clean)])
-        return self._hold(clean, (Hold(conflict.code, conflict.reason),))
-
-    def _restored(self, clean: Clean) -> bytes:
-        return restore(b"".join(self._clean), clean.transfer_syntax, clean.seal)
+    def _original_to_quarantine(self, clean: Clean, known: Known) -> None:
+        """Restored from what is clean by now: nothing identified was kept."""
+        with self._clean.data() as file:
+            self._to_quarantine(known, restored_pieces(file, clean.transfer_syntax, clean.seal))
 
     def _hold(self, clean: Clean, holds: tuple[Hold, ...]) -> Held:
         spool, values = self._spool, clean.values
@@ -251,7 +256,7 @@ class Image:
         if self._spool is not None:
             self._spool.discard()
         self._original.clear()
-        self._clean.clear()
+        self._clean.discard()
 
 
 def _undo(path: str, job: Commit | None) -> None:

@@ -8,8 +8,13 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
 
-from proxy.deid.canonical import canonical
+from proxy.deid import canonical as looking
+from proxy.deid.canonical import Canonical
 from tests.deid.build import BIG_ENDIAN, EXPLICIT, IMPLICIT, ct, encoded, item, with_raw
+
+
+def canonical(data: bytes, syntax: str) -> Canonical:
+    return looking.canonical([data[:100], data[100:]], syntax)
 
 
 def scan() -> Dataset:
