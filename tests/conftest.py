@@ -7,6 +7,7 @@ of pytest-xdist find it through the environment they inherit.
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 
 from tests import cluster
 from tests.house import House
+
+# A shell in the background ignores Ctrl-C, and whatever we start would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="postern-tests-"))
 SCRATCH.chmod(0o755)  # the PostgreSQL user walks through it

@@ -25,6 +25,7 @@ HOUSE: tuple[tuple[str, Examination], ...] = (
     ("escrow", base.examine_escrow),
     ("site", base.examine_site),
     ("listener", wire.examine_listener),
+    ("tls", wire.examine_tls),
     ("web", wire.examine_web),
     ("peer", wire.examine_peers),
     ("images", stock.examine_images),

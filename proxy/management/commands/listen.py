@@ -1,6 +1,7 @@
-"""Receive images: C-ECHO and C-STORE on DICOM_PORT, until SIGTERM or SIGINT."""
+"""Receive images: C-ECHO and C-STORE on DICOM_PORT and DICOM_TLS_PORT, until SIGTERM or SIGINT."""
 
 import logging
+import threading
 from argparse import ArgumentParser
 from typing import Any
 
@@ -8,9 +9,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from proxy import pipeline
-from proxy.management import start
+from proxy.management import ports, start
 from proxy.management.stopping import until_told
+from proxy.network.door import Door
 from proxy.network.scp import Listener, ListenSettings
+from proxy.network.tls import TlsUnusable
 from proxy.web.logs import set_up
 
 log = logging.getLogger(__name__)
@@ -31,30 +34,41 @@ class Command(BaseCommand):
         start.prepare()
         set_up("listen")
         door, close = pipeline.open_reception()
-        listener = Listener(listen_settings(), door)
-        try:
-            listener.start()
-        except OSError as error:
-            raise CommandError(
-                f"Port {settings.DICOM_PORT} cannot be opened ({error.strerror}); is it taken?"
-            ) from None
-        log.info("listening as %s on port %s", settings.DICOM_AE_TITLE, listener.port)
-        self.stdout.write(f"Listening as {settings.DICOM_AE_TITLE} on port {listener.port}.")
+        listeners = self._open(door)
         until_told()
-        listener.stop(grace)
+        _stop(listeners, grace)
         close()
         log.info("stopped")
 
+    def _open(self, door: Door) -> list[Listener]:
+        """The plain port, and the TLS port beside it; both share the seats."""
+        opened: list[Listener] = []
+        for wanted in (ports.plain(), ports.secure()):
+            if wanted is None:
+                continue
+            listener = Listener(wanted, door, opened[0].seats if opened else None)
+            try:
+                listener.start()
+            except (OSError, TlsUnusable) as error:
+                _stop(opened, 0)
+                raise CommandError(_why_not(wanted, error)) from None
+            opened.append(listener)
+            how = "with TLS on port" if wanted.tls else "on port"
+            log.info("listening as %s %s %s", settings.DICOM_AE_TITLE, how, listener.port)
+            self.stdout.write(f"Listening as {settings.DICOM_AE_TITLE} {how} {listener.port}.")
+        return opened
 
-def listen_settings() -> ListenSettings:
-    return ListenSettings(
-        ae_title=settings.DICOM_AE_TITLE,
-        port=settings.DICOM_PORT,
-        bind=settings.DICOM_BIND_ADDRESS,
-        max_pdu=settings.DICOM_MAX_PDU_SIZE,
-        acse_timeout=settings.DICOM_ACSE_TIMEOUT,
-        dimse_timeout=settings.DICOM_DIMSE_TIMEOUT,
-        network_timeout=settings.DICOM_NETWORK_TIMEOUT,
-        max_associations=settings.DICOM_MAX_ASSOCIATIONS,
-        accepted=tuple(settings.DICOM_ACCEPTED_CLASSES),
-    )
+
+def _why_not(wanted: ListenSettings, error: Exception) -> str:
+    if isinstance(error, TlsUnusable):
+        return f"{error} See DICOM_TLS_CERTIFICATE, DICOM_TLS_KEY and DICOM_TLS_AUTHORITIES."
+    return f"Port {wanted.port} cannot be opened ({getattr(error, 'strerror', error)}); is it taken?"
+
+
+def _stop(listeners: list[Listener], grace: float) -> None:
+    """All at once: the grace is for all of them together."""
+    threads = [threading.Thread(target=one.stop, args=(grace,)) for one in listeners]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -4,15 +4,19 @@ import http.client
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 
 from django.conf import settings
 
+from proxy.management import ports
 from proxy.management.doctor.findings import Finding, fail, ok, warn
 from proxy.network.scu import EchoResult, Peer, echo
+from proxy.network.tls import TlsUnusable, expires_at, server_context
 from proxy.routing.models import Destination, Node
 from proxy.routing.site import load_site
 
 PATIENCE = 5.0
+SOON = 30  # days in which a certificate should be renewed
 UNKNOWN_CALLER = "1/1/3"  # PS3.8 9.3.4: calling AE title not recognised
 
 
@@ -31,6 +35,31 @@ def examine_listener() -> Iterator[Finding]:
         yield ok("listener", f"listens on port {port}; private mode lets no unknown node echo.")
     else:
         yield fail("listener", f"port {port} is open, but a C-ECHO fails: {answer.reason}")
+
+
+def examine_tls() -> Iterator[Finding]:
+    """The certificate that callers see, and the port."""
+    files = ports.tls_files()
+    if files is None or files.certificate is None:
+        return
+    try:
+        server_context(files)
+        left = expires_at(files.certificate) - datetime.now(UTC)
+    except TlsUnusable as trouble:
+        yield fail("tls", str(trouble))
+        return
+    if left.days < 0:
+        yield fail("tls", "the certificate has expired; callers will refuse it.")
+    elif left.days < SOON:
+        yield warn("tls", f"the certificate expires in {left.days} days; put the new one in its place.")
+    elif not _open(_reachable(settings.DICOM_BIND_ADDRESS), settings.DICOM_TLS_PORT):
+        yield warn(
+            "tls", f"nothing listens on port {settings.DICOM_TLS_PORT}, although a certificate is set."
+        )
+    else:
+        yield ok(
+            "tls", f"port {settings.DICOM_TLS_PORT} is open; the certificate holds for {left.days} days."
+        )
 
 
 def examine_web() -> Iterator[Finding]:
