@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from proxy.deid import bigendian, part10, seal
+from proxy.deid.beside import Digest
 from proxy.deid.bulk import Bulk
 from proxy.deid.context import Context, Hold, Subject
 from proxy.deid.custom import Function
@@ -72,14 +73,21 @@ class Engine:
         self.compiled = Compiled(recipe, functions)
 
     def begin(
-        self, transfer_syntax: str, masks: bool = True, file_head: bytes | None = None, copies: bool = True
+        self,
+        transfer_syntax: str,
+        masks: bool = True,
+        file_head: bytes | None = None,
+        copies: bool = True,
+        digest: Digest | None = None,
     ) -> "Pass":
         """masks: False where a person has looked at the image, so that its pixels pass as they are.
         file_head: preamble and File Meta of the file that the data set comes from (b"" if it had none); sealed.
         copies: False where what was fed stays as it is until what take() gave out was used.
+        digest: of the pixel data; SHA-256, made here unless the caller makes it beside.
         """
         work = Pass(self, transfer_syntax, masks, file_head)
         work._keeps = copies
+        work._bulk_hash = digest or work._bulk_hash
         return work
 
 
@@ -149,7 +157,7 @@ class Pass:
         self._facts: Facts | None = None
         self._bulk: Bulk | None = None
         self._bulk_size = 0
-        self._bulk_hash = hashlib.sha256()
+        self._bulk_hash: Digest = hashlib.sha256()
         self._swaps = False  # 16 bit words in big endian
         self._odd = b""
         self._ready: list[bytes | memoryview] = []

@@ -1,7 +1,9 @@
 """The engine for scripts (W20): on a pydicom Dataset, on bytes of a Part 10 file, or on a path."""
 
+import os
 from collections.abc import Callable
 from io import BufferedReader, BytesIO
+from itertools import cycle
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
@@ -10,6 +12,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
+from proxy.deid.beside import Beside
 from proxy.deid.context import Subject
 from proxy.deid.engine import BIG_ENDIAN, IMPLICIT, Clean, Engine, Pass, deidentify
 from proxy.deid.errors import EngineFault
@@ -18,6 +21,7 @@ from proxy.deid.part10 import split
 
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _STEP = 1 << 20
+_LARGE = 8 << 20  # from here on a second thread pays
 
 
 class HeldError(EngineFault):
@@ -53,16 +57,32 @@ def deidentify_file(source: Path, target: Path, engine: Engine, subject: Callabl
 def _piecewise(
     file: BufferedReader, out: BinaryIO, engine: Engine, subject: Callable[[Facts], Subject]
 ) -> Clean:
-    """Through one buffer: pixel data are read into it and written from it."""
-    buffer = memoryview(bytearray(_STEP))
+    if os.fstat(file.fileno()).st_size < _LARGE:
+        return _through(file, out, engine, subject, None)
+    with Beside() as digest:
+        return _through(file, out, engine, subject, digest)
+
+
+def _through(
+    file: BufferedReader,
+    out: BinaryIO,
+    engine: Engine,
+    subject: Callable[[Facts], Subject],
+    digest: Beside | None,
+) -> Clean:
+    """Through two buffers in turn: pixel data are read into one, and written and digested from the other."""
+    buffers = cycle([memoryview(bytearray(_STEP)) for _ in range(2 if digest else 1)])
     parts = split(file.read(_STEP))
-    work = engine.begin(parts.syntax, file_head=parts.head, copies=False)
+    work = engine.begin(parts.syntax, file_head=parts.head, copies=False, digest=digest)
     piece, settled = parts.dataset, False
     while piece:
         work.feed(piece)
         if settled or work.facts is not None:
             settled = settled or _settled(work, out, subject)
             out.writelines(work.take())
+        if digest:
+            digest.turn()
+        buffer = next(buffers)
         piece = buffer[: file.readinto(buffer)]
     work.end()
     if not settled:
