@@ -7,9 +7,7 @@ Everything that cannot be parsed is Unreadable; anything unexpected becomes Engi
 """
 
 import hashlib
-import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -19,30 +17,21 @@ from proxy.deid.beside import Digest
 from proxy.deid.bulk import Bulk
 from proxy.deid.context import Context, Hold, Subject
 from proxy.deid.custom import Function
-from proxy.deid.errors import DeidError, EngineFault, TooLarge, Unreadable
+from proxy.deid.deflated import Deflated
+from proxy.deid.errors import EngineFault, TooLarge, Unreadable
 from proxy.deid.facts import Facts, gather
 from proxy.deid.gates import gates
 from proxy.deid.masking import Masking
+from proxy.deid.parts import Limits, Part, fail_closed
 from proxy.deid.recipe import Recipe
 from proxy.deid.report import Report
 from proxy.deid.rewrite import Compiled, Rewriter, Rewritten
-from proxy.deid.splice import Splice
 from proxy.deid.stream import More, Scan
 
 IMPLICIT: Final = "1.2.840.10008.1.2"
 BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 _FIRST_LOOK: Final = 1 << 16
-_INFLATE_STEP: Final = 1 << 20
-_MOST_BEHIND: Final = 1 << 12
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    header: int = 64 << 20
-    inflated: int = 4 << 30
-    masked: int = 512 << 20  # pixel data that are masked are in memory
-    reading: float = 30.0  # seconds that looking for letters in masked pixels may take
 
 
 class Clean(NamedTuple):
@@ -91,46 +80,6 @@ class Engine:
         return work
 
 
-class _FailClosed:
-    """Anything unexpected is our fault, said without values."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, trouble: BaseException | None, trace: object
-    ) -> None:
-        if isinstance(trouble, More):
-            raise Unreadable(f"the data set ends inside the element at offset {trouble.args[0]}") from None
-        if isinstance(trouble, Exception) and not isinstance(trouble, DeidError):
-            raise EngineFault(f"de-identification failed: {type(trouble).__name__}") from None
-
-
-_fail_closed: Final = _FailClosed()
-
-
-@dataclass(slots=True)
-class _Part:
-    """A buffer (header or trailer) on its way."""
-
-    pieces: list[bytes] = field(default_factory=list)
-    size: int = 0
-    looked: int = 0  # size at the last, unsuccessful look
-    original: bytes = b""  # little endian
-    clean: bytes = b""
-    splice: Splice | None = None
-
-    def add(self, view: memoryview) -> None:
-        self.pieces.append(bytes(view))
-        self.size += len(view)
-
-    def raw(self) -> bytes:
-        """All of it as one piece."""
-        if len(self.pieces) != 1:
-            self.pieces = [b"".join(self.pieces)]
-        return self.pieces[0]
-
-
 class Pass:
     """One object on its way through. Feed it, settle it, take what is ready, finish it."""
 
@@ -145,13 +94,8 @@ class Pass:
         self._explicit = transfer_syntax != IMPLICIT
         self._big = transfer_syntax == BIG_ENDIAN
         self._wide = 12 if self._explicit else 8  # the head of the pixel data element
-        deflated = transfer_syntax == DEFLATED
-        self._inflate = zlib.decompressobj(-15) if deflated else None
-        self._deflate = zlib.compressobj(6, zlib.DEFLATED, -15) if deflated else None
-        self._inflated = 0
-        self._stream_hash = hashlib.sha256() if deflated else None
-        self._after = b""  # what stands behind a deflated data set
-        self._header, self._trailer = _Part(), _Part()
+        self._deflated = Deflated(engine.limits.inflated) if transfer_syntax == DEFLATED else None
+        self._header, self._trailer = Part(), Part()
         self._scan = Scan(engine.compiled.plan, self._explicit)
         self._tail_scan: Scan | None = None
         self._facts: Facts | None = None
@@ -175,38 +119,12 @@ class Pass:
         """The next bytes of the data set; the view may die after the call."""
         if self._ended:
             raise EngineFault("fed after the end")
-        with _fail_closed:
-            if self._inflate:
-                self._feed_deflated(view)
-            else:
+        with fail_closed:
+            if self._deflated is None:
                 self._accept(memoryview(view))
-
-    def _feed_deflated(self, view: bytes | memoryview) -> None:
-        inflate = self._inflate
-        assert inflate is not None  # noqa: S101 - for mypy
-        if self._stream_hash:
-            self._stream_hash.update(view)
-        if inflate.eof:
-            self._behind(view)
-        data: bytes | memoryview = view
-        while data and not inflate.eof:
-            try:
-                piece = inflate.decompress(data, _INFLATE_STEP)
-            except zlib.error:
-                raise Unreadable("the deflated data set cannot be inflated") from None
-            self._inflated += len(piece)
-            if self._inflated > self._engine.limits.inflated:
-                raise TooLarge("the deflated data set inflates beyond the limit")
-            self._accept(memoryview(piece))
-            data = inflate.unconsumed_tail
-            if inflate.eof:
-                self._behind(inflate.unused_data)
-
-    def _behind(self, data: bytes | memoryview) -> None:
-        """Padding, or a checksum that somebody wrote: not passed on, but sealed."""
-        self._after += data
-        if len(self._after) > _MOST_BEHIND:
-            raise Unreadable("there is more behind the deflated data set than in a trailer")
+                return
+            for piece in self._deflated.inflated(view):
+                self._accept(piece)
 
     def _accept(self, view: memoryview) -> None:
         while view:
@@ -218,7 +136,7 @@ class Pass:
                 self._more(self._trailer, view)
                 return
 
-    def _more(self, part: _Part, view: memoryview) -> None:
+    def _more(self, part: Part, view: memoryview) -> None:
         part.add(view)
         if part.size > self._engine.limits.header:
             raise TooLarge("the header is larger than the limit")
@@ -310,8 +228,8 @@ class Pass:
         if self._ended:
             return
         self._ended = True
-        with _fail_closed:
-            if self._inflate and not self._inflate.eof:
+        with fail_closed:
+            if self._deflated and not self._deflated.is_whole:
                 raise Unreadable("the deflated data set ends early")
             if self._bulk is None:
                 if not self._looked_at_all() and self._look():
@@ -346,7 +264,7 @@ class Pass:
         if facts is None or self._subject is not None:
             raise EngineFault("settled too early or twice")
         self._subject = subject
-        with _fail_closed:
+        with fail_closed:
             self._holds = self._gates(facts)
             plan = self._masking.plan
             if plan:
@@ -368,7 +286,7 @@ class Pass:
             return holds
         return self._masking.decide(holds, facts, self._scan, self._syntax, recipe)
 
-    def _take_over(self, part: _Part, result: Rewritten) -> None:
+    def _take_over(self, part: Part, result: Rewritten) -> None:
         part.clean, part.splice = result.clean, result.splice
         self._holds += result.holds
 
@@ -407,7 +325,7 @@ class Pass:
         if not self._header_given:
             ready.insert(0, self._outward(self._header.clean))
             self._header_given = True
-        return self._packed(ready)
+        return self._deflated.packed(ready) if self._deflated else ready
 
     def _turned(self, raw: bytes) -> bytes:
         return bigendian.turn(raw, True)[0] if self._big else raw
@@ -415,23 +333,17 @@ class Pass:
     def _outward(self, clean: bytes) -> bytes:
         return bigendian.turn(clean, False)[0] if self._big else clean
 
-    def _packed(self, ready: list[bytes | memoryview]) -> list[bytes | memoryview]:
-        if not self._deflate:
-            return ready
-        packed = [self._deflate.compress(piece) for piece in ready]
-        return [piece for piece in packed if piece]
-
     def finish(self) -> Clean:
         """After the last feed. Raises Unreadable if the data set is truncated."""
         self.end()
         if self._subject is None:
             raise EngineFault("finished before it was settled")
-        with _fail_closed:
+        with fail_closed:
             self._mask()
             self._finish_trailer()
             rest = self.take()
-            if self._deflate:
-                rest.append(self._deflate.flush())
+            if self._deflated:
+                rest.append(self._deflated.rest())
             return self._result(rest)
 
     def _mask(self) -> None:
@@ -502,8 +414,8 @@ class Pass:
         changed = self.transfer_syntax != self._syntax
         return {
             seal.FILE_HEAD: self._file_head,
-            seal.STREAM: self._stream_hash.digest() if self._stream_hash else None,
-            seal.BEHIND: self._after or None,
+            seal.STREAM: self._deflated.digest if self._deflated else None,
+            seal.BEHIND: (self._deflated.behind or None) if self._deflated else None,
             seal.SYNTAX: self._syntax.encode("ascii") if changed else None,
             seal.CHARSET: charset.encode("latin-1", "replace") or None,
         }
