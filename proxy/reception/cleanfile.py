@@ -57,24 +57,25 @@ class CleanFile:
         study, uid = rows.plain(values, rows.STUDY_UID), rows.plain(values, rows.SOP_UID)
         return f"{self.project_id}/{study}/{uid}-{secrets.token_hex(6)}.dcm"
 
-    def commit(self, values: Mapping[int, bytes]) -> str:
-        """The file's path below the folder; durable when this returns."""
-        self._write(values).commit()
-        return self._path
+    def finish(self, values: Mapping[int, bytes]) -> tuple[str, Staged]:
+        """The path that it will have below the folder, and the file: its content is durable, its name is not yet."""
+        staged = self._write(values)
+        staged.sync()
+        return self._path, staged
 
     @contextmanager
     def data(self) -> Iterator[BinaryIO]:
-        """The data set, to be read from its start; also after commit."""
+        """The data set, to be read from its start; also once it has its name."""
         if self._staged is None:
             yield BytesIO(b"".join(self._pieces))
             return
-        there = self._staged.target if self._staged.target.exists() else self._staged.part
+        there = self._staged.target if self._staged.named else self._staged.part
         with there.open("rb") as file:
             file.seek(len(self._head))
             yield file
 
     def discard(self) -> None:
-        """Harmless after commit: what has its name stays."""
+        """Harmless once it has its name: that stays."""
         self._pieces.clear()
         if self._staged is not None:
             self._staged.discard()

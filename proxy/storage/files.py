@@ -21,6 +21,7 @@ __all__ = [
     "Staged",
     "StorageFull",
     "make_folder",
+    "name_all",
     "publish_many",
     "remove",
     "stage",
@@ -44,6 +45,7 @@ class Staged:
     target: Path
     part: Path
     size: int = 0
+    named: bool = False
     _handle: int = field(default=-1, repr=False)
 
     def write(self, buffers: Sequence[Buffer]) -> int:
@@ -62,6 +64,11 @@ class Staged:
         publish_many([self])
         return self.target
 
+    def sync(self) -> None:
+        """Its content is durable when this returns, its name is not yet: see `name_all`."""
+        with full_is_said():
+            self._sync()
+
     def discard(self) -> None:
         """Leave nothing behind; harmless after commit."""
         self._close()
@@ -74,8 +81,9 @@ class Staged:
         self.discard()
 
     def _sync(self) -> None:
-        os.fsync(self._handle)
-        self._close()
+        if self._handle >= 0:
+            os.fsync(self._handle)
+            self._close()
 
     def _close(self) -> None:
         if self._handle >= 0:
@@ -89,7 +97,7 @@ def stage(root: Path, relative: str | Path) -> Staged:
     part = target.with_name(f"{target.name}.{secrets.token_hex(8)}{PART}")
     with full_is_said():
         handle = _open_new(part)
-    return Staged(root, target, part, 0, handle)
+    return Staged(root, target, part, _handle=handle)
 
 
 def publish_many(staged: Iterable[Staged]) -> None:
@@ -111,6 +119,20 @@ def publish_many(staged: Iterable[Staged]) -> None:
         for one in files:
             one.discard()
         raise
+
+
+def name_all(staged: Iterable[Staged]) -> None:
+    """Give files whose content is durable their names, and fsync each folder once. Durable when this returns.
+
+    If it fails, it may be called again with all or some of them; whoever gives up removes what has a name.
+    """
+    files = list(staged)
+    with full_is_said():
+        for one in files:
+            if not one.named:
+                _name(one)
+                one.named = True
+        _sync_folders(files)
 
 
 def remove(path: Path) -> bool:

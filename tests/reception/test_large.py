@@ -124,6 +124,22 @@ def test_the_same_large_image_again_is_as_once(route: RouteFacts, data: Path) ->
     assert (Instance.objects.count(), HeldItem.objects.count()) == (1, 0)
 
 
+def test_promise_2_a_folder_that_cannot_be_synced_is_no_success(
+    route: RouteFacts, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, encoded = large(2), encode(large(2))
+
+    def broken(_: Path) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("proxy.storage.files._sync_folders", broken)
+        assert sent(route, encoded, image).status != 0
+    assert not Instance.objects.exists()
+    assert files(data) == []
+    assert sent(route, encoded, image).status == 0
+
+
 def test_promise_11_a_disk_that_fills_up_meanwhile_is_said(
     route: RouteFacts, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

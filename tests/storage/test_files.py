@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from proxy.storage import files
 from proxy.storage.errors import AlreadyThere, StorageFull
-from proxy.storage.files import publish_many, remove, stage, sweep
+from proxy.storage.files import name_all, publish_many, remove, stage, sweep
 
 
 def everything(root: Path) -> list[str]:
@@ -123,6 +123,26 @@ def test_of_many_files_all_are_published_or_none(tmp_path: Path) -> None:
     with pytest.raises(AlreadyThere):
         publish_many(staged)
     assert everything(tmp_path) == ["image-3"]
+
+
+def test_names_are_given_to_many_at_once_and_again_after_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = [stage(tmp_path, f"study/{number}") for number in range(3)]
+    for one in staged:
+        one.write([b"content"])
+        one.sync()
+        one.sync()  # as once
+    stage(tmp_path, "study/2").commit()  # somebody has the third one's name
+    with pytest.raises(AlreadyThere):
+        name_all(staged)
+    assert [one.named for one in staged] == [True, True, False]
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    name_all(staged[:2])
+    assert synced == [tmp_path / "study", tmp_path]
+    staged[2].discard()
+    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("call", ["open", "writev", "fsync", "link"])
