@@ -2,8 +2,8 @@
 
 `commit()` returns when the file survives a power loss. The name is given by a hard link, because a link never
 replaces what is there; where a file system has none, by a rename after a look. Folders are fsynced up to the
-root each time: another process may have made one of them a moment ago and not be done yet, and fsyncing a
-folder that did not change costs next to nothing. What a crash leaves behind ends in `.part`, for `sweep`.
+root, but for those that did not change since this process did so last: another one may have made a folder a
+moment ago and not be done yet. What a crash leaves behind ends in `.part`, for `sweep`.
 """
 
 import errno
@@ -33,6 +33,9 @@ Buffer = bytes | bytearray | memoryview
 
 PART = ".part"
 MOST_BUFFERS = min(1024, os.sysconf("SC_IOV_MAX") if "SC_IOV_MAX" in os.sysconf_names else 1024)
+MOST_KNOWN = 10_000
+SETTLED = 1_000_000_000  # nanoseconds after which a folder's time tells that it has not changed since
+_SYNCED: dict[Path, tuple[int, int, int]] = {}  # folders as they were when they were last synced
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
 
 
@@ -212,10 +215,31 @@ def _name_by_rename(one: Staged) -> None:
 
 
 def _sync_folders(files: Iterable[Staged]) -> None:
-    """Deepest first, each once, up to and including every root."""
-    folders = {folder for one in files for folder in _way_up(one)}
-    for folder in sorted(folders, key=lambda path: -len(path.parts)):
-        sync_folder(folder)
+    """Deepest first, each once, up to and including every root.
+
+    The folders of the files hold new names. Those above them are passed over while they are as they were when this
+    process last synced them: then whatever they hold survives already.
+    """
+    every = list(files)
+    holding = {one.target.parent for one in every}
+    above = {folder for one in every for folder in _way_up(one)} - holding
+    for folder in sorted(holding | above, key=lambda path: -len(path.parts)):
+        if folder in holding:
+            sync_folder(folder)
+        else:
+            _sync_if_changed(folder)
+
+
+def _sync_if_changed(folder: Path) -> None:
+    found = folder.stat()
+    state = found.st_dev, found.st_ino, found.st_mtime_ns
+    if _SYNCED.get(folder) == state:
+        return
+    sync_folder(folder)
+    if len(_SYNCED) >= MOST_KNOWN:
+        _SYNCED.clear()
+    if time.time_ns() - found.st_mtime_ns > SETTLED:  # what changes in the same tick keeps the same time
+        _SYNCED[folder] = state
 
 
 def _way_up(one: Staged) -> Iterator[Path]:

@@ -125,6 +125,49 @@ def test_of_many_files_all_are_published_or_none(tmp_path: Path) -> None:
     assert everything(tmp_path) == ["image-3"]
 
 
+def test_promise_2_folders_above_are_fsynced_whenever_they_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    study, project = tmp_path / "1" / "study", tmp_path / "1"
+
+    def publish(name: str) -> list[Path]:
+        staged = stage(tmp_path, f"1/study/{name}")
+        synced.clear()
+        staged.commit()
+        return list(synced)
+
+    def long_ago() -> None:
+        for folder in (project, tmp_path):
+            os.utime(folder, ns=(0, folder.stat().st_mtime_ns - 5_000_000_000))
+
+    assert publish("a") == [study, project, tmp_path]
+    assert publish("b") == [study, project, tmp_path]  # it changed a moment ago: nobody can tell
+    long_ago()
+    assert publish("c") == [study, project, tmp_path]
+    assert publish("d") == [study]
+    (project / "another study").mkdir()  # by another process, which may not be done yet
+    assert publish("e") == [study, project]
+
+
+def test_a_failure_leaves_no_folder_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(folder: Path) -> None:
+        if folder == tmp_path:
+            raise OSError(errno.EIO, "input/output error")
+
+    (tmp_path / "study").mkdir()
+    os.utime(tmp_path, ns=(0, 0))
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "sync_folder", broken)
+        with pytest.raises(OSError, match="input/output"):
+            stage(tmp_path, "study/a").commit()
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    stage(tmp_path, "study/b").commit()
+    assert synced == [tmp_path / "study", tmp_path]
+
+
 def test_names_are_given_to_many_at_once_and_again_after_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
