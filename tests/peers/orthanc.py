@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.tools import debian
 
 
 class Orthanc:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: Mapping[str, object] | None = None) -> None:
         folder.mkdir()
         self.dicom_port, self.http_port = free_port(), free_port()
         settings = {
@@ -34,6 +34,7 @@ class Orthanc:
             "DicomAlwaysAllowStore": True,
             "UnknownSopClassAccepted": True,
             "SaveJobs": False,
+            **(more or {}),
         }
         config = folder / "orthanc.json"
         config.write_text(json.dumps(settings))
