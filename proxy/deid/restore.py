@@ -193,10 +193,14 @@ def _split_big(clean: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _inflated(data: bytes) -> bytes:
+    inflate = zlib.decompressobj(-15)
     try:
-        return zlib.decompressobj(-15).decompress(data)
+        found = inflate.decompress(data)
     except zlib.error:
         raise Unreadable("the deflated data set cannot be inflated") from None
+    if not inflate.eof:
+        raise Unreadable("the deflated data set ends early")
+    return found
 
 
 def _deflated(data: bytes, extras: Mapping[bytes, bytes]) -> bytes:

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from proxy.deid.errors import WrongSeal
 from proxy.deid.splice import Edit, Path
+from proxy.deid.stream import DEPTH
 
 VERSION: Final = b"\x02"
 FILE_HEAD: Final = b"F"  # extra: preamble and File Meta of the original file
@@ -28,6 +29,8 @@ SYNTAX: Final = b"T"  # extra: the original's transfer syntax, where the clean o
 CHARSET: Final = b"C"  # extra: the original's (0008,0005), where it has one
 _FIRST: Final = b"\x01"
 _SMALL: Final = 1 << 14
+_MOST: Final = 4 << 30  # of a body: masked pixels are in it
+_MOST_FIRST: Final = 256 << 20  # of the first version, which never held pixels
 _SIZE: Final = Struct("<Q")
 _HEAD: Final = Struct("<QQBII16s32sIIB")
 _HEAD_1: Final = Struct("<QI16sII")
@@ -141,12 +144,12 @@ def _packed(body: bytes) -> bytes:
 
 
 def read(seal: bytes) -> Opened:
-    """Raises WrongSeal if it cannot be read. Takes no more memory than its body says it needs."""
+    """Raises WrongSeal if it cannot be read. Takes a few times the size that it states, at most that of _MOST."""
     try:
         if seal[:1] == VERSION:
             return _parsed(memoryview(_unpacked(seal)))
         if seal[:1] == _FIRST:
-            return _parsed_first(memoryview(zlib.decompress(memoryview(seal)[1:])))
+            return _parsed_first(memoryview(_inflated(memoryview(seal)[1:], 15, _MOST_FIRST)))
     except (zlib.error, ValueError, IndexError, OverflowError, StructFault) as trouble:
         raise WrongSeal("the seal cannot be read") from trouble
     raise WrongSeal("this is no seal of a version we know")
@@ -154,10 +157,18 @@ def read(seal: bytes) -> Opened:
 
 def _unpacked(seal: bytes) -> bytes:
     (size,) = _SIZE.unpack_from(seal, 1)
-    unpacker = zlib.decompressobj(-15)
-    body = unpacker.decompress(memoryview(seal)[1 + _SIZE.size :], size)
-    if len(body) != size or not unpacker.eof or unpacker.unused_data:
+    body = _inflated(memoryview(seal)[1 + _SIZE.size :], -15, min(size, _MOST))
+    if len(body) != size:
         raise ValueError("not as long as it says")
+    return body
+
+
+def _inflated(data: memoryview, window: int, most: int) -> bytes:
+    """All of it, or ValueError."""
+    unpacker = zlib.decompressobj(window)
+    body = unpacker.decompress(data, most or 1)
+    if not unpacker.eof or unpacker.unused_data:
+        raise ValueError("longer than it may be, or cut off")
     return body
 
 
@@ -219,6 +230,8 @@ def _pieces(
 def _read_paths(table: memoryview) -> list[tuple[tuple[int, int], ...]]:
     paths: list[tuple[tuple[int, int], ...]] = [()]
     for tag, item, parent in _STEP.iter_unpack(table):
+        if len(paths[parent]) >= DEPTH:
+            raise ValueError("a path deeper than any that we walk")
         paths.append((*paths[parent], (tag, item)))
     return paths
 

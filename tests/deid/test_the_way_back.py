@@ -27,6 +27,7 @@ from proxy.deid import (
     restore,
     restore_file,
 )
+from proxy.deid.seal import _HEAD
 from tests.deid.build import BIG_ENDIAN, CT, EXPLICIT, IMPLICIT, ct, encoded, item
 from tests.deid.corpus import SUBJECT, paths, real_files
 
@@ -231,3 +232,45 @@ def test_a_hostile_seal_is_only_a_wrong_one(data: st.DataObject) -> None:
         cut = clean.seal[:1] + len(cut).to_bytes(8, "little") + packer.compress(cut) + packer.flush()
     with suppress(WrongSeal):
         restore(b"".join(clean.rest), EXPLICIT, cut)
+
+
+def packed(body: bytes, window: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=window)
+    return packer.compress(body) + packer.flush()
+
+
+def deep(steps: int) -> bytes:
+    """A seal of the second version whose paths lie in each other."""
+    table = b"".join(
+        (0x00081140).to_bytes(4, "little") + bytes(4) + n.to_bytes(4, "little") for n in range(steps)
+    )
+    head = _HEAD.pack(0, 0, 0, 0, 0, bytes(16), bytes(32), len(table), 0, 1)
+    body = head + table
+    return b"\x02" + len(body).to_bytes(8, "little") + packed(body, -15)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"\x01" + packed(bytes(300 << 20), 15),
+        b"\x02" + (1 << 20).to_bytes(8, "little") + packed(bytes(300 << 20), -15),
+        deep(16_000),
+    ],
+    ids=["bomb of version 1", "bomb of version 2", "deep paths"],
+)
+def test_a_hostile_seal_takes_no_more_memory_than_it_may(hostile: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(WrongSeal):
+            restore(encoded(ct()), EXPLICIT, hostile)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 600 << 20
+
+
+def test_a_deflated_data_set_that_was_cut_off_is_not_taken_for_whole() -> None:
+    data = packed(encoded(ct()), -15)
+    clean = deidentify(data, DEFLATED, Engine(RECIPES["basic"]), lambda facts: SUBJECT)
+    with pytest.raises((Unreadable, WrongSeal)):
+        restore(b"".join(clean.rest)[:-20], DEFLATED, clean.seal)

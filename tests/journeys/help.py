@@ -98,7 +98,9 @@ def ledger(house: House) -> list[dict[str, object]]:
 
 
 def dicom_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and _is_dicom(path)]
+    """Whole ones: what a kill leaves half-written is hidden, ends in `.part`, and is swept later."""
+    every = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".part")
+    return [path for path in every if _is_dicom(path)]
 
 
 def _is_dicom(path: Path) -> bool:
