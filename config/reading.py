@@ -27,9 +27,19 @@ def refuse(name: str, why: str) -> NoReturn:
     raise WrongSetting(f"Setting {name}: {why}")
 
 
+_from_file: set[str] = set()
+
+
 def load_env_file(path: Path) -> None:
+    before = set(os.environ)
     if path.is_file():
         environ.Env.read_env(str(path))
+    _from_file.update(set(os.environ) - before)
+
+
+def surroundings() -> dict[str, str]:
+    """The environment without `.env`: a process of ours that starts with it reads that file as it is by then."""
+    return {name: value for name, value in os.environ.items() if name not in _from_file}
 
 
 def raw(name: str) -> str | None:

@@ -9,6 +9,12 @@ from proxy.network.scp import ListenSettings
 from proxy.network.tls import TlsFiles
 
 
+def wanted() -> list[ListenSettings]:
+    """All of them, always in the same order."""
+    tls = secure()
+    return [plain()] if tls is None else [plain(), tls]
+
+
 def plain() -> ListenSettings:
     return ListenSettings(
         ae_title=settings.DICOM_AE_TITLE,

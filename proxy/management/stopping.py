@@ -1,4 +1,4 @@
-"""Run until SIGTERM or SIGINT says stop."""
+"""Run until SIGTERM or SIGINT says stop; hear what other signals ask for."""
 
 import signal
 import threading
@@ -24,8 +24,15 @@ class Told:
         return self._event.wait(seconds)
 
 
-def until_told() -> None:
-    """In short waits: a signal that reaches another thread wakes nobody who waits without end."""
-    told = Told()
-    while not told.wait(0.5):
-        pass
+class Asked:
+    """A signal that asks for something, again and again."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self._event = threading.Event()
+        signal.signal(number, lambda *_: self._event.set())
+
+    def take(self) -> bool:
+        """Whether it was asked since the last time."""
+        asked = self._event.is_set()
+        self._event.clear()
+        return asked

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.reading import surroundings
+
 log = logging.getLogger(__name__)
 
 MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
@@ -27,11 +29,12 @@ LOOK_EVERY = 0.2
 class Service:
     name: str
     command: tuple[str, ...]
+    renews: bool = False  # SIGHUP makes it read its settings anew
 
     @classmethod
     def managed(cls, name: str, *words: str) -> "Service":
         """A management command of ours."""
-        return cls(name, (sys.executable, str(MANAGE), name, *words))
+        return cls(name, (sys.executable, str(MANAGE), name, *words), renews=name == "listen")
 
 
 def pause_after(early_ends: int) -> float:
@@ -57,15 +60,25 @@ class Child:
             self.start()
 
     def start(self) -> None:
+        self.launch(self.service.command)
+
+    def launch(self, command: Sequence[str], inherited: Sequence[int] = ()) -> None:
+        """Start its process with this command; it keeps the inherited descriptors open."""
         parent = os.getpid()
         self.began_at = self.clock()
         self.process = subprocess.Popen(  # noqa: S603 - our own commands
-            self.service.command,
+            command,
             stdin=subprocess.DEVNULL,
+            env=surroundings(),
+            pass_fds=inherited,
             process_group=0,  # Ctrl-C reaches only us, and we stop them in order
             preexec_fn=lambda: _end_with(parent),  # noqa: PLW1509 - we have no threads
         )
         log.info("%s started as process %s", self.service.name, self.process.pid)
+
+    def renew(self) -> None:
+        if self.service.renews and self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
 
     def stop(self, grace: float) -> None:
         """SIGTERM, and SIGKILL after the grace time."""
@@ -92,13 +105,21 @@ def ending(code: int) -> str:
     return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
 
-def supervise(services: Sequence[Service], wait: Callable[[float], bool], grace: float) -> None:
+def supervise(
+    services: Sequence[Service],
+    wait: Callable[[float], bool],
+    grace: float,
+    renewal_asked: Callable[[], bool] = lambda: False,
+) -> None:
     """Keep the services running until `wait` says stop; then stop them in the order given."""
     children = [Child(service) for service in services]
     try:
         while True:
+            renewal = renewal_asked()
             for child in children:
                 child.look()
+                if renewal:
+                    child.renew()
             if wait(LOOK_EVERY):
                 return
     finally:

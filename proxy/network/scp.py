@@ -5,6 +5,7 @@ counted when they ask, so that one too many hears why (2/3/2) and comes again.
 """
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -17,10 +18,12 @@ from pynetdicom.transport import AddressInformation, AssociationServer, RequestH
 from proxy.network import messages
 from proxy.network.contexts import accepted_classes, answers, supported_contexts
 from proxy.network.door import LOCAL_LIMIT_EXCEEDED, Caller, Door, HearsEchoes, Rejection
+from proxy.network.doorstep import Doorstep, Standing
 from proxy.network.inbox import Gathered, Inbox, Store, place
 from proxy.network.messages import Command
 from proxy.network.quiet import hush
 from proxy.network.reactor import Association
+from proxy.network.seats import Seats
 from proxy.network.tls import ServerTls, TlsFiles
 from proxy.network.wire import Wire
 
@@ -28,7 +31,6 @@ hush()
 logger = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
-SPARE_CONNECTIONS = 32  # beyond the associations: callers that are about to be told to come again
 SHUTDOWN_POLL = 0.1
 NO_DECISION = Rejection(2, 3, 1, "the decision who may come in failed.")
 
@@ -47,30 +49,12 @@ class ListenSettings:
     tls: TlsFiles | None = None
 
 
-class Seats:
-    """How many associations may be open at once; several listeners can share them."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._taken = 0
-        self._lock = threading.Lock()
-
-    def take(self) -> bool:
-        with self._lock:
-            free = self._taken < self.most
-            self._taken += free
-            return free
-
-    def leave(self) -> None:
-        with self._lock:
-            self._taken -= 1
-
-
 class Acceptor(Association):
     """An association somebody asked us for."""
 
     server: "Server"
     caller: Caller
+    ticket: int
 
     def open_message(self, context_id: int, encoded: bytes, command: Command) -> Store | Gathered | None:
         """Decide where a message goes whose command is complete."""
@@ -140,8 +124,13 @@ class Handler(RequestHandler):  # type: ignore[misc]
 
     server: "Server"
 
+    def __init__(self, connection: Any, address: Any, server: "Server", ticket: int) -> None:
+        self._ticket = ticket
+        super().__init__(connection, address, server)
+
     def handle(self) -> None:
         association = self._create_association()
+        association.ticket = self._ticket
         self.server.remember(association)
         association.start()
 
@@ -165,26 +154,50 @@ class Handler(RequestHandler):  # type: ignore[misc]
 
 
 class Server(AssociationServer):  # type: ignore[misc]
+    """Connections come from its own port, or are handed in by `take` where `is_bound` says that it has none."""
+
     request_queue_size = 128
 
-    def __init__(
-        self, *arguments: Any, settings: ListenSettings, door: Door, seats: Seats, **options: Any
-    ) -> None:
-        self.settings, self.door, self._seats = settings, door, seats
-        self.tls = ServerTls(settings.tls) if settings.tls is not None else None
-        self.accepted = frozenset(accepted_classes(settings.accepted))
+    def __init__(self, *arguments: Any, rules: "Rules", is_bound: bool, **options: Any) -> None:
+        self.settings, self.door = rules.settings, rules.door
+        self._seats, self._doorstep = rules.seats, rules.doorstep
+        self.tls = ServerTls(self.settings.tls) if self.settings.tls is not None else None
+        self.accepted = frozenset(accepted_classes(self.settings.accepted))
+        self._is_bound = is_bound
         self._open: set[Acceptor] = set()
         self._admitted: set[Acceptor] = set()
         self._counting = threading.Lock()
         super().__init__(*arguments, request_handler=Handler, **options)
+        if not is_bound:
+            self.socket.close()
+
+    def server_bind(self) -> None:
+        if self._is_bound:
+            super().server_bind()
+
+    def server_activate(self) -> None:
+        if self._is_bound:
+            super().server_activate()
 
     def get_request(self) -> tuple[Any, Any]:
         """Only accept: whatever a caller can make us wait for happens on its own thread."""
         connection, address = self.socket.accept()
         return connection, address
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        return len(self._open) < self.settings.max_associations + SPARE_CONNECTIONS
+    def process_request(self, request: Any, client_address: Any) -> None:
+        ticket = self._doorstep.arrive(client_address[0])
+        if ticket is None:
+            self.shutdown_request(request)
+        else:
+            self.take(request, client_address, ticket)
+
+    def take(self, connection: Any, address: Any, ticket: int) -> None:
+        """Serve a connection that stands on the doorstep."""
+        try:
+            Handler(connection, address, self, ticket)
+        except BaseException:
+            self._doorstep.gone(ticket)
+            raise
 
     def service_actions(self) -> None:
         """pynetdicom collects garbage here; it has no reason to any more."""
@@ -199,7 +212,10 @@ class Server(AssociationServer):  # type: ignore[misc]
     def forget(self, association: Acceptor) -> None:
         self._stand_up(association)
         with self._counting:
+            known = association in self._open
             self._open.discard(association)
+        if known:
+            self._doorstep.gone(association.ticket)
 
     def _sit_down(self, association: Acceptor) -> bool:
         seated = self._seats.take()
@@ -227,7 +243,15 @@ class Server(AssociationServer):  # type: ignore[misc]
             rejection = NO_DECISION
         if rejection is not None:
             self._stand_up(association)
+        else:
+            self._doorstep.seated(association.ticket)
         return rejection
+
+    def hang_up(self) -> None:
+        """Accept nobody any more."""
+        if self._is_bound:
+            self.ae._servers.append(self)  # which shutdown takes it from
+            self.shutdown()
 
     def running(self) -> list[Acceptor]:
         with self._counting:
@@ -238,30 +262,62 @@ class Server(AssociationServer):  # type: ignore[misc]
             return len(self._admitted)
 
 
-class Listener:
-    """One port. A second listener on another port (TLS) may share the seats of the first."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the associations of one port have in common; listeners may share seats and doorstep."""
 
-    def __init__(self, settings: ListenSettings, door: Door, seats: Seats | None = None) -> None:
-        self._settings, self._door = settings, door
-        self.seats = seats or Seats(settings.max_associations)
+    settings: ListenSettings
+    door: Door
+    seats: Seats
+    doorstep: Standing
+
+
+class Listener:
+    """One port, its own (`start`), or one that another process accepts for (`open` and `take`)."""
+
+    def __init__(
+        self,
+        settings: ListenSettings,
+        door: Door,
+        seats: Seats | None = None,
+        doorstep: Standing | None = None,
+    ) -> None:
+        most = settings.max_associations
+        self.rules = Rules(settings, door, seats or Seats(most), doorstep or Doorstep(most))
         self._server: Server | None = None
         self._port = 0
 
     def start(self) -> None:
         """Raises OSError when the port is taken, ValueError when a class or a certificate cannot be used."""
-        settings = self._settings
-        self._server = _entity(settings).make_server(
+        server = self._server = self._make(is_bound=True)
+        self._port = int(server.server_address[1])
+        threading.Thread(
+            target=server.serve_forever, args=(SHUTDOWN_POLL,), name="listener", daemon=True
+        ).start()
+
+    def open(self) -> None:
+        """Without a port. Raises ValueError when a class or a certificate cannot be used."""
+        self._server = self._make(is_bound=False)
+
+    def take(self, connection: socket.socket, address: Any, ticket: int) -> None:
+        """Serve a connection that another process has accepted; a listener that stopped hangs up."""
+        server = self._server
+        if server is None:
+            connection.close()
+            self.rules.doorstep.gone(ticket)
+        else:
+            server.take(connection, address, ticket)
+
+    def _make(self, *, is_bound: bool) -> Server:
+        settings = self.rules.settings
+        made: Server = _entity(settings).make_server(
             (settings.bind, settings.port),
             contexts=list(supported_contexts()),
             server_class=Server,
-            settings=settings,
-            door=self._door,
-            seats=self.seats,
+            rules=self.rules,
+            is_bound=is_bound,
         )
-        self._port = int(self._server.server_address[1])
-        threading.Thread(
-            target=self._server.serve_forever, args=(SHUTDOWN_POLL,), name="listener", daemon=True
-        ).start()
+        return made
 
     @property
     def port(self) -> int:
@@ -276,8 +332,7 @@ class Listener:
         server, self._server = self._server, None
         if server is None:
             return
-        server.ae._servers.append(server)  # which shutdown takes it from
-        server.shutdown()
+        server.hang_up()
         _wait(lambda: not server.running(), grace)
         for association in server.running():
             association.ask_abort()

@@ -1,9 +1,12 @@
 """Promises 2, 4 and 12: kill what you like, whenever you like; nothing acknowledged is lost, nothing is doubled."""
 
+import os
 import random
+import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from tests import cast
 from tests.house import House
 from tests.journeys import help as journey
+from tests.management import test_serve as serve
 
 KILLS = 24
 STUDIES, IMAGES = 4, 9
@@ -58,15 +62,18 @@ def _storm(house: House, images: list[Path]) -> None:
         time.sleep(dice.uniform(0.1, 2.5))
         name = dice.choice(list(processes))
         if kills < KILLS:
-            _kill(processes[name])
+            _kill(house, processes[name], name)
             processes[name] = house.start(name)
             kills += 1
     sender.join(timeout=60)
     assert sent.is_set()
 
 
-def _kill(process: "subprocess.Popen[str]") -> None:
-    process.kill()
+def _kill(house: House, process: "subprocess.Popen[str]", name: str) -> None:
+    """As a power cut does: the process and all that serve for it."""
+    for pid in {process.pid, *serve.processes(house, name)}:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     process.wait()
 
 

@@ -136,3 +136,23 @@ def _lives(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+def test_a_service_that_can_renews_its_settings_when_asked(tmp_path: Path) -> None:
+    """The others would die of a SIGHUP that they do not expect."""
+    said = tmp_path / "said"
+    script = (
+        "import signal, sys, time; from pathlib import Path; said = Path(sys.argv[1]);"
+        "signal.signal(signal.SIGHUP, lambda *_: said.write_text('hup')); said.write_text('up'); time.sleep(60)"
+    )
+    renewing = Service("renewing", (sys.executable, "-c", script, str(said)), renews=True)
+    asked = iter([False, True])
+    looks: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        looks.append(seconds)
+        until(lambda: said.exists() and said.read_text() == ("up" if len(looks) == 1 else "hup"))
+        return len(looks) == 2
+
+    supervise([renewing, Service("other", SLEEPER)], wait, 5, lambda: next(asked))
+    assert said.read_text() == "hup"

@@ -12,8 +12,8 @@ import pytest
 
 from proxy.network import messages
 from proxy.network.door import Reply
+from proxy.network.doorstep import FEWEST
 from proxy.network.messages import COMMAND, LAST
-from proxy.network.scp import SPARE_CONNECTIONS
 from tests.network.conftest import Listen
 from tests.network.people import Bag, Guest, run, wait_for
 from tests.network.strangers import ABORT, CT, RELEASE_RP, RELEASE_RQ, Stranger, data, request, store_command
@@ -208,7 +208,7 @@ def test_a_trickle_of_bytes_does_not_keep_an_association(listen: Listen) -> None
 
 def test_half_open_connections_meet_a_wall(listen: Listen) -> None:
     listener, _ = listen(max_associations=2)
-    waiting = [Stranger(listener.port) for _ in range(2 + SPARE_CONNECTIONS)]
+    waiting = [Stranger(listener.port) for _ in range(FEWEST)]
     time.sleep(0.2)
     with Stranger(listener.port) as late:
         assert late.hung_up()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.network.scp import Listener, ListenSettings, Seats
+from proxy.network.scp import Listener, ListenSettings
 from proxy.network.scu import Peer, echo, send
+from proxy.network.seats import Seats
 from proxy.network.tls import ServerTls, TlsFiles, TlsUnusable, client_context, expires_at, server_context
 from tests.network.certificates import NOW, Authority
 from tests.network.conftest import Listen

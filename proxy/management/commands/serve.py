@@ -1,5 +1,6 @@
 """The whole house with one command: listener, web and workers, watched and started again."""
 
+import signal
 from argparse import ArgumentParser
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from proxy.management import start
-from proxy.management.stopping import Told
+from proxy.management.stopping import Asked, Told
 from proxy.management.supervisor import Service, supervise
 from proxy.web import logs
 
@@ -18,7 +19,8 @@ SERVICES = ("listen", "web", "work")
 
 class Command(BaseCommand):
     help = (
-        "Start, watch and restart the listener, the web pages and the workers. Ends all of them on SIGTERM."
+        "Start, watch and restart the listener, the web pages and the workers. Ends all of them on SIGTERM; "
+        "SIGHUP lets the listener read its settings anew."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,7 +30,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, only: list[str], grace: float, **options: Any) -> None:
-        told = Told()
+        told, renewal = Told(), Asked(signal.SIGHUP)
         logs.set_up("serve")
         for line in start.announce(start.prepare(admin=True)):
             self.stdout.write(line)
@@ -37,7 +39,9 @@ class Command(BaseCommand):
             f"Web: {address()}. DICOM: {settings.DICOM_AE_TITLE} on port {settings.DICOM_PORT}."
         )
         self.stdout.flush()
-        supervise([Service.managed(name) for name in SERVICES if name in only], told.wait, grace)
+        supervise(
+            [Service.managed(name) for name in SERVICES if name in only], told.wait, grace, renewal.take
+        )
 
 
 def address() -> str:
