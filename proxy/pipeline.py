@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 def open_reception() -> tuple[Door, Callable[[], None]]:
     """What the listener asks for every association and every image, and how to close it."""
-    committer: Committer[Commit, Written] = Committer(storing.write, storing.publish)
+    committer: Committer[Commit, Written] = Committer(storing.write)
     committer.start()
     return Reception(committer, SnapshotCache()), committer.stop
 

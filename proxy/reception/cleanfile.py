@@ -57,11 +57,10 @@ class CleanFile:
         study, uid = rows.plain(values, rows.STUDY_UID), rows.plain(values, rows.SOP_UID)
         return f"{self.project_id}/{study}/{uid}-{secrets.token_hex(6)}.dcm"
 
-    def finish(self, values: Mapping[int, bytes]) -> tuple[str, Staged]:
-        """The path that it will have below the folder, and the file: its content is durable, its name is not yet."""
-        staged = self._write(values)
-        staged.sync()
-        return self._path, staged
+    def finish(self, values: Mapping[int, bytes]) -> str:
+        """The file is durable under this path below the folder."""
+        self._write(values).settle()
+        return self._path
 
     @contextmanager
     def data(self) -> Iterator[BinaryIO]:

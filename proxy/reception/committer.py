@@ -1,7 +1,7 @@
 """One thread of a process owns its writing connection; associations hand it frozen rows and wait.
 
-Images that arrive together share a transaction and the fsync of their folders, so a hundred of them cost one fsync
-of the database instead of a hundred. A batch that fails is tried again one by one: a neighbour's trouble is not
+Images that arrive together share a transaction, so a hundred of them cost one fsync of the database instead of a
+hundred. A batch that fails is tried again one by one: a neighbour's trouble is not
 ours. Nobody is told Success before the transaction that holds his image has committed (promise 2).
 """
 
@@ -29,14 +29,8 @@ class _Waiting(Generic[Job, Result]):
 
 
 class Committer(Generic[Job, Result]):
-    def __init__(
-        self,
-        write: Callable[[Sequence[Job]], list[Result]],
-        prepare: Callable[[Sequence[Job]], None] | None = None,
-        most: int = 64,
-    ) -> None:
-        """prepare comes before the transaction, for the whole batch, and again for each job of one that failed."""
-        self._write, self._prepare, self._most = write, prepare, most
+    def __init__(self, write: Callable[[Sequence[Job]], list[Result]], most: int = 64) -> None:
+        self._write, self._most = write, most
         self._queue: queue.SimpleQueue[_Waiting[Job, Result] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._lock = threading.Lock()
@@ -104,8 +98,6 @@ class Committer(Generic[Job, Result]):
             waiting.future.set_exception(error)
 
     def _transaction(self, jobs: Sequence[Job]) -> list[Result]:
-        if self._prepare is not None:
-            self._prepare(jobs)
         try:
             with transaction.atomic():
                 return self._write(jobs)

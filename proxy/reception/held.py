@@ -32,7 +32,6 @@ class Direct:
     """Commits one job in a transaction of its own, where no committer runs."""
 
     def commit(self, job: Commit) -> Written:
-        storing.publish([job])
         with transaction.atomic():
             return storing.write([job])[0]
 

@@ -30,7 +30,7 @@ from proxy.reception.replies import MISMATCH, NOT_TAKEN, NoRoom, WrongImage
 from proxy.reception.storing import Commit, Freed, Written
 from proxy.reception.twins import second_look
 from proxy.routing.match import NodeFacts, RouteFacts
-from proxy.storage.files import Staged, remove
+from proxy.storage.files import remove
 from proxy.storage.space import has_room
 from proxy.studies import index
 from proxy.studies.index import OTHER_CONTENT, Arrival, Conflict
@@ -154,10 +154,10 @@ class Image:
         return self._hold(clean, self._holds)
 
     def _keep(self, clean: Clean, facts: Facts, known: Known) -> Kept | Held:
-        path, staged = self._clean.finish(clean.values)
+        path = self._clean.finish(clean.values)
         job: Commit | None = None
         try:
-            job = self._job(clean, facts, known, path, staged)
+            job = self._job(clean, facts, known, path)
             outcome = self.commits.commit(job)
         except Exception:
             _undo(path, job)
@@ -183,12 +183,11 @@ class Image:
             else Kept()
         )
 
-    def _job(self, clean: Clean, facts: Facts, known: Known, path: str, staged: Staged) -> Commit:
+    def _job(self, clean: Clean, facts: Facts, known: Known, path: str) -> Commit:
         size = len(clean.meta) + self._clean.size
         uid = rows.plain(clean.values, rows.SOP_UID)
         return Commit(
             arrival=self._arrival(clean, known, path, size),
-            file=staged,
             seal=seals.seal_row(known, self.route.project_id, uid, clean.seal),
             uid_pairs=pairs.fresh(known, facts, clean.values),
             frees=self.frees,

@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from proxy.quarantine.lifecycle import LIFE
 from proxy.quarantine.models import HeldItem
-from proxy.storage.files import Staged, name_all
 from proxy.studies import index
 from proxy.studies.index import Arrival, Outcome, Stored
 from proxy.vault import seals
@@ -26,21 +25,15 @@ class AlreadyDecided(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What the committer does for one image: names its file, whose content is durable already, and writes rows."""
+    """What the committer does for one image, whose file is durable already."""
 
     arrival: Arrival
-    file: Staged
     seal: Seal
     uid_pairs: tuple[UidPair, ...]
     frees: "Freed | None" = None  # the held item that this image was
 
 
 Written = Outcome
-
-
-def publish(batch: Sequence[Commit]) -> None:
-    """Before the transaction (promise 2): all files of the batch get their names, each folder is fsynced once."""
-    name_all(commit.file for commit in batch)
 
 
 def write(batch: Sequence[Commit]) -> list[Written]:

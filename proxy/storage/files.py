@@ -1,9 +1,13 @@
 """Files that are whole or absent: written beside, fsynced, given their name, their folders fsynced.
 
 `commit()` returns when the file survives a power loss. The name is given by a hard link, because a link never
-replaces what is there; where a file system has none, by a rename after a look. Folders are fsynced up to the
-root, but for those that did not change since this process did so last: another one may have made a folder a
-moment ago and not be done yet. What a crash leaves behind ends in `.part`, for `sweep`.
+replaces what is there; where a file system has none, by a rename after a look. A folder's own name is fsynced into
+its parent, up to the root, unless this process did so before: another one may have made the folder a moment ago and
+not be done yet. What a crash leaves behind ends in `.part`, for `sweep`.
+
+`settle()` does the same for a file that nobody looks for before a row names it. Name and content then become durable
+with one commit of the file system's journal instead of two (docs/performance.md); a power loss in between can leave
+a file with a name and without all of its content, which no row names.
 """
 
 import errno
@@ -11,8 +15,9 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from proxy.storage.errors import AlreadyThere, StorageFull, full_is_said
 
@@ -21,7 +26,6 @@ __all__ = [
     "Staged",
     "StorageFull",
     "make_folder",
-    "name_all",
     "publish_many",
     "remove",
     "stage",
@@ -34,22 +38,29 @@ Buffer = bytes | bytearray | memoryview
 PART = ".part"
 MOST_BUFFERS = min(1024, os.sysconf("SC_IOV_MAX") if "SC_IOV_MAX" in os.sysconf_names else 1024)
 MOST_KNOWN = 10_000
-SETTLED = 1_000_000_000  # nanoseconds after which a folder's time tells that it has not changed since
-_SYNCED: dict[Path, tuple[int, int, int]] = {}  # folders as they were when they were last synced
+_DURABLE: dict[str, tuple[int, int]] = {}  # folders whose own names survive, and which folders those were
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
 
 
 @dataclass(slots=True)
 class Staged:
-    """A file that nobody sees yet. Ends with `commit()` or `discard()`; also usable in `with`, then discarded
-    unless committed."""
+    """A file that nobody sees yet. Ends with `commit()`, `settle()` or `discard()`; also usable in `with`, then
+    discarded unless committed. Paths are text: this runs for every image."""
 
-    root: Path
-    target: Path
-    part: Path
+    top: str
+    place: str
+    beside: str
     size: int = 0
     named: bool = False
     _handle: int = field(default=-1, repr=False)
+
+    @property
+    def target(self) -> Path:
+        return Path(self.place)
+
+    @property
+    def part(self) -> Path:
+        return Path(self.beside)
 
     def write(self, buffers: Sequence[Buffer]) -> int:
         """Append all buffers; the number of bytes."""
@@ -67,15 +78,24 @@ class Staged:
         publish_many([self])
         return self.target
 
-    def sync(self) -> None:
-        """Its content is durable when this returns, its name is not yet: see `name_all`."""
+    def settle(self) -> None:
+        """Durable when this returns; nothing is left if it raises."""
         with full_is_said():
-            self._sync()
+            try:
+                _name(self)
+                self._sync()
+                _sync_folders([self])
+            except BaseException:
+                if self.named:
+                    Path(self.place).unlink(missing_ok=True)
+                self.discard()
+                raise
 
     def discard(self) -> None:
         """Leave nothing behind; harmless after commit."""
         self._close()
-        self.part.unlink(missing_ok=True)
+        if not self.named:
+            Path(self.beside).unlink(missing_ok=True)
 
     def __enter__(self) -> "Staged":
         return self
@@ -96,46 +116,29 @@ class Staged:
 
 def stage(root: Path, relative: str | Path) -> Staged:
     """Open a new file beside its place `root / relative`."""
-    target = root / _inside(relative)
-    part = target.with_name(f"{target.name}.{secrets.token_hex(8)}{PART}")
+    top, place = os.fspath(root), os.path.join(root, _inside(os.fspath(relative)))
+    beside = f"{place}.{secrets.token_hex(8)}{PART}"
     with full_is_said():
-        handle = _open_new(part)
-    return Staged(root, target, part, _handle=handle)
+        return Staged(top, place, beside, _handle=_open_new(beside))
 
 
 def publish_many(staged: Iterable[Staged]) -> None:
     """Commit several files and fsync each folder once. If one fails, none of the unnamed ones stays behind,
     and those that got their name are taken back: all or nothing."""
     files = list(staged)
-    named: list[Staged] = []
     try:
         with full_is_said():
             for one in files:
                 one._sync()
             for one in files:
                 _name(one)
-                named.append(one)
             _sync_folders(files)
     except BaseException:
-        for one in named:
-            one.target.unlink(missing_ok=True)
         for one in files:
+            if one.named:
+                Path(one.place).unlink(missing_ok=True)
             one.discard()
         raise
-
-
-def name_all(staged: Iterable[Staged]) -> None:
-    """Give files whose content is durable their names, and fsync each folder once. Durable when this returns.
-
-    If it fails, it may be called again with all or some of them; whoever gives up removes what has a name.
-    """
-    files = list(staged)
-    with full_is_said():
-        for one in files:
-            if not one.named:
-                _name(one)
-                one.named = True
-        _sync_folders(files)
 
 
 def remove(path: Path) -> bool:
@@ -163,7 +166,7 @@ def make_folder(folder: Path) -> None:
         sync_folder(folder.parent)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: str | Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -171,19 +174,19 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _inside(relative: str | Path) -> PurePosixPath:
-    path = PurePosixPath(relative)
-    if path.is_absolute() or ".." in path.parts or not path.name:
+def _inside(relative: str) -> str:
+    parts = relative.split("/")
+    if relative.startswith("/") or ".." in parts or parts[-1] in ("", "."):
         raise ValueError("A staged file lies below its root.")
-    return path
+    return relative
 
 
-def _open_new(part: Path) -> int:
+def _open_new(part: str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         return os.open(part, flags, 0o600)
     except FileNotFoundError:
-        make_folder(part.parent)
+        make_folder(Path(part).parent)
         return os.open(part, flags, 0o600)
 
 
@@ -197,7 +200,7 @@ def _rest(waiting: list[memoryview], written: int) -> list[memoryview]:
 
 def _name(one: Staged) -> None:
     try:
-        os.link(one.part, one.target)
+        os.link(one.beside, one.place)
     except FileExistsError:
         raise AlreadyThere(errno.EEXIST, "A file of that name is there already.") from None
     except OSError as error:
@@ -205,48 +208,37 @@ def _name(one: Staged) -> None:
             raise
         _name_by_rename(one)
     else:
-        one.part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(one.beside)
+    one.named = True
 
 
 def _name_by_rename(one: Staged) -> None:
-    if one.target.exists():
+    if os.path.exists(one.place):
         raise AlreadyThere(errno.EEXIST, "A file of that name is there already.")
-    one.part.rename(one.target)
+    os.rename(one.beside, one.place)
 
 
 def _sync_folders(files: Iterable[Staged]) -> None:
-    """Deepest first, each once, up to and including every root.
-
-    The folders of the files hold new names. Those above them are passed over while they are as they were when this
-    process last synced them: then whatever they hold survives already.
-    """
-    every = list(files)
-    holding = {one.target.parent for one in every}
-    above = {folder for one in every for folder in _way_up(one)} - holding
-    for folder in sorted(holding | above, key=lambda path: -len(path.parts)):
-        if folder in holding:
-            sync_folder(folder)
-        else:
-            _sync_if_changed(folder)
+    """Those that hold new names, each once; and above them whatever holds a name that may not be durable yet."""
+    for folder, top in {os.path.dirname(one.place): one.top for one in files}.items():
+        sync_folder(folder)
+        _sync_above(folder, top)
 
 
-def _sync_if_changed(folder: Path) -> None:
-    found = folder.stat()
-    state = found.st_dev, found.st_ino, found.st_mtime_ns
-    if _SYNCED.get(folder) == state:
+def _sync_above(folder: str, top: str) -> None:
+    """Up to the root. A folder that was removed and made again is another one."""
+    if len(folder) <= len(top):
         return
-    sync_folder(folder)
-    if len(_SYNCED) >= MOST_KNOWN:
-        _SYNCED.clear()
-    if time.time_ns() - found.st_mtime_ns > SETTLED:  # what changes in the same tick keeps the same time
-        _SYNCED[folder] = state
-
-
-def _way_up(one: Staged) -> Iterator[Path]:
-    for folder in one.target.parents:
-        yield folder
-        if folder == one.root:
-            return
+    found = os.stat(folder)
+    if _DURABLE.get(folder) == (found.st_dev, found.st_ino):
+        return
+    parent = os.path.dirname(folder)
+    sync_folder(parent)
+    _sync_above(parent, top)
+    if len(_DURABLE) >= MOST_KNOWN:
+        _DURABLE.clear()
+    _DURABLE[folder] = (found.st_dev, found.st_ino)
 
 
 def _parts(root: Path) -> Iterator[Path]:

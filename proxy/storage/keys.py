@@ -13,7 +13,6 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.storage.files import make_folder, sync_folder
@@ -28,15 +27,6 @@ class KeysMissing(Exception):
     """Our fault: a key is gone, damaged or readable by others, so nothing identified may pass."""
 
     status = 0x0110
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """Tells cheaply whether a file is still the one that was read."""
-
-    inode: int
-    size: int
-    changed: int
 
 
 def new_key() -> str:
@@ -71,7 +61,7 @@ def django_secret(key_dir: Path) -> str:
 def read(key_dir: Path, name: str) -> list[str]:
     """The lines of a key file; KeysMissing unless it is there, whole and closed to others."""
     path = key_dir / name
-    stamp(key_dir, name)
+    check(key_dir, name)
     try:
         lines = path.read_text(encoding="ascii").split()
     except (OSError, UnicodeDecodeError):
@@ -81,35 +71,54 @@ def read(key_dir: Path, name: str) -> list[str]:
     return lines
 
 
-def stamp(key_dir: Path, name: str) -> Stamp:
+def check(key_dir: Path, name: str) -> None:
+    """Raises KeysMissing unless it is there and closed to others."""
     try:
         facts = (key_dir / name).stat()
     except OSError:
-        raise KeysMissing(f"The key file {name} is gone; put it back from escrow.") from None
+        raise KeysMissing(_gone(name)) from None
     if not stat.S_ISREG(facts.st_mode) or facts.st_mode & TOO_OPEN:
         raise KeysMissing(f"The key file {name} can be read by others; make it 0600 and rotate it.")
-    return Stamp(facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def _gone(name: str) -> str:
+    return f"The key file {name} is gone; put it back from escrow."
 
 
 class Watched:
-    """A key file kept in memory and looked at anew with each use: gone, changed or opened up is noticed."""
+    """A key file kept in memory and looked at anew with each use: gone, changed or opened up is noticed.
 
-    __slots__ = ("_seen", "key_dir", "name")
+    The look is one `stat` of a path kept as text, because an image uses a key ten times.
+    """
+
+    __slots__ = ("_lines", "_path", "_secret", "_state", "key_dir", "name")
 
     def __init__(self, key_dir: Path, name: str) -> None:
         self.key_dir, self.name = key_dir, name
-        self._seen: tuple[Stamp | None, tuple[str, ...]] = (None, ())
+        self._path = os.fspath(key_dir / name)
+        self._state: tuple[int, int, int, int] | None = None
+        self._lines: tuple[str, ...] = ()
+        self._secret = b""
 
     def lines(self) -> tuple[str, ...]:
-        now = stamp(self.key_dir, self.name)
-        then, lines = self._seen
-        if now != then:
-            lines = tuple(read(self.key_dir, self.name))
-            self._seen = (now, lines)
-        return lines
+        self._look()
+        return self._lines
 
     def secret(self) -> bytes:
-        return base64.urlsafe_b64decode(self.lines()[0])
+        self._look()
+        return self._secret
+
+    def _look(self) -> None:
+        try:
+            facts = os.stat(self._path)
+        except OSError:
+            raise KeysMissing(_gone(self.name)) from None
+        state = facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_mode
+        if state != self._state:
+            self._state = None
+            self._lines = tuple(read(self.key_dir, self.name))
+            self._secret = base64.urlsafe_b64decode(self._lines[0])
+            self._state = state
 
 
 def add_master(key_dir: Path) -> None:
@@ -145,7 +154,7 @@ def replace(key_dir: Path, name: str, content: str) -> None:
 
 def _ensure_one(key_dir: Path, name: str, founded: set[str]) -> bool:
     if name in founded or (key_dir / name).exists():
-        stamp(key_dir, name)
+        check(key_dir, name)
         return False
     return _create(key_dir, name, MAKERS[name]() + "\n")
 

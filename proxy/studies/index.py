@@ -8,10 +8,10 @@ other in a circle.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
 
+from proxy.sql import ask, time
 from proxy.studies.lifecycle import RECEIVING
 from proxy.studies.models import Instance, Revision, Series, Study
 
@@ -136,7 +136,7 @@ def _known(arrivals: Iterable[Arrival]) -> Iterable[Twin]:
         by_project.setdefault(arrival.project_id, []).append(arrival.uid)
     for project_id, uids in by_project.items():
         marks = ", ".join(["%s"] * len(uids))
-        for row in _ask(
+        for row in ask(
             f"SELECT {TWIN} FROM studies_instance WHERE project_id = %s AND uid IN ({marks})",
             project_id,
             *uids,
@@ -156,7 +156,7 @@ def _locked_studies(arrivals: Iterable[Arrival]) -> dict[tuple[int, str], tuple[
 
 def _locked_study(project_id: int, uid: str) -> tuple[int, str] | None:
     lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
-    found = _ask(
+    found = ask(
         f"SELECT id, patient FROM studies_study WHERE project_id = %s AND uid = %s{lock}", project_id, uid
     )
     return (found[0][0], found[0][1]) if found else None
@@ -188,11 +188,11 @@ def _new(arrival: Arrival, study_id: int, patient: str) -> Stored | Conflict:
         "series_id": _series_id(arrival, study_id),
         "ordinal": ordinal,
         **{name: getattr(arrival, name) for name in COPIED},
-        "received_at": _time(arrival.received_at),
+        "received_at": time(arrival.received_at),
     }
     marks = ", ".join(["%s"] * len(columns))
     names = ", ".join(columns)
-    made = _ask(f"INSERT INTO studies_instance ({names}) VALUES ({marks}) RETURNING id", *columns.values())
+    made = ask(f"INSERT INTO studies_instance ({names}) VALUES ({marks}) RETURNING id", *columns.values())
     return Stored(made[0][0])
 
 
@@ -208,10 +208,10 @@ def _next_place(arrival: Arrival, study_id: int) -> tuple[int, int]:
 
 
 def _place_in_open(arrival: Arrival, study_id: int) -> tuple[int, int] | None:
-    taken = _ask(
+    taken = ask(
         "UPDATE studies_revision SET total = total + 1, quiet_at = %s"
         " WHERE study_id = %s AND route_id = %s AND state = %s RETURNING id, total - 1",
-        _time(arrival.quiet_at),
+        time(arrival.quiet_at),
         study_id,
         arrival.route_id,
         RECEIVING,
@@ -235,19 +235,9 @@ def _place_in_new(arrival: Arrival, study_id: int) -> tuple[int, int]:
 
 
 def _series_id(arrival: Arrival, study_id: int) -> int:
-    found = _ask(
+    found = ask(
         "SELECT id FROM studies_series WHERE study_id = %s AND uid = %s", study_id, arrival.series_uid
     )
     if found:
         return int(found[0][0])
     return Series.objects.create(study_id=study_id, uid=arrival.series_uid, **arrival.series).pk
-
-
-def _ask(sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return list(cursor.fetchall())
-
-
-def _time(value: datetime) -> Any:
-    return connection.ops.adapt_datetimefield_value(value)

@@ -90,18 +90,18 @@ def ensure_keys(key_dir: Path) -> list[str]:
 
 
 def load(key_dir: Path) -> Keyring:
-    ring = _ring(key_dir)
+    ring = _ring(str(key_dir))
     ring.check()
     return ring
 
 
 def current() -> Keyring:
-    return load(Path(settings.KEY_DIR))
+    return load(settings.KEY_DIR)
 
 
 @lru_cache(maxsize=8)
-def _ring(key_dir: Path) -> Keyring:
-    return Keyring(key_dir)
+def _ring(key_dir: str) -> Keyring:
+    return Keyring(Path(key_dir))
 
 
 def _opened(fernet: MultiFernet, token: Token) -> bytes:

@@ -14,11 +14,12 @@ from secrets import token_bytes
 from threading import Lock
 from typing import Final
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from proxy.deid import identifiers
 from proxy.deid.who import VERSION, Who, normalise, who_is
+from proxy.sql import ask
 from proxy.vault import issuers, tokens
 from proxy.vault.keyring import Keyring, current
 from proxy.vault.models import Person
@@ -238,9 +239,7 @@ def _oldest() -> float:
 def lives(known: Known) -> bool:
     """Asked of the database each time: another process may have forgotten them a moment ago. Plain SQL, because
     this stands in the way of every image."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LIVES, (known.person_id, known.project_id, known.pseudonym))
-        return cursor.fetchone() is not None
+    return bool(ask(_LIVES, known.person_id, known.project_id, known.pseudonym))
 
 
 _LIVES: Final = (

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from proxy import sql
 from proxy.storage import files, sealed
 from proxy.storage.errors import SealBroken
 from proxy.vault import tokens
@@ -158,27 +158,25 @@ def _insert(
         return
     marks = ", ".join(["%s"] * len(columns))
     statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) {on_conflict}"  # noqa: S608 - our own names
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        _all_live(cursor, {row.person_id for row in rows})
-        cursor.executemany(statement, [_values(row, columns) for row in rows])
+    with transaction.atomic(savepoint=False):
+        _all_live({row.person_id for row in rows})
+        sql.tell_many(statement, [_values(row, columns) for row in rows])
 
 
 def _values(row: Seal | UidPair, columns: Sequence[str]) -> list[Any]:
     values = (getattr(row, name) for name in columns)
-    return [
-        connection.ops.adapt_datetimefield_value(one) if isinstance(one, datetime) else one for one in values
-    ]
+    return [sql.time(one) if isinstance(one, datetime) else one for one in values]
 
 
-def _all_live(cursor: CursorWrapper, person_ids: set[int]) -> None:
+def _all_live(person_ids: set[int]) -> None:
     """Locks the rows (in key order) where the database can, so that nobody forgets them before we commit."""
     marks = ", ".join(["%s"] * len(person_ids))
     lock = "FOR SHARE" if connection.vendor == "postgresql" else ""
-    cursor.execute(
+    found = sql.ask(
         f"SELECT id FROM vault_person WHERE id IN ({marks}) AND forgotten_at IS NULL ORDER BY id {lock}",  # noqa: S608
-        sorted(person_ids),
+        *sorted(person_ids),
     )
-    if len(cursor.fetchall()) != len(person_ids):
+    if len(found) != len(person_ids):
         raise Forgotten("A person was forgotten while their image was on its way.")
 
 

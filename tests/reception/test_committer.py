@@ -86,29 +86,6 @@ def test_a_neighbours_trouble_is_not_ours(committer: Committer[str, str], writer
     assert set(Project.objects.values_list("name", flat=True)) == {"a", "b", "d"}
 
 
-def test_promise_2_what_must_be_durable_first_is_so_before_the_transaction(writer: Writer) -> None:
-    """For the whole batch at once; and again alone, where a neighbour spoils it."""
-    prepared: list[list[str]] = []
-
-    def prepare(names: Sequence[str]) -> None:
-        assert not Project.objects.filter(name__in=names).exists()
-        prepared.append(list(names))
-        if "bad" in names:
-            raise OSError("its folder cannot be synced")
-
-    one: Committer[str, str] = Committer(writer, prepare)
-    one.start()
-    try:
-        assert _at_once(one, writer, ["a", "b", "c"]) == {"a": "A", "b": "B", "c": "C"}
-        assert sorted(len(batch) for batch in prepared) == [1, 2]
-        assert one.commit("d") == "D"
-        with pytest.raises(OSError, match="synced"):
-            one.commit("bad")
-    finally:
-        one.stop()
-    assert set(Project.objects.values_list("name", flat=True)) == {"a", "b", "c", "d"}
-
-
 def test_after_the_end_nothing_is_promised(writer: Writer) -> None:
     one: Committer[str, str] = Committer(writer)
     one.start()

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from proxy.storage import files
 from proxy.storage.errors import AlreadyThere, StorageFull
-from proxy.storage.files import name_all, publish_many, remove, stage, sweep
+from proxy.storage.files import publish_many, remove, stage, sweep
 
 
 def everything(root: Path) -> list[str]:
@@ -100,7 +101,7 @@ def test_many_files_are_published_with_each_folder_fsynced_once(
 ) -> None:
     staged = [stage(tmp_path, f"study/image-{n}") for n in range(5)]
     synced: list[Path] = []
-    monkeypatch.setattr(files, "sync_folder", synced.append)
+    monkeypatch.setattr(files, "sync_folder", lambda folder: synced.append(Path(folder)))
     publish_many(staged)
     assert synced == [tmp_path / "study", tmp_path]
     assert len(everything(tmp_path)) == 5
@@ -110,7 +111,7 @@ def test_promise_2_every_new_folder_is_fsynced_into_its_parent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr(files, "sync_folder", synced.append)
+    monkeypatch.setattr(files, "sync_folder", lambda folder: synced.append(Path(folder)))
     root = tmp_path / "data" / "studies"
     stage(root, "1/study/image").commit()
     new = {root / "1" / "study", root / "1", root, tmp_path / "data"}
@@ -125,35 +126,32 @@ def test_of_many_files_all_are_published_or_none(tmp_path: Path) -> None:
     assert everything(tmp_path) == ["image-3"]
 
 
-def test_promise_2_folders_above_are_fsynced_whenever_they_changed(
+def test_promise_2_a_folders_own_name_is_fsynced_once_and_again_if_it_is_another_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr(files, "sync_folder", synced.append)
+    monkeypatch.setattr(files, "sync_folder", lambda folder: synced.append(Path(folder)))
     study, project = tmp_path / "1" / "study", tmp_path / "1"
 
-    def publish(name: str) -> list[Path]:
-        staged = stage(tmp_path, f"1/study/{name}")
+    def publish(name: str, folder: str = "study") -> list[Path]:
+        staged = stage(tmp_path, f"1/{folder}/{name}")
         synced.clear()
-        staged.commit()
+        staged.settle()
         return list(synced)
 
-    def long_ago() -> None:
-        for folder in (project, tmp_path):
-            os.utime(folder, ns=(0, folder.stat().st_mtime_ns - 5_000_000_000))
-
     assert publish("a") == [study, project, tmp_path]
-    assert publish("b") == [study, project, tmp_path]  # it changed a moment ago: nobody can tell
-    long_ago()
-    assert publish("c") == [study, project, tmp_path]
-    assert publish("d") == [study]
-    (project / "another study").mkdir()  # by another process, which may not be done yet
-    assert publish("e") == [study, project]
+    assert publish("b") == [study]
+    study.rename(project / "older")  # which may be another process's doing
+    study.mkdir()
+    assert publish("c") == [study, project]
+    (project / "other").mkdir()  # by another process, which may not be done yet
+    assert publish("d", "other") == [project / "other", project]
+    assert publish("e", "other") == [project / "other"]
 
 
 def test_a_failure_leaves_no_folder_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(folder: Path) -> None:
-        if folder == tmp_path:
+        if Path(folder) == tmp_path:
             raise OSError(errno.EIO, "input/output error")
 
     (tmp_path / "study").mkdir()
@@ -163,29 +161,57 @@ def test_a_failure_leaves_no_folder_known(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(OSError, match="input/output"):
             stage(tmp_path, "study/a").commit()
     synced: list[Path] = []
-    monkeypatch.setattr(files, "sync_folder", synced.append)
+    monkeypatch.setattr(files, "sync_folder", lambda folder: synced.append(Path(folder)))
     stage(tmp_path, "study/b").commit()
     assert synced == [tmp_path / "study", tmp_path]
 
 
-def test_names_are_given_to_many_at_once_and_again_after_a_failure(
+def test_promise_2_a_settled_file_has_its_content_and_its_name_in_one_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    staged = [stage(tmp_path, f"study/{number}") for number in range(3)]
-    for one in staged:
-        one.write([b"content"])
-        one.sync()
-        one.sync()  # as once
-    stage(tmp_path, "study/2").commit()  # somebody has the third one's name
+    """The name comes first, so that the fsync of the content finds it in the same journal entry."""
+    done: list[str] = []
+    fsync, link = os.fsync, os.link
+
+    def noted(name: str, call: Callable[..., None]) -> Callable[..., None]:
+        def act(*given: Any) -> None:
+            done.append(name)
+            call(*given)
+
+        return act
+
+    monkeypatch.setattr(os, "fsync", noted("fsync", fsync))
+    monkeypatch.setattr(os, "link", noted("link", link))
+    (tmp_path / "study").mkdir()
+    with stage(tmp_path, "study/image") as staged:
+        staged.write([b"content"])
+        staged.settle()
+    assert done == ["link", "fsync", "fsync", "fsync"]  # its content, its folder, the folder above
+    assert (tmp_path / "study" / "image").read_bytes() == b"content"
+    assert everything(tmp_path) == ["study/image"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "link"])
+def test_promise_2_what_could_not_be_settled_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def broken(*given: Any) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    staged = stage(tmp_path, "image")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, broken)
+        with pytest.raises(OSError, match="input/output"):
+            staged.settle()
+    assert everything(tmp_path) == []
+
+
+def test_a_file_that_is_there_is_left_alone_when_another_one_settles(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(b"first")
     with pytest.raises(AlreadyThere):
-        name_all(staged)
-    assert [one.named for one in staged] == [True, True, False]
-    synced: list[Path] = []
-    monkeypatch.setattr(files, "sync_folder", synced.append)
-    name_all(staged[:2])
-    assert synced == [tmp_path / "study", tmp_path]
-    staged[2].discard()
-    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["0", "1", "2"]
+        stage(tmp_path, "image").settle()
+    assert (tmp_path / "image").read_bytes() == b"first"
+    assert everything(tmp_path) == ["image"]
 
 
 @pytest.mark.parametrize("call", ["open", "writev", "fsync", "link"])
