@@ -1,43 +1,76 @@
 """Plain SQL for what runs with every image, straight to the driver.
 
 Django's cursor costs some 25 us for each statement around what the database itself takes: five times more than an
-indexed look-up in SQLite (docs/performance.md). What the driver raises still comes out as Django's errors.
+indexed look-up in SQLite (docs/performance.md). What the driver raises still comes out as Django's errors. A `%s`
+is a value, on every database; times go through `time`.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
-from django.db import connection
+from django.db import connections
+
+Row = tuple[Any, ...]
+
+MOST_ROWS: Final = 100
+"""In one statement, so that its text stays short; a seal may be 64 KiB."""
 
 
-def ask(sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """All rows. Marks are `%s`; times go through `time`. Runs in whatever transaction is open."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        if connection.vendor == "sqlite":
-            return list(connection.connection.execute(_marked(sql), values))
-        with connection.connection.cursor() as cursor:
-            cursor.execute(sql, values)
+def ask(statement: str, *values: Any) -> list[Row]:
+    """All rows; none of a statement that returns none. Runs in whatever transaction is open."""
+    django = connections["default"]
+    django.ensure_connection()
+    django.validate_no_broken_transaction()
+    with django.wrap_database_errors:
+        if django.vendor == "sqlite":
+            return list(django.connection.execute(_marked(statement), values))
+        with django.connection.cursor() as cursor:
+            cursor.execute(statement, values)
             return list(cursor) if cursor.description else []
 
 
-def tell_many(sql: str, rows: Sequence[Sequence[Any]]) -> None:
-    """The same statement, once for each row."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        if connection.vendor == "sqlite":
-            connection.connection.executemany(_marked(sql), rows)
-        else:
-            with connection.connection.cursor() as cursor:
-                cursor.executemany(sql, rows)
+def insert_many(
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    on_conflict: str = "",
+    returning: str = "",
+) -> list[Row]:
+    """Insert rows, many in one round trip; what `returning` names comes back in no certain order."""
+    ending = f" {on_conflict}" if on_conflict else ""
+    ending += f" RETURNING {returning}" if returning else ""
+    made: list[Row] = []
+    for at in range(0, len(rows), MOST_ROWS):
+        some = rows[at : at + MOST_ROWS]
+        made += ask(_insertion(table, tuple(columns), len(some)) + ending, *chain.from_iterable(some))
+    return made
 
 
-def time(value: Any) -> Any:
+def marks(values: Sequence[Any]) -> str:
+    """For an IN list of so many values."""
+    return ", ".join(["%s"] * len(values))
+
+
+def lock(how: str) -> str:
+    """`FOR UPDATE` and its kin where rows can be locked; in SQLite a writing transaction has the only lock there is."""
+    return how if connections["default"].vendor == "postgresql" else ""
+
+
+def time(value: datetime) -> Any:
     """A moment as the database keeps it."""
-    return connection.ops.adapt_datetimefield_value(value)
+    return connections["default"].ops.adapt_datetimefield_value(value)
 
 
 @lru_cache(maxsize=256)
-def _marked(sql: str) -> str:
-    return sql.replace("%s", "?")
+def _marked(statement: str) -> str:
+    return statement.replace("%s", "?")
+
+
+@lru_cache(maxsize=64)
+def _insertion(table: str, columns: tuple[str, ...], rows: int) -> str:
+    row = f"({marks(columns)})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names

@@ -46,9 +46,9 @@ def arrival(route: Route, uid: str = "2.25.1", **changes: Any) -> Arrival:
         "node_id": None,
         "patient": "ANON-AAAAAAAAAAAAAAAA",
         "study_uid": "2.25.100",
-        "study": {"date": "20240101"},
+        "study": lambda: {"date": "20240101"},
         "series_uid": "2.25.200",
-        "series": {"modality": "CT"},
+        "series": lambda: {"modality": "CT"},
         "uid": uid,
         "sop_class": "1.2.840.10008.5.1.4.1.1.2",
         "transfer_syntax": "1.2.840.10008.1.2.1",
@@ -169,6 +169,39 @@ def test_outcomes_come_in_the_order_of_the_batch(route: Route) -> None:
     assert sorted(Instance.objects.values_list("revision__study__uid", "ordinal")) == [
         ("2.25.100", 0), ("2.25.100", 1), ("2.25.101", 0), ("2.25.101", 1),
     ]  # fmt: skip
+
+
+def test_a_batch_may_bring_several_series_and_each_is_made_once(route: Route) -> None:
+    batch = [arrival(route, f"2.25.{n}", series_uid=f"2.25.20{n % 3}") for n in range(1, 8)]
+    index.place(batch[:1])
+    assert all(isinstance(fate, Stored) for fate in index.place(batch[1:]))
+    assert sorted(Instance.objects.values_list("series__uid", "uid")) == sorted(
+        (one.series_uid, one.uid) for one in batch
+    )
+    assert sorted(Instance.objects.values_list("ordinal", flat=True)) == list(range(7))
+    assert Revision.objects.get().total == 7
+
+
+def test_in_one_batch_the_first_of_a_uid_is_placed_and_others_are_compared_with_it(route: Route) -> None:
+    stranger = {"patient": "ANON-BBBBBBBBBBBBBBBB", "path": "1/x.dcm"}
+    fates = index.place(
+        [
+            arrival(route, **stranger),  # of nobody we know here
+            arrival(route, study_uid="2.25.101", patient="ANON-CCCCCCCCCCCCCCCC"),
+            arrival(route, path="1/twin.dcm"),
+            arrival(route, path="1/other.dcm", bulk_digest="b2"),
+        ]
+    )
+    assert isinstance(fates[0], Stored)
+    assert isinstance(fates[1], Duplicate)
+    assert fates[2:] == [Duplicate(fates[0].instance_id), index.OTHER_CONTENT]
+
+
+def test_a_deadline_is_that_of_the_latest_of_a_batch(route: Route) -> None:
+    late, early = NOON + 2 * QUIET, NOON + QUIET
+    index.place([arrival(route)])
+    index.place([arrival(route, "2.25.2", quiet_at=late), arrival(route, "2.25.3", quiet_at=early)])
+    assert Revision.objects.get().quiet_at == late
 
 
 def test_two_routes_of_one_study_are_two_revisions(route: Route) -> None:

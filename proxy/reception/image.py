@@ -12,6 +12,7 @@ then Success. A crash in between leaves a file that no row names, which `doctor 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -203,9 +204,9 @@ class Image:
             node_id=self.node.id if self.node else None,
             patient=known.pseudonym,
             study_uid=rows.plain(values, rows.STUDY_UID),
-            study=rows.columns(values, rows.STUDY),
+            study=partial(rows.columns, values, rows.STUDY),
             series_uid=rows.plain(values, rows.SERIES_UID),
-            series=rows.columns(values, rows.SERIES),
+            series=partial(rows.columns, values, rows.SERIES),
             uid=rows.plain(values, rows.SOP_UID),
             sop_class=rows.plain(values, rows.SOP_CLASS),
             transfer_syntax=clean.transfer_syntax,

@@ -9,13 +9,14 @@ from proxy.reception.rows import Values
 from proxy.vault import seals
 from proxy.vault.models import UidPair
 from proxy.vault.pseudonyms import Known
+from proxy.vault.seals import PairRow
 
 REMEMBERED = 10_000
 _written: OrderedDict[tuple[int, str], None] = OrderedDict()
 _lock = Lock()
 
 
-def fresh(known: Known, facts: Facts, values: Values) -> tuple[UidPair, ...]:
+def fresh(known: Known, facts: Facts, values: Values) -> tuple[PairRow, ...]:
     """Rows for those that this process has not seen committed yet."""
     originals = {
         rows.plain(values, rows.STUDY_UID): (UidPair.STUDY, facts.study_uid),

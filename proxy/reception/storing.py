@@ -10,7 +10,7 @@ from proxy.quarantine.models import HeldItem
 from proxy.studies import index
 from proxy.studies.index import Arrival, Outcome, Stored
 from proxy.vault import seals
-from proxy.vault.models import Seal, UidPair
+from proxy.vault.seals import PairRow, SealRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Commit:
     """What the committer does for one image, whose file is durable already."""
 
     arrival: Arrival
-    seal: Seal
-    uid_pairs: tuple[UidPair, ...]
+    seal: SealRow
+    uid_pairs: tuple[PairRow, ...]
     frees: "Freed | None" = None  # the held item that this image was
 
 

@@ -5,15 +5,19 @@ an overwrite. A study's rows are locked in the order of their UIDs, so that two 
 other in a circle.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, groupby
+from operator import attrgetter
+from typing import Any
 
-from django.db import connection
-
-from proxy.sql import ask, time
+from proxy import sql
 from proxy.studies.lifecycle import RECEIVING
 from proxy.studies.models import Instance, Revision, Series, Study
+
+Columns = Callable[[], Mapping[str, str]]
+"""What a row says besides its keys; asked for only where the row is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,9 @@ class Arrival:
     node_id: int | None
     patient: str
     study_uid: str
-    study: dict[str, str]
+    study: Columns
     series_uid: str
-    series: dict[str, str]
+    series: Columns
     uid: str
     sop_class: str
     transfer_syntax: str
@@ -89,6 +93,7 @@ TWIN = ", ".join(Twin.__dataclass_fields__)
 COPIED = (
     "uid", "sop_class", "transfer_syntax", "number", "path", "size", "header_mac", "bulk_digest", "node_id",
 )  # fmt: skip
+COLUMNS = ("project_id", "revision_id", "series_id", "ordinal", "received_at", *COPIED)
 
 
 def compare(known: Twin, arrival: Arrival) -> Duplicate | Conflict:
@@ -106,94 +111,106 @@ def find(project_id: int, uid: str) -> Instance | None:
 
 def place(arrivals: Sequence[Arrival]) -> list[Outcome]:
     """Store a batch; outcomes in the order of the arrivals. The caller's transaction makes it one commit."""
+    studies = _locked_studies(arrivals)
+    known = _known(arrivals)  # once we have the locks: what others placed meanwhile is seen
     outcomes: dict[int, Outcome] = {}
-    order = sorted(range(len(arrivals)), key=lambda i: _key(arrivals[i]))
-    studies = _locked_studies([arrivals[i] for i in order])
-    known = {(row.project_id, row.uid): row for row in _known(arrivals)}
-    for i in order:
-        arrival = arrivals[i]
-        twin = known.get((arrival.project_id, arrival.uid))
-        if twin is not None:
-            outcomes[i] = compare(twin, arrival)
+    fresh: dict[Key, int] = {}
+    for i, arrival in enumerate(arrivals):
+        if _key(arrival) in known or _key(arrival) in fresh:
+            continue
+        if _is_anothers(arrival, studies[_study(arrival)]):
+            outcomes[i] = _hold(studies[_study(arrival)].id, arrival)
         else:
-            outcomes[i] = fate = _new(arrival, *studies[arrival.project_id, arrival.study_uid])
-            if isinstance(fate, Stored):
-                known[arrival.project_id, arrival.uid] = Twin.of(arrival, fate.instance_id)
-    return [outcomes[i] for i in range(len(arrivals))]
+            fresh[_key(arrival)] = i
+    ids = _inserted([arrivals[i] for i in fresh.values()], studies)
+    known |= {key: Twin.of(arrivals[i], ids[key]) for key, i in fresh.items()}
+    outcomes |= {i: Stored(ids[key]) for key, i in fresh.items()}
+    return [outcomes.get(i) or compare(known[_key(one)], one) for i, one in enumerate(arrivals)]
 
 
-def _key(arrival: Arrival) -> tuple[int, str, str]:
-    return arrival.project_id, arrival.study_uid, arrival.uid
+Key = tuple[int, str]
 
 
-# What follows runs for every image. Plain SQL, because the profile said so: building the same queries through
-# the ORM cost three times as much as the rest of the transaction (docs/performance.md).
+@dataclass(slots=True)
+class Place:
+    """A study of the batch, locked until the commit."""
+
+    id: int
+    patient: str
+    series: dict[str, int] = field(default_factory=dict)  # ids by UID, those that have been looked up
 
 
-def _known(arrivals: Iterable[Arrival]) -> Iterable[Twin]:
+Studies = Mapping[Key, Place]
+
+
+def _key(arrival: Arrival) -> Key:
+    return arrival.project_id, arrival.uid
+
+
+def _study(arrival: Arrival) -> Key:
+    return arrival.project_id, arrival.study_uid
+
+
+def _is_anothers(arrival: Arrival, study: Place) -> bool:
+    return study.patient != arrival.patient and TWO_PERSONS.code not in arrival.waived
+
+
+# What follows runs for every image: few statements, each for as much of the batch as it can.
+
+
+def _known(arrivals: Iterable[Arrival]) -> dict[Key, Twin]:
     by_project: dict[int, list[str]] = {}
     for arrival in arrivals:
         by_project.setdefault(arrival.project_id, []).append(arrival.uid)
-    for project_id, uids in by_project.items():
-        marks = ", ".join(["%s"] * len(uids))
-        for row in ask(
-            f"SELECT {TWIN} FROM studies_instance WHERE project_id = %s AND uid IN ({marks})",
-            project_id,
-            *uids,
-        ):
-            yield Twin(*row)
+    rows = (_twins(project_id, uids) for project_id, uids in by_project.items())
+    return {(twin.project_id, twin.uid): twin for twin in chain.from_iterable(rows)}
 
 
-def _locked_studies(arrivals: Iterable[Arrival]) -> dict[tuple[int, str], tuple[int, str]]:
-    """(id, patient) of the batch's studies, made where new, locked in key order until the commit."""
-    rows: dict[tuple[int, str], tuple[int, str]] = {}
-    for arrival in arrivals:
-        key = (arrival.project_id, arrival.study_uid)
-        if key not in rows:
-            rows[key] = _locked_study(*key) or _made_study(arrival)
-    return rows
+def _twins(project_id: int, uids: Sequence[str]) -> Iterator[Twin]:
+    statement = f"SELECT {TWIN} FROM studies_instance WHERE project_id = %s AND uid IN ({sql.marks(uids)})"
+    return (Twin(*row) for row in sql.ask(statement, project_id, *uids))
 
 
-def _locked_study(project_id: int, uid: str) -> tuple[int, str] | None:
-    lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
-    found = ask(
-        f"SELECT id, patient FROM studies_study WHERE project_id = %s AND uid = %s{lock}", project_id, uid
+def _locked_studies(arrivals: Iterable[Arrival]) -> dict[Key, Place]:
+    """The batch's studies, made where new, locked in key order until the commit."""
+    studies: dict[Key, Place] = {}
+    for arrival in sorted(arrivals, key=_study):
+        key = _study(arrival)
+        if key not in studies:
+            studies[key] = _locked_study(arrival) or _made_study(arrival)
+    return studies
+
+
+def _locked_study(arrival: Arrival) -> Place | None:
+    """With the series of this arrival, so that one statement does for most batches."""
+    found = sql.ask(
+        "SELECT study.id, study.patient, series.id FROM studies_study study"
+        " LEFT JOIN studies_series series ON series.study_id = study.id AND series.uid = %s"
+        f" WHERE study.project_id = %s AND study.uid = %s {sql.lock('FOR UPDATE OF study')}",
+        arrival.series_uid,
+        arrival.project_id,
+        arrival.study_uid,
     )
-    return (found[0][0], found[0][1]) if found else None
+    if not found:
+        return None
+    study_id, patient, series_id = found[0]
+    return Place(study_id, patient, {} if series_id is None else {arrival.series_uid: series_id})
 
 
-def _made_study(arrival: Arrival) -> tuple[int, str]:
+def _made_study(arrival: Arrival) -> Place:
     """Whoever comes second waits for the first one's commit and then finds the row."""
     fresh = Study(
         project_id=arrival.project_id,
         uid=arrival.study_uid,
         patient=arrival.patient,
         received_at=arrival.received_at,
-        **arrival.study,
+        **arrival.study(),
     )
     Study.objects.bulk_create([fresh], ignore_conflicts=True)
-    made = _locked_study(arrival.project_id, arrival.study_uid)
+    made = _locked_study(arrival)
     if made is None:
         raise Study.DoesNotExist
     return made
-
-
-def _new(arrival: Arrival, study_id: int, patient: str) -> Stored | Conflict:
-    if patient != arrival.patient and TWO_PERSONS.code not in arrival.waived:
-        return _hold(study_id, arrival)
-    revision_id, ordinal = _next_place(arrival, study_id)
-    columns = {
-        "project_id": arrival.project_id,
-        "revision_id": revision_id,
-        "series_id": _series_id(arrival, study_id),
-        "ordinal": ordinal,
-        **{name: getattr(arrival, name) for name in COPIED},
-        "received_at": time(arrival.received_at),
-    }
-    marks = ", ".join(["%s"] * len(columns))
-    names = ", ".join(columns)
-    made = ask(f"INSERT INTO studies_instance ({names}) VALUES ({marks}) RETURNING id", *columns.values())
-    return Stored(made[0][0])
 
 
 def _hold(study_id: int, arrival: Arrival) -> Conflict:
@@ -202,42 +219,70 @@ def _hold(study_id: int, arrival: Arrival) -> Conflict:
     return TWO_PERSONS
 
 
-def _next_place(arrival: Arrival, study_id: int) -> tuple[int, int]:
-    """(revision, ordinal). The update takes the revision's row: it cannot be closed before we have committed."""
-    return _place_in_open(arrival, study_id) or _place_in_new(arrival, study_id)
+def _inserted(fresh: Sequence[Arrival], studies: Studies) -> dict[Key, int]:
+    """Their ids."""
+    rows: list[tuple[Any, ...]] = []
+    for (study_key, _), group in groupby(sorted(fresh, key=_revision), key=_revision):
+        rows += _rows(studies[study_key], list(group))
+    made = sql.insert_many("studies_instance", COLUMNS, rows, returning="project_id, uid, id")
+    return {(project_id, uid): instance_id for project_id, uid, instance_id in made}
 
 
-def _place_in_open(arrival: Arrival, study_id: int) -> tuple[int, int] | None:
-    taken = ask(
-        "UPDATE studies_revision SET total = total + 1, quiet_at = %s"
-        " WHERE study_id = %s AND route_id = %s AND state = %s RETURNING id, total - 1",
-        time(arrival.quiet_at),
+def _revision(arrival: Arrival) -> tuple[Key, int]:
+    """What those have in common that go into one revision."""
+    return _study(arrival), arrival.route_id
+
+
+def _rows(study: Place, group: Sequence[Arrival]) -> Iterator[tuple[Any, ...]]:
+    """Of arrivals that go into one revision."""
+    series = [_series_id(study, arrival) for arrival in group]
+    revision_id, ordinal = _places_in_open(study.id, group) or _places_in_new(study.id, group)
+    for number, (arrival, series_id) in enumerate(zip(group, series, strict=True), ordinal):
+        at = sql.time(arrival.received_at)
+        yield arrival.project_id, revision_id, series_id, number, at, *_copied(arrival)
+
+
+_copied = attrgetter(*COPIED)
+
+
+def _places_in_open(study_id: int, group: Sequence[Arrival]) -> tuple[int, int] | None:
+    """(revision, first ordinal). The update takes the revision's row: it cannot be closed before we have committed."""
+    taken = sql.ask(
+        "UPDATE studies_revision SET total = total + %s, quiet_at = %s"
+        " WHERE study_id = %s AND route_id = %s AND state = %s RETURNING id, total",
+        len(group),
+        sql.time(max(arrival.quiet_at for arrival in group)),
         study_id,
-        arrival.route_id,
+        group[0].route_id,
         RECEIVING,
     )
-    return (taken[0][0], taken[0][1]) if taken else None
+    return (taken[0][0], taken[0][1] - len(group)) if taken else None
 
 
-def _place_in_new(arrival: Arrival, study_id: int) -> tuple[int, int]:
+def _places_in_new(study_id: int, group: Sequence[Arrival]) -> tuple[int, int]:
     """The study's next revision."""
     numbers = Revision.objects.filter(study_id=study_id).order_by("-number").values_list("number", flat=True)
     revision = Revision.objects.create(
         study_id=study_id,
-        route_id=arrival.route_id,
+        route_id=group[0].route_id,
         number=(numbers.first() or 0) + 1,
-        opened_at=arrival.received_at,
-        quiet_at=arrival.quiet_at,
-        total=1,
+        opened_at=group[0].received_at,
+        quiet_at=max(arrival.quiet_at for arrival in group),
+        total=len(group),
     )
-    revision.destinations.set(arrival.destination_ids)
+    revision.destinations.set(group[0].destination_ids)
     return revision.pk, 0
 
 
-def _series_id(arrival: Arrival, study_id: int) -> int:
-    found = ask(
-        "SELECT id FROM studies_series WHERE study_id = %s AND uid = %s", study_id, arrival.series_uid
-    )
-    if found:
-        return int(found[0][0])
-    return Series.objects.create(study_id=study_id, uid=arrival.series_uid, **arrival.series).pk
+def _series_id(study: Place, arrival: Arrival) -> int:
+    """Looked up under the study's lock: another process may have made it while we waited for that."""
+    known = study.series.get(arrival.series_uid)
+    if known is None:
+        found = Series.objects.filter(study_id=study.id, uid=arrival.series_uid).values_list("pk", flat=True)
+        made = found.first() or _made_series(study, arrival)
+        known = study.series.setdefault(arrival.series_uid, made)
+    return known
+
+
+def _made_series(study: Place, arrival: Arrival) -> int:
+    return Series.objects.create(study_id=study.id, uid=arrival.series_uid, **arrival.series()).pk

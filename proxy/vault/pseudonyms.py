@@ -17,9 +17,9 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from proxy import sql
 from proxy.deid import identifiers
 from proxy.deid.who import VERSION, Who, normalise, who_is
-from proxy.sql import ask
 from proxy.vault import issuers, tokens
 from proxy.vault.keyring import Keyring, current
 from proxy.vault.models import Person
@@ -237,9 +237,8 @@ def _oldest() -> float:
 
 
 def lives(known: Known) -> bool:
-    """Asked of the database each time: another process may have forgotten them a moment ago. Plain SQL, because
-    this stands in the way of every image."""
-    return bool(ask(_LIVES, known.person_id, known.project_id, known.pseudonym))
+    """Asked of the database each time: another process may have forgotten them a moment ago."""
+    return bool(sql.ask(_LIVES, known.person_id, known.project_id, known.pseudonym))
 
 
 _LIVES: Final = (

@@ -5,13 +5,12 @@ write many at once inside the caller's transaction, and refuse if a person was f
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -27,8 +26,26 @@ from proxy.vault.pseudonyms import Known, data_key, known_by
 SMALL: Final = 49_152
 """As much becomes a token of 64 KiB in a row; more becomes a file."""
 
-SEAL_COLUMNS: Final = ("project_id", "sop_uid", "person_id", "token", "path", "size", "created_at")
-PAIR_COLUMNS: Final = ("project_id", "uid", "person_id", "kind", "token")
+
+class SealRow(NamedTuple):
+    """A seal that is not in the database yet; its columns are those of the table."""
+
+    project_id: int
+    sop_uid: str
+    person_id: int
+    token: bytes | None
+    path: str
+    size: int
+
+
+class PairRow(NamedTuple):
+    """A pair of UIDs that is not in the database yet."""
+
+    project_id: int
+    uid: str
+    person_id: int
+    kind: str
+    token: bytes
 
 
 class NoSeal(LookupError):
@@ -41,25 +58,22 @@ def vault_root() -> Path:
     return Path(settings.DATA_DIR) / "vault"
 
 
-def seal_row(known: Known, project_id: int, sop_uid: str, plain: bytes) -> Seal:
-    """The unsaved row; `sop_uid` is pseudonymous. Raises StorageFull when a file has no room."""
+def seal_row(known: Known, project_id: int, sop_uid: str, plain: bytes) -> SealRow:
+    """To be kept; `sop_uid` is pseudonymous. Raises StorageFull when a file has no room."""
     if project_id != known.project_id:
         raise ValueError("A person is sealed in their own project.")
-    seal = Seal(project_id=project_id, sop_uid=sop_uid, person_id=known.person_id, size=0)
+    context = _context(project_id, sop_uid)
     if len(plain) <= SMALL:
-        seal.token = tokens.encrypt(known.data_key, _context(seal), plain)
-        seal.size = len(seal.token)
-    else:
-        seal.path, seal.size = _write_file(known, seal, plain)
-    return seal
+        token = tokens.encrypt(known.data_key, context, plain)
+        return SealRow(project_id, sop_uid, known.person_id, token, "", len(token))
+    path, size = _write_file(known, context, plain)
+    return SealRow(project_id, sop_uid, known.person_id, None, path, size)
 
 
-def keep(seals: Sequence[Seal]) -> None:
+def keep(seals: Sequence[SealRow]) -> None:
     """Write many rows. Raises Forgotten if one of the persons is gone: then receive the image again."""
-    now = timezone.now()
-    for seal in seals:
-        seal.created_at = now
-    _insert(SEAL_COLUMNS, "vault_seal", seals)
+    now = sql.time(timezone.now())
+    _insert("vault_seal", (*SealRow._fields, "created_at"), [(*seal, now) for seal in seals])
 
 
 def open_seal(project_id: int, sop_uid: str) -> bytes:
@@ -80,24 +94,27 @@ def open_row(seal: Seal) -> bytes:
         return _read_file(known_by(seal.person), seal)
     if seal.token is None:
         raise SealBroken("This seal is empty although its person was not forgotten.")
-    return tokens.decrypt(data_key(current(), seal.person), _context(seal), seal.token)
+    context = _context(seal.project_id, seal.sop_uid)
+    return tokens.decrypt(data_key(current(), seal.person), context, seal.token)
 
 
-def pair_rows(known: Known, pairs: Mapping[str, tuple[str, str]]) -> list[UidPair]:
-    """Unsaved rows for pseudonymous UID -> (kind, original UID)."""
+def pair_rows(known: Known, pairs: Mapping[str, tuple[str, str]]) -> list[PairRow]:
+    """Rows to be kept for pseudonymous UID -> (kind, original UID)."""
     return [_pair_row(known, uid, kind, original) for uid, (kind, original) in pairs.items()]
 
 
-def keep_pairs(rows: Sequence[UidPair]) -> None:
+def keep_pairs(rows: Sequence[PairRow]) -> None:
     """Write many rows; those that are there already say the same and stay."""
-    _insert(PAIR_COLUMNS, "vault_uidpair", rows, on_conflict="ON CONFLICT DO NOTHING")
+    _insert("vault_uidpair", PairRow._fields, sorted(rows), on_conflict="ON CONFLICT DO NOTHING")
 
 
 def open_pair(pair: UidPair) -> str:
     if pair.person.forgotten_at is not None:
         raise Forgotten("This person was forgotten.")
     key = data_key(current(), pair.person)
-    return tokens.decrypt(key, _pair_context(pair), pair.token).decode("utf-8", "surrogatepass")
+    return tokens.decrypt(key, _pair_context(pair.project_id, pair.uid), pair.token).decode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def orphans(older_than: float, now: float) -> Iterator[Path]:
@@ -136,55 +153,44 @@ def remove_files(paths: Iterable[Path]) -> None:
         files.remove(path)
 
 
-def discard(seal: Seal) -> None:
-    """Of an unsaved row that was not kept: a large one has its file already."""
+def discard(seal: SealRow) -> None:
+    """Of a row that was not kept: a large one has its file already."""
     if seal.path:
         files.remove(vault_root() / seal.path)
 
 
-def _pair_row(known: Known, uid: str, kind: str, original: str) -> UidPair:
-    row = UidPair(project_id=known.project_id, uid=uid, person_id=known.person_id, kind=kind)
-    row.token = tokens.encrypt(known.data_key, _pair_context(row), original.encode("utf-8", "surrogatepass"))
-    return row
-
-
-# These two run for every image: plain SQL costs a quarter of what the ORM does here.
+def _pair_row(known: Known, uid: str, kind: str, original: str) -> PairRow:
+    plain = original.encode("utf-8", "surrogatepass")
+    token = tokens.encrypt(known.data_key, _pair_context(known.project_id, uid), plain)
+    return PairRow(known.project_id, uid, known.person_id, kind, token)
 
 
 def _insert(
-    columns: Sequence[str], table: str, rows: Sequence[Seal | UidPair], on_conflict: str = ""
+    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, on_conflict: str = ""
 ) -> None:
-    if not rows:
-        return
-    marks = ", ".join(["%s"] * len(columns))
-    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) {on_conflict}"  # noqa: S608 - our own names
-    with transaction.atomic(savepoint=False):
-        _all_live({row.person_id for row in rows})
-        sql.tell_many(statement, [_values(row, columns) for row in rows])
-
-
-def _values(row: Seal | UidPair, columns: Sequence[str]) -> list[Any]:
-    values = (getattr(row, name) for name in columns)
-    return [sql.time(one) if isinstance(one, datetime) else one for one in values]
+    if rows:
+        person = columns.index("person_id")
+        with transaction.atomic(savepoint=False):
+            _all_live({row[person] for row in rows})
+            sql.insert_many(table, columns, rows, on_conflict=on_conflict)
 
 
 def _all_live(person_ids: set[int]) -> None:
     """Locks the rows (in key order) where the database can, so that nobody forgets them before we commit."""
-    marks = ", ".join(["%s"] * len(person_ids))
-    lock = "FOR SHARE" if connection.vendor == "postgresql" else ""
-    found = sql.ask(
-        f"SELECT id FROM vault_person WHERE id IN ({marks}) AND forgotten_at IS NULL ORDER BY id {lock}",  # noqa: S608
-        *sorted(person_ids),
+    ids = sorted(person_ids)
+    statement = (
+        f"SELECT id FROM vault_person WHERE id IN ({sql.marks(ids)}) AND forgotten_at IS NULL"  # noqa: S608
+        f" ORDER BY id {sql.lock('FOR SHARE')}"
     )
-    if len(found) != len(person_ids):
+    if len(sql.ask(statement, *ids)) != len(ids):
         raise Forgotten("A person was forgotten while their image was on its way.")
 
 
-def _write_file(known: Known, seal: Seal, plain: bytes) -> tuple[str, int]:
+def _write_file(known: Known, context: str, plain: bytes) -> tuple[str, int]:
     name = token_hex(16)
-    relative = f"{seal.project_id}/{name[:2]}/{name}.seal"
+    relative = f"{known.project_id}/{name[:2]}/{name}.seal"
     with files.stage(vault_root(), relative) as staged:
-        writer = sealed.SealedWriter(staged.write, known.wrap, _context(seal).encode())
+        writer = sealed.SealedWriter(staged.write, known.wrap, context.encode())
         writer.write(plain)
         writer.finish()
         staged.commit()
@@ -192,15 +198,16 @@ def _write_file(known: Known, seal: Seal, plain: bytes) -> tuple[str, int]:
 
 
 def _read_file(known: Known, seal: Seal) -> bytes:
+    context = _context(seal.project_id, seal.sop_uid).encode()
     try:
-        return sealed.read_sealed(vault_root() / seal.path, known.unwrap, _context(seal).encode())
+        return sealed.read_sealed(vault_root() / seal.path, known.unwrap, context)
     except FileNotFoundError:
         raise SealBroken("The file of this seal is gone.") from None
 
 
-def _context(seal: Seal) -> str:
-    return f"seal:{seal.project_id}:{seal.sop_uid}"
+def _context(project_id: int, sop_uid: str) -> str:
+    return f"seal:{project_id}:{sop_uid}"
 
 
-def _pair_context(pair: UidPair) -> str:
-    return f"uid:{pair.project_id}:{pair.uid}"
+def _pair_context(project_id: int, uid: str) -> str:
+    return f"uid:{project_id}:{uid}"

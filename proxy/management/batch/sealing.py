@@ -13,7 +13,7 @@ from pathlib import Path
 from django.db import transaction
 
 from proxy.vault import seals
-from proxy.vault.models import Seal, UidPair
+from proxy.vault.models import Seal
 from proxy.vault.pseudonyms import Known
 
 
@@ -71,9 +71,9 @@ def _says(row: Seal, draft: Draft) -> bool:
     )  # else two persons share it
 
 
-def _pairs(drafts: Iterable[Draft]) -> dict[tuple[int, str], UidPair]:
+def _pairs(drafts: Iterable[Draft]) -> dict[tuple[int, str], seals.PairRow]:
     """What study and series were called, once for each: derived results find their way by them."""
-    pairs: dict[tuple[int, str], UidPair] = {}
+    pairs: dict[tuple[int, str], seals.PairRow] = {}
     for draft in drafts:
         fresh = {uid: pair for uid, pair in draft.pairs.items() if (draft.known.person_id, uid) not in pairs}
         for row in seals.pair_rows(draft.known, fresh):
