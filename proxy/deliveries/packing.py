@@ -9,10 +9,10 @@ from proxy.deliveries.models import Delivery
 from proxy.deliveries.outcomes import Refused, TryLater
 from proxy.deliveries.parcel import Item, Parcel, Shelf, Wire
 from proxy.deliveries.queue import Claim
-from proxy.routing.models import Destination, Node
+from proxy.routing.models import Destination
+from proxy.routing.peers import peer_of
 from proxy.studies.models import Instance
 
-CONNECT_TIMEOUT = 10
 NOT_RESTORED = Refused(
     "DICOM_ANONYMIZE_PATIENTS is False: only restored images may leave, and restored deliveries come with a later"
     " version; set it to True and retry."
@@ -58,21 +58,9 @@ def _items(delivery: Delivery, root: Path, acks: bytes) -> tuple[Item, ...]:
 
 
 def _address(destination: Destination) -> Wire | Shelf:
-    return _shelf(destination) if destination.node is None else _wire(destination.node)
-
-
-def _wire(node: Node) -> Wire:
-    return Wire(
-        ae_title=node.ae_title,
-        host=node.host,
-        port=node.port,
-        calling_ae=settings.DICOM_AE_TITLE,
-        max_pdu=settings.DICOM_MAX_PDU_SIZE,
-        acse_timeout=settings.DICOM_ACSE_TIMEOUT,
-        dimse_timeout=settings.DICOM_DIMSE_TIMEOUT,
-        network_timeout=settings.DICOM_NETWORK_TIMEOUT,
-        connect_timeout=min(CONNECT_TIMEOUT, settings.DICOM_NETWORK_TIMEOUT),
-    )
+    if destination.node is None:
+        return _shelf(destination)
+    return Wire(peer_of(destination.node), destination.associations)
 
 
 def _shelf(destination: Destination) -> Shelf:

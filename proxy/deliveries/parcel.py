@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.network.scu import Peer
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -18,17 +20,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How we speak to a DICOM peer; times in seconds."""
+    """A DICOM peer, and how many associations may be open to it at once."""
 
-    ae_title: str
-    host: str
-    port: int
-    calling_ae: str
-    max_pdu: int
-    acse_timeout: float
-    dimse_timeout: float
-    network_timeout: float
-    connect_timeout: float
+    peer: Peer
+    associations: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """The ports that `listen` opens: DICOM, and DICOM over TLS beside it where a certificate is set."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from django.conf import settings
 
 from proxy.network.scp import ListenSettings
 from proxy.network.tls import TlsFiles
+from proxy.routing.peers import file_of
 
 
 def wanted() -> list[ListenSettings]:
@@ -36,16 +36,12 @@ def secure() -> ListenSettings | None:
 
 
 def tls_files() -> TlsFiles | None:
-    certificate = _file(settings.DICOM_TLS_CERTIFICATE)
+    certificate = file_of(settings.DICOM_TLS_CERTIFICATE)
     if certificate is None:
         return None
     return TlsFiles(
         certificate=certificate,
-        key=_file(settings.DICOM_TLS_KEY),
-        authorities=_file(settings.DICOM_TLS_AUTHORITIES),
+        key=file_of(settings.DICOM_TLS_KEY),
+        authorities=file_of(settings.DICOM_TLS_AUTHORITIES),
         mutual=settings.DICOM_TLS_MUTUAL,
     )
-
-
-def _file(name: str) -> Path | None:
-    return settings.BASE_DIR / name if name else None

@@ -76,6 +76,13 @@ class Door(Protocol):
 
 
 @runtime_checkable
+class KnowsQuirks(Protocol):
+    """A door that has this too says what is difficult about a caller (`quirks.QUIRKS`)."""
+
+    def quirks(self, caller: Caller) -> frozenset[str]: ...
+
+
+@runtime_checkable
 class HearsEchoes(Protocol):
     """A door that has this too is told of each C-ECHO that was answered."""
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from proxy.network import messages, statuses
 from proxy.network.door import Caller, Door, Reply, Sink, StoreCommand
 from proxy.network.messages import COMMAND, LAST, Command, Malformed
+from proxy.network.quirks import NO_CLASS
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,11 @@ class Store:
         self._sink: Sink | None = None
         self._reply: Reply | None = None
 
-    def begin(self, door: Door, caller: Caller, negotiated: tuple[str, str]) -> None:
+    def begin(
+        self, door: Door, caller: Caller, negotiated: tuple[str, str], quirks: frozenset[str] = frozenset()
+    ) -> None:
+        if not self._class and NO_CLASS in quirks:
+            self._class = negotiated[0]
         self._reply = self._objection(negotiated[0])
         if self._reply is None:
             asked = self._asked(negotiated[1])

@@ -23,6 +23,7 @@ from proxy.network.inbox import Gathered, Inbox
 from proxy.network.messages import COMMAND, LAST, Command
 from proxy.network.part10 import NotPart10, data_set_offset
 from proxy.network.quiet import hush
+from proxy.network.quirks import ABORT_ON_CANCEL, pdu_limit
 from proxy.network.reactor import Association
 from proxy.network.tls import TlsFiles, TlsUnusable, client_context
 from proxy.network.wire import Wire
@@ -50,6 +51,7 @@ class Peer:
     network_timeout: float = 60.0
     connect_timeout: float = 10.0
     tls: TlsFiles | None = None
+    quirks: frozenset[str] = frozenset()
 
 
 class Lost(Exception):
@@ -79,7 +81,7 @@ class Line:
             (str(one.abstract_syntax), str(one.transfer_syntax[0])): int(one.context_id)
             for one in self._assoc.accepted_contexts
         }
-        most = int(self._assoc.acceptor.maximum_length or LONGEST_PDU)
+        most = pdu_limit(int(self._assoc.acceptor.maximum_length or LONGEST_PDU), peer.quirks)
         self._fragment = max(min(most, LONGEST_PDU) - 6, 2)
         self._window = memoryview(bytearray(WINDOW))
         self._most = max(WINDOW // self._fragment, 1) * self._fragment
@@ -92,6 +94,8 @@ class Line:
     def _why_not(self) -> str:
         if self._failure:
             return f"{_where(self._peer)} cannot be reached: {self._failure}."
+        if not self._assoc.is_rejected and self._peer.tls is not None:
+            return f"{_where(self._peer)} hung up after the TLS handshake: does it trust our certificate?"
         if not self._assoc.is_rejected:
             return f"{_where(self._peer)} did not answer the association request: check its address and log."
         answer = self._assoc.acceptor.primitive
@@ -174,11 +178,12 @@ class Line:
         self._midway = False
         return status
 
-    def close(self) -> None:
+    def close(self, *, early: bool = False) -> None:
         """Release if that can be done in order, else abort; nothing stays open."""
+        rude = self._midway or (early and ABORT_ON_CANCEL in self._peer.quirks)
         try:
             if self._assoc.is_established and not self._assoc.dul.over:
-                self._assoc.abort() if self._midway else self._assoc.release()
+                self._assoc.abort() if rude else self._assoc.release()
         finally:
             self._assoc.kill()
             self._assoc.dul.socket.dispose()

@@ -13,15 +13,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from pynetdicom import AE, evt
+from pynetdicom.pdu_primitives import (
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
 from pynetdicom.transport import AddressInformation, AssociationServer, RequestHandler
 
 from proxy.network import messages
 from proxy.network.contexts import accepted_classes, answers, supported_contexts
-from proxy.network.door import LOCAL_LIMIT_EXCEEDED, Caller, Door, HearsEchoes, Rejection
+from proxy.network.door import LOCAL_LIMIT_EXCEEDED, Caller, Door, HearsEchoes, KnowsQuirks, Rejection
 from proxy.network.doorstep import Doorstep, Standing
 from proxy.network.inbox import Gathered, Inbox, Store, place
 from proxy.network.messages import Command
 from proxy.network.quiet import hush
+from proxy.network.quirks import NO_EXTENDED, pdu_limit
 from proxy.network.reactor import Association
 from proxy.network.seats import Seats
 from proxy.network.tls import ServerTls, TlsFiles
@@ -31,6 +37,11 @@ hush()
 logger = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
+NOT_EXTENDED = (
+    MaximumLengthNotification,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+)
 SHUTDOWN_POLL = 0.1
 NO_DECISION = Rejection(2, 3, 1, "the decision who may come in failed.")
 
@@ -55,6 +66,7 @@ class Acceptor(Association):
     server: "Server"
     caller: Caller
     ticket: int
+    quirks: frozenset[str] = frozenset()
 
     def open_message(self, context_id: int, encoded: bytes, command: Command) -> Store | Gathered | None:
         """Decide where a message goes whose command is complete."""
@@ -69,7 +81,7 @@ class Acceptor(Association):
     def _open_store(self, context_id: int, command: Command, negotiated: Any) -> Store | None:
         store = Store(context_id, command, self.respond)
         pair = (str(negotiated.abstract_syntax), str(negotiated.transfer_syntax[0]))
-        store.begin(self.server.door, self.caller, pair)
+        store.begin(self.server.door, self.caller, pair, self.quirks)
         if command.has_data_set:
             return store
         store.finish()
@@ -106,12 +118,21 @@ class Acceptor(Association):
         )
         rejection = self.server.judge(self)
         if rejection is None:
+            self._mind_quirks(request)
             proposed = request.presentation_context_definition_list
             self.acceptor.supported_contexts = answers(proposed, self.server.accepted)
             return
         logger.warning("An association from %s is refused: %s", self.caller.address, rejection.why)
         self.acse.send_reject(rejection.result, rejection.source, rejection.reason)
         self.kill()
+
+    def _mind_quirks(self, request: Any) -> None:
+        door = self.server.door
+        self.quirks = door.quirks(self.caller) if isinstance(door, KnowsQuirks) else frozenset()
+        self.acceptor.maximum_length = pdu_limit(self.acceptor.maximum_length, self.quirks)
+        if NO_EXTENDED in self.quirks:
+            plain = [item for item in request.user_information if isinstance(item, NOT_EXTENDED)]
+            request.user_information = plain
 
     def echoed(self, event: Any) -> int:
         if isinstance(self.server.door, HearsEchoes):

@@ -1,11 +1,13 @@
 """The sender: C-ECHO and C-STORE as a user, one association for a batch, an outcome for each instance."""
 
 import logging
+import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Literal
 
 from pynetdicom.presentation import build_context
@@ -13,11 +15,13 @@ from pynetdicom.presentation import build_context
 from proxy.network.contexts import PLAIN_SYNTAXES, VERIFICATION, proposals, rounds
 from proxy.network.line import Line, Lost, Peer
 from proxy.network.part10 import NotPart10, Unconvertible, reencoded
+from proxy.network.quirks import ONE_IMAGE
 from proxy.network.statuses import Meaning, explain
 
 logger = logging.getLogger(__name__)
 __all__ = ["EchoResult", "Outgoing", "Peer", "SendResult", "SendSummary", "echo", "send"]
 
+STOPPED = "Sending was stopped on our side: the rest follows later."
 Verdict = Literal["stored", "later", "refused"]
 NOT_ACCEPTED = (
     "The peer accepts no presentation context for this SOP Class: allow it there or exclude it here."
@@ -82,43 +86,135 @@ def send(
     items: Sequence[Outgoing],
     on_result: Callable[[SendResult], None],
     keep_going: Callable[[], bool],
+    associations: int = 1,
 ) -> SendSummary:
-    """Send a batch; every item gets exactly one result. What was not tried is `later`, with the reason."""
+    """Send a batch; every item gets exactly one result, told on this thread. What was not tried is `later`, with
+    the reason. With several associations, one that is refused or lost costs no more than the image it was at.
+    """
     batch = _Batch(on_result)
     for pairs in rounds((item.sop_class_uid, item.transfer_syntax) for item in items):
         chosen = [item for item in items if (item.sop_class_uid, item.transfer_syntax) in pairs]
         if batch.stopped:
             batch.leave(chosen)
         else:
-            _send_round(peer, pairs, chosen, batch, keep_going)
+            _send_round(_Round(peer, pairs, deque(chosen), keep_going), batch, associations)
     return batch.summary()
 
 
-def _send_round(
-    peer: Peer,
-    pairs: Sequence[tuple[str, str]],
-    items: Sequence[Outgoing],
-    batch: "_Batch",
-    keep_going: Callable[[], bool],
-) -> None:
-    left = list(items)
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Images whose presentation contexts fit into one association. Several lines may take from what waits."""
+
+    peer: Peer
+    pairs: Sequence[tuple[str, str]]
+    waiting: deque[Outgoing]
+    keep_going: Callable[[], bool]
+    opening: threading.Lock = field(default_factory=threading.Lock)
+
+    def over_a_line(self) -> Iterator[SendResult]:
+        """Send until nothing waits or we are told to stop. Raises Lost, after the image it was at was told of."""
+        most = 1 if ONE_IMAGE in self.peer.quirks else len(self.waiting)
+        while self.waiting and self.keep_going():
+            yield from self._over_one_association(most)
+
+    def _over_one_association(self, most: int) -> Iterator[SendResult]:
+        with self.opening:  # a peer that counts who knocks at once would turn all of them away
+            line = Line(self.peer, proposals(self.pairs))
+        try:
+            item = self._next()
+            while item is not None:
+                yield from _told(line, item)
+                most -= 1
+                item = self._next() if most and self.keep_going() else None
+        finally:
+            line.close(early=bool(most and self.waiting))
+
+    def _next(self) -> Outgoing | None:
+        try:
+            return self.waiting.popleft()
+        except IndexError:  # another line was faster
+            return None
+
+
+def _told(line: Line, item: Outgoing) -> Iterator[SendResult]:
+    """An image whose answer was lost may be stored there: it waits for the next attempt, which knows that."""
     try:
-        line = Line(peer, proposals(pairs))
+        yield _send_one(line, item)
     except Lost as lost:
-        batch.stopped = str(lost)
-        return batch.leave(left)
+        yield SendResult(item.ordinal, None, "later", str(lost))
+        raise
+
+
+def _send_round(these: _Round, batch: "_Batch", associations: int) -> None:
+    lines = min(associations, len(these.waiting))
+    lost = _over_one(these, batch) if lines == 1 else _over_many(these, batch, lines)
+    if lost or these.waiting:
+        batch.stopped = lost or STOPPED
+    batch.leave(these.waiting)
+
+
+def _over_one(these: _Round, batch: "_Batch") -> str:
+    """Why the line was lost, or nothing."""
     try:
-        while left and not batch.stopped:
-            if not keep_going():
-                batch.stopped = "Sending was stopped on our side: the rest follows later."
-                break
-            batch.report(_send_one(line, left[0]))
-            left.pop(0)
+        for result in these.over_a_line():
+            batch.report(result)
     except Lost as lost:
-        batch.stopped = str(lost)
+        return str(lost)
+    return ""
+
+
+def _over_many(these: _Round, batch: "_Batch", lines: int) -> str:
+    """Why the lines were lost, if all of them were."""
+    told: SimpleQueue[SendResult | _Ended] = SimpleQueue()
+    threads = [
+        threading.Thread(target=_run, args=(these, told), name=f"line-{number}", daemon=True)
+        for number in range(lines)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        ended = list(_heard(told, batch, lines))
+    except BaseException:
+        these.waiting.clear()  # nobody would be told of them
+        raise
     finally:
-        line.close()
-    return batch.leave(left)
+        for thread in threads:
+            thread.join()
+    for one in ended:
+        if one.fault is not None:
+            raise one.fault
+    return ended[-1].lost if all(one.lost for one in ended) else ""
+
+
+def _heard(told: "SimpleQueue[SendResult | _Ended]", batch: "_Batch", lines: int) -> "Iterator[_Ended]":
+    """Report what the lines tell, until each has ended."""
+    left = lines
+    while left:
+        news = told.get()
+        if isinstance(news, _Ended):
+            left -= 1
+            yield news
+        else:
+            batch.report(news)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    lost: str = ""
+    fault: Exception | None = None
+
+
+def _run(these: _Round, told: "SimpleQueue[SendResult | _Ended]") -> None:
+    """One line on a thread of its own."""
+    try:
+        for result in these.over_a_line():
+            told.put(result)
+    except Lost as lost:
+        told.put(_Ended(lost=str(lost)))
+    except Exception as fault:
+        told.put(_Ended(fault=fault))
+    else:
+        told.put(_Ended())
 
 
 def _send_one(line: Line, item: Outgoing) -> SendResult:
@@ -162,7 +258,7 @@ class _Batch:
         self._counts[result.verdict] += 1
         self._on_result(result)
 
-    def leave(self, items: Sequence[Outgoing]) -> None:
+    def leave(self, items: Iterable[Outgoing]) -> None:
         for item in items:
             self.report(SendResult(item.ordinal, None, "later", self.stopped))
 

@@ -114,6 +114,9 @@ class Wire(AssociationSocket):  # type: ignore[misc]
             return int(self.socket.recv_into(room))
         except _WOULD_BLOCK:
             return None
+        except ssl.SSLError as error:  # with TLS 1.3 a peer says only now that it wants another certificate
+            self.failure = _reason(error)
+            return CLOSED
         except (OSError, ValueError):
             return CLOSED
 
@@ -177,6 +180,8 @@ class Wire(AssociationSocket):  # type: ignore[misc]
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or type(error).__name__})"
     if isinstance(error, TimeoutError):

@@ -43,6 +43,12 @@ class Reception:
         allowed = table.may(node, "store", public=settings.DICOM_MODE == "public")
         return Receiving(self.committer, route if allowed else None, node, command)
 
+    def quirks(self, caller: Caller) -> frozenset[str]:
+        node = self.cache.get(time.monotonic()).node_for(
+            caller.calling_ae, caller.address, caller.certificate_subject
+        )
+        return node.quirks if node is not None else frozenset()
+
     def echoed(self, caller: Caller) -> None:
         """A C-ECHO leaves nothing behind."""
 

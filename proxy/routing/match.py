@@ -50,6 +50,7 @@ class NodeFacts:
     issuer: str
     outside: bool
     on_hold: str
+    quirks: frozenset[str] = frozenset()
 
     def matches(self, calling_ae: str, address: str, certificate: str | None) -> bool:
         """Everything the site said about this node must hold for the caller."""
@@ -165,6 +166,7 @@ def _node_facts(row: Node) -> NodeFacts:
         issuer=row.issuer,
         outside=row.outside,
         on_hold=row.on_hold,
+        quirks=frozenset(row.quirks),
     )
 
 

@@ -46,6 +46,8 @@ class Node(Retirable):
     VIEWS = ((PSEUDONYMOUS, "pseudonymous"), (IDENTIFIED, "identified"))
     SUCCESS, REFUSE = "success", "refuse"
     ON_HOLD = ((SUCCESS, "Success: we hold it"), (REFUSE, "a refusal"))
+    OFF, ON, ANY_NAME = "off", "on", "any-name"
+    TLS = ((OFF, "no"), (ON, "yes"), (ANY_NAME, "yes; any name of our authorities will do"))
 
     name = models.CharField(max_length=64, unique=True)
     ae_title = models.CharField(max_length=16)
@@ -69,6 +71,13 @@ class Node(Retirable):
         default=SUCCESS,
         help_text="What it hears when an image goes to quarantine.",
     )
+    tls = models.CharField(
+        max_length=8,
+        choices=TLS,
+        default=OFF,
+        help_text="Call it over TLS: with our DICOM_TLS_CERTIFICATE, trusting DICOM_TLS_AUTHORITIES.",
+    )
+    quirks = models.JSONField(default=list, blank=True, help_text="What we do differently for it.")
 
     class Meta:
         constraints = [
@@ -76,6 +85,7 @@ class Node(Retirable):
                 condition=Q(view__in=["pseudonymous", "identified"]), name="node_view_known"
             ),
             models.CheckConstraint(condition=Q(on_hold__in=["success", "refuse"]), name="node_on_hold_known"),
+            models.CheckConstraint(condition=Q(tls__in=["off", "on", "any-name"]), name="node_tls_known"),
         ]
 
     def __str__(self) -> str:
@@ -96,6 +106,10 @@ class Destination(Retirable):
     )
     as_zip = models.BooleanField(
         default=False, help_text="For a folder: one ZIP for each study and revision."
+    )
+    associations = models.PositiveSmallIntegerField(
+        default=1,
+        help_text="For a DICOM node: associations that one delivery may have open at once, 1 to 16.",
     )
     failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
     rests_until = models.DateTimeField(null=True, blank=True)

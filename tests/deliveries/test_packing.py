@@ -49,16 +49,13 @@ def test_only_a_folder_below_our_own_may_be_made(data: Path, path: str, make: bo
 def test_a_peer_is_addressed_by_its_node() -> None:
     wire = packed(a_peer("ARCHIVE", 4242)).to
     assert isinstance(wire, Wire)
-    assert (wire.ae_title, wire.host, wire.port, wire.calling_ae) == (
-        "ARCHIVE",
-        "127.0.0.1",
-        4242,
-        "DICOMRCV",
-    )
+    peer = wire.peer
+    assert (peer.ae_title, peer.host, peer.port) == ("ARCHIVE", "127.0.0.1", 4242)
+    assert (peer.calling_ae, peer.tls, wire.associations) == ("DICOMRCV", None, 1)
 
 
 def test_a_parcel_is_made_of_plain_values_only() -> None:
-    plain = (int, str, bool, float, Path)
+    plain = (int, str, bool, float, Path, frozenset, type(None))
 
     def values(thing: object) -> list[object]:
         if isinstance(thing, tuple):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.network.quirks import QUIRKS
 from proxy.routing.site import read
 from proxy.routing.site.schema import FIELDS, SECTIONS, One
 from proxy.routing.site.specs import GrantSpec
@@ -29,6 +30,13 @@ def test_every_key_is_described_and_no_other(section: str) -> None:
     for name, field in fields.items():
         required = isinstance(field, One) and field.required
         assert required == ("required" in described[name]), name
+
+
+def test_every_quirk_is_described_as_in_its_table() -> None:
+    lines = [
+        line for line in TEXT.split("### quirks")[1].split("##")[0].splitlines() if line.startswith("| `")
+    ]
+    assert lines == [f"| `{name}` | {meaning} |" for name, meaning in QUIRKS.items()]
 
 
 @pytest.mark.parametrize("document", ["docs/site.md", "README.md"])

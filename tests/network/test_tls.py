@@ -4,6 +4,7 @@ import socket
 import ssl
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,32 @@ def test_a_peer_we_cannot_trust_gets_nothing(authority: Authority, tmp_path: Pat
     with storescp(inbox, "+tls", *_pair(stranger.issue("ARCHIVE")), "+cf", authority.file) as port:
         result = echo(Peer("ARCHIVE", HERE, port, tls=authority.issue("POSTERN")))
     assert not result.ok
-    assert "TLS failed" in result.reason
+    assert "its certificate is not accepted: unable to get local issuer" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"), [({"days": -1}, "expired"), ({"address": "192.0.2.1"}, "IP address mismatch")]
+)
+def test_what_is_wrong_with_a_peers_certificate_is_said(
+    authority: Authority, inbox: Path, ours: dict[str, Any], said: str
+) -> None:
+    theirs = authority.issue("ARCHIVE", **ours)
+    with storescp(inbox, *shown(theirs)) as port:
+        result = echo(Peer("ARCHIVE", HERE, port, tls=authority.issue("POSTERN")))
+    assert not result.ok
+    assert said in result.reason
+
+
+def test_a_peer_that_wants_a_certificate_of_ours_is_understood(
+    authority: Authority, inbox: Path, tmp_path: Path
+) -> None:
+    with storescp(inbox, *shown(authority.issue("ARCHIVE"))) as port:
+        stranger = Authority(tmp_path / "other", "Other Authority").issue("POSTERN")
+        bare = TlsFiles(authorities=authority.file)
+        for files in (bare, TlsFiles(stranger.certificate, stranger.key, authority.file)):
+            result = echo(Peer("ARCHIVE", HERE, port, tls=files))
+            assert not result.ok
+            assert "TLS failed" in result.reason or "does it trust our certificate?" in result.reason
 
 
 def _pair(files: TlsFiles) -> tuple[object, object]:

@@ -128,6 +128,27 @@ def test_a_certificate_serves_in_place_of_networks() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "tls"), [("true", "on"), ("on", "on"), ("no", "off"), ("'off'", "off"), ("any-name", "any-name")]
+)
+def test_a_node_is_called_over_tls_as_said(said: str, tls: str) -> None:
+    [node] = read(f"nodes: [{{name: A, ae_title: A, host: h, port: 104, tls: {said}}}]").nodes
+    assert node.tls == tls
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [
+        ("tls: maybe", "nodes[0].tls: say true, false or any-name."),
+        ("quirks: [small]", "nodes[0].quirks[0]: choose one of small-pdu, one-image-per-association, "),
+        ("quirks: small-pdu", "nodes[0].quirks: this must be a list."),
+    ],
+)
+def test_what_cannot_be_meant_about_a_node_is_said(field: str, sentence: str) -> None:
+    found = errors(f"nodes: [{{name: A, ae_title: A, host: h, port: 104, {field}}}]")
+    assert any(sentence in one for one in found), found
+
+
+@pytest.mark.parametrize(
     ("line", "sentence"),
     [
         ("{name: x, kind: dimse}", "a dimse destination needs node."),
@@ -136,9 +157,12 @@ def test_a_certificate_serves_in_place_of_networks() -> None:
         ("{name: x, kind: folder, path: ../up}", "without '..'."),
         ("{name: x, kind: folder, path: studies/x}", "studies is a folder of Postern itself"),
         ("{name: x, kind: folder, path: out, zip: maybe}", "say true or false."),
+        ("{name: x, kind: folder, path: out, associations: 2}", "only a dimse destination has associations."),
+        ("{name: x, kind: dimse, node: n, associations: 0}", "give a whole number from 1 to 16."),
+        ("{name: x, kind: dimse, node: n, associations: many}", "give a whole number from 1 to 16."),
         ("{name: x, kind: folder, path: out, node: y}", "nodes has no 'y'."),
         ("{name: [x], kind: folder, path: out}", "this must be a single value."),
-        ("just-text", "this must be a mapping with the keys name, kind, node, path, zip."),
+        ("just-text", "this must be a mapping with the keys name, kind, node, path, zip, associations."),
     ],
 )
 def test_a_destination_has_what_its_kind_needs(line: str, sentence: str) -> None:

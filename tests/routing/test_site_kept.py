@@ -186,7 +186,9 @@ def sites(draw: Callable[..., Any]) -> Site:
         tuple(ProjectSpec(name, draw(texts), draw(texts)) for name in projects),
         tuple(draw(node(name, number, projects)) for number, name in enumerate(nodes)),
         tuple(
-            DestinationSpec(name, "dimse", draw(st.sampled_from(nodes)))
+            DestinationSpec(
+                name, "dimse", draw(st.sampled_from(nodes)), associations=draw(st.integers(1, 16))
+            )
             if nodes and draw(st.booleans())
             else DestinationSpec(name, "folder", path=f"out/{number}", zip=draw(st.booleans()))
             for number, name in enumerate(folders)

@@ -78,7 +78,8 @@ class TestTheConfiguration:
             "port": 11104,
             "may": ["store"],
         }
-        return node | {"view": "pseudonymous", "networks": "", "on_hold": "success"} | changes
+        node |= {"view": "pseudonymous", "networks": "", "on_hold": "success", "tls": "off"}
+        return node | changes
 
     def test_what_is_added_leaves_a_mark(self, chief: Client, scene: Scene) -> None:
         answer = chief.post(reverse("admin:routing_node_add"), self.form())

@@ -31,7 +31,7 @@ def deliver(
             acknowledge([answer.ordinal])
 
     if outgoing:
-        scu.send(_peer(parcel.to), outgoing, note, keep_going)
+        scu.send(parcel.to.peer, outgoing, note, keep_going, parcel.to.associations)
     return fold(parcel.ordinals, results, interrupted=not keep_going())
 
 
@@ -40,20 +40,6 @@ def _result(answer: scu.SendResult, again: bool) -> Result:
     if again and answer.status == DUPLICATE:
         return Result(answer.ordinal, Verdict.STORED)
     return Result(answer.ordinal, Verdict(answer.verdict), answer.reason)
-
-
-def _peer(wire: Wire) -> scu.Peer:
-    return scu.Peer(
-        ae_title=wire.ae_title,
-        host=wire.host,
-        port=wire.port,
-        calling_ae=wire.calling_ae,
-        max_pdu=wire.max_pdu,
-        acse_timeout=wire.acse_timeout,
-        dimse_timeout=wire.dimse_timeout,
-        network_timeout=wire.network_timeout,
-        connect_timeout=wire.connect_timeout,
-    )
 
 
 def _outgoing(item: Item) -> scu.Outgoing:

@@ -13,6 +13,7 @@ from proxy.management.doctor.findings import Finding, fail, ok, warn
 from proxy.network.scu import EchoResult, Peer, echo
 from proxy.network.tls import TlsUnusable, expires_at, server_context
 from proxy.routing.models import Destination, Node
+from proxy.routing.peers import peer_of
 from proxy.routing.site import load_site
 
 PATIENCE = 5.0
@@ -76,7 +77,7 @@ def examine_peers() -> Iterator[Finding]:
     """Every node in force that a destination in force sends to."""
     sending = Destination.objects.filter(retired_at=None, node__isnull=False).values("node")
     for node in Node.objects.filter(retired_at=None, pk__in=sending).order_by("name"):
-        yield _said(node, echo(_peer(node.ae_title, node.host, node.port)))
+        yield _said(node, echo(peer_of(node, PATIENCE)))
 
 
 def _said(node: Node, answer: EchoResult) -> Finding:

@@ -113,9 +113,9 @@ class _Keeper:
         )
 
     def _node(self, spec: NodeSpec, projects: Mapping[str, Project]) -> Node:
-        same = ("ae_title", "host", "port", "view", "certificate", "issuer", "outside", "on_hold")
+        same = ("ae_title", "host", "port", "view", "certificate", "issuer", "outside", "on_hold", "tls")
         columns: dict[str, Any] = {name: getattr(spec, name) for name in same}
-        columns |= {"may": list(spec.may), "networks": list(spec.networks)}
+        columns |= {"may": list(spec.may), "networks": list(spec.networks), "quirks": list(spec.quirks)}
         columns |= {"grant": dict(spec.grant.as_json()) if spec.grant else None}
         row = self._row(Node, spec.name, {"name": spec.name}, columns)
         self._many(row, "projects", [projects[name] for name in spec.projects])
@@ -123,7 +123,8 @@ class _Keeper:
 
     def _destination(self, spec: DestinationSpec, nodes: Mapping[str, Node]) -> Destination:
         node = nodes[spec.node] if spec.node else None
-        columns = {"kind": spec.kind, "node": node, "path": spec.path, "as_zip": spec.zip}
+        columns: dict[str, Any] = {"kind": spec.kind, "node": node, "path": spec.path, "as_zip": spec.zip}
+        columns["associations"] = spec.associations
         return self._row(Destination, spec.name, {"name": spec.name}, columns)
 
     def _route(

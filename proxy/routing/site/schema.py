@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from proxy.network.quirks import QUIRKS
 from proxy.routing.site import values
 from proxy.routing.site.specs import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec
 
@@ -58,6 +59,8 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "issuer": One(values.issuer),
         "outside": One(values.boolean),
         "on_hold": One(values.one_of("success", "refuse")),
+        "tls": One(values.tls),
+        "quirks": Many(values.one_of(*QUIRKS)),
     },
     GrantSpec: {
         "purpose": One(values.line_of_text(255), required=True),
@@ -69,6 +72,7 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "node": One(values.name),
         "path": One(values.folder),
         "zip": One(values.boolean),
+        "associations": One(values.number(1, 16)),
     },
     RouteSpec: {
         "called_ae": One(values.ae_title, required=True),
@@ -90,7 +94,7 @@ Complaint = tuple[str, str]  # field and sentence
 
 def rights(spec: NodeSpec) -> tuple[Any, ...]:
     """What we decide about a caller by his node."""
-    no_matter = {"name", "ae_title", "host", "port", "networks", "certificate"}
+    no_matter = {"name", "ae_title", "host", "port", "networks", "certificate", "tls"}
     return tuple(getattr(spec, one.name) for one in fields(spec) if one.name not in no_matter)
 
 
@@ -116,5 +120,7 @@ def destination_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
         yield "kind", f"a {spec.kind} destination needs {wanted}."
     if getattr(spec, other):
         yield other, f"a {spec.kind} destination has no {other}."
+    if spec.associations != 1 and spec.kind != "dimse":
+        yield "associations", "only a dimse destination has associations."
     if spec.zip and spec.kind != "folder":
         yield "zip", "only a folder destination can be a ZIP."

@@ -37,6 +37,8 @@ class NodeSpec:
     issuer: str = ""
     outside: bool = False
     on_hold: str = "success"
+    tls: str = "off"
+    quirks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class DestinationSpec:
     node: str = ""
     path: str = ""
     zip: bool = False
+    associations: int = 1
 
 
 @dataclass(frozen=True, slots=True)

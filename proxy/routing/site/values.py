@@ -60,10 +60,16 @@ def ae_title_or_any(text: str) -> str:
     return ae_title(text) if text.strip(" ") else ""
 
 
-def port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise WrongValueError("give a whole number from 1 to 65535.")
-    return int(text)
+def number(least: int, most: int) -> Check:
+    def check(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise WrongValueError(f"give a whole number from {least} to {most}.")
+        return int(text)
+
+    return check
+
+
+port = number(1, 65535)
 
 
 def host(text: str) -> str:
@@ -110,6 +116,16 @@ def boolean(text: str) -> bool:
     if text.lower() not in words:
         raise WrongValueError("say true or false.")
     return words[text.lower()]
+
+
+def tls(text: str) -> str:
+    """As a boolean, or any-name; YAML's own `on` and `off` are written back as text."""
+    if text == "any-name":
+        return text
+    try:
+        return "on" if boolean(text) else "off"
+    except WrongValueError:
+        raise WrongValueError("say true, false or any-name.") from None
 
 
 def one_of(*allowed: str) -> Check:

@@ -53,18 +53,20 @@ def project_spec(row: Project) -> ProjectSpec:
 
 
 def node_spec(row: Node) -> NodeSpec:
-    same = ("name", "ae_title", "host", "port", "view", "certificate", "issuer", "outside", "on_hold")
+    same = ("name", "ae_title", "host", "port", "view", "certificate", "issuer", "outside", "on_hold", "tls")
     return NodeSpec(
         **{name: getattr(row, name) for name in same},
         may=tuple(sorted(row.may)),
         networks=tuple(sorted(row.networks)),
         projects=tuple(sorted(one.name for one in row.projects.all() if not one.is_retired)),
+        quirks=tuple(sorted(row.quirks)),
         grant=GrantSpec(**row.grant) if row.grant else None,
     )
 
 
 def destination_spec(row: Destination) -> DestinationSpec:
-    return DestinationSpec(row.name, row.kind, row.node.name if row.node else "", row.path, row.as_zip)
+    node = row.node.name if row.node else ""
+    return DestinationSpec(row.name, row.kind, node, row.path, row.as_zip, row.associations)
 
 
 def route_spec(row: Route) -> RouteSpec:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from proxy.network.quirks import QUIRKS
 from proxy.routing.models import Destination, Node, Project, Route
 from proxy.routing.site import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site, SiteError
 from proxy.routing.site.lines import Trouble
@@ -120,6 +121,12 @@ class NodeForm(SiteForm):
         widget=forms.CheckboxSelectMultiple,
         help_text="What it may ask of us. Sending to it is said by a destination.",
     )
+    quirks = forms.MultipleChoiceField(
+        choices=[(name, f"{name}: {meaning}") for name, meaning in QUIRKS.items()],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="What we do differently for a difficult peer.",
+    )
     networks = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -145,6 +152,8 @@ class NodeForm(SiteForm):
             "issuer",
             "outside",
             "on_hold",
+            "tls",
+            "quirks",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -160,16 +169,31 @@ class NodeForm(SiteForm):
     def clean_may(self) -> list[str]:
         return sorted(self.cleaned_data["may"])
 
+    def clean_quirks(self) -> list[str]:
+        return sorted(self.cleaned_data["quirks"])
+
     def grant(self) -> GrantSpec | None:
         purpose, until = self.cleaned_data["grant_purpose"], self.cleaned_data["grant_until"]
         return GrantSpec(purpose, until.isoformat() if until else "") if purpose or until else None
 
     def spec(self) -> NodeSpec:
-        same = ("name", "ae_title", "host", "port", "view", "certificate", "issuer", "outside", "on_hold")
+        same = (
+            "name",
+            "ae_title",
+            "host",
+            "port",
+            "view",
+            "certificate",
+            "issuer",
+            "outside",
+            "on_hold",
+            "tls",
+        )
         return NodeSpec(
             **{name: self.value(name) for name in same},
             may=tuple(self.cleaned_data["may"]),
             networks=tuple(self.cleaned_data["networks"]),
+            quirks=tuple(self.cleaned_data["quirks"]),
             projects=tuple(sorted(one.name for one in self.cleaned_data["projects"])),
             grant=self.grant(),
         )
@@ -183,7 +207,7 @@ class NodeForm(SiteForm):
 class DestinationForm(SiteForm):
     class Meta:
         model = Destination
-        fields = ("name", "kind", "node", "path", "as_zip")
+        fields = ("name", "kind", "node", "path", "as_zip", "associations")
 
     def spec(self) -> DestinationSpec:
         node = self.cleaned_data["node"]
@@ -193,6 +217,7 @@ class DestinationForm(SiteForm):
             node.name if node else "",
             self.value("path"),
             self.value("as_zip"),
+            self.value("associations"),
         )
 
 

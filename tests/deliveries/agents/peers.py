@@ -12,22 +12,14 @@ from pynetdicom import AE, evt
 from pynetdicom.presentation import StoragePresentationContexts
 
 from proxy.deliveries.parcel import Wire
+from proxy.network.scu import Peer
 from tests.cluster import free_port
 from tests.tools import debian
 
 
 def a_wire(port: int, ae_title: str = "ARCHIVE") -> Wire:
-    return Wire(
-        ae_title=ae_title,
-        host="127.0.0.1",
-        port=port,
-        calling_ae="DICOMRCV",
-        max_pdu=16384,
-        acse_timeout=10,
-        dimse_timeout=10,
-        network_timeout=10,
-        connect_timeout=5,
-    )
+    peer = Peer(ae_title, "127.0.0.1", port, acse_timeout=10, dimse_timeout=10, network_timeout=10)
+    return Wire(peer)
 
 
 @contextmanager
