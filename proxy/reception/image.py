@@ -1,9 +1,9 @@
 """One image on its way from the wire to the disk.
 
 The header comes first. As soon as the engine has read it, the vault says who the person is, the engine takes
-the identity out, and the gates have their first word. From then on only clean bytes are kept, of a large image in
-its file already while the rest still comes (`cleanfile`); an image that a gate stops goes, encrypted, into quarantine
-instead. What is kept of the original until then is in memory.
+the identity out, and the gates have their first word. From then on only clean bytes are kept, in a file already
+while the rest still comes (`cleanfile`); an image that a gate stops goes, encrypted, into quarantine instead. What is
+kept of the original until then is in memory.
 
 The order of durability (promise 2): the file, its folders, then one transaction with instance, seal and study,
 then Success. A crash in between leaves a file that no row names, which `doctor --repair` removes.
@@ -83,7 +83,7 @@ class Image:
         current().check()
         engine = engine_for(self.route.recipe)
         self._refuses = engine.recipe.gate("burned-in") == "refuse"
-        self._pass = engine.begin(self.transfer_syntax, masks="burned-in" not in self.waived)
+        self._pass = engine.begin(self.transfer_syntax, masks="burned-in" not in self.waived, copies=False)
         self._clean = CleanFile(studies_folder(), self.route.project_id)
 
     # --- while bytes come ---------------------------------------------------------------------
@@ -97,7 +97,7 @@ class Image:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Settle the header once it is whole; keep what is clean by now, a large image in its file already."""
+        """Settle the header once it is whole; what is clean by now goes into its file before the view dies."""
         if self._known is None and self._pass.facts is not None:
             self._identify(self._pass.facts)
             self._clean.begin(self._pass.meta)
@@ -155,7 +155,7 @@ class Image:
         return self._hold(clean, self._holds)
 
     def _keep(self, clean: Clean, facts: Facts, known: Known) -> Kept | Held:
-        path = self._clean.finish(clean.values)
+        path = self._clean.finish()
         job: Commit | None = None
         try:
             job = self._job(clean, facts, known, path)

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from proxy.storage.direct import Appender
 from proxy.storage.errors import AlreadyThere, StorageFull, full_is_said
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
 Buffer = bytes | bytearray | memoryview
 
 PART = ".part"
-MOST_BUFFERS = min(1024, os.sysconf("SC_IOV_MAX") if "SC_IOV_MAX" in os.sysconf_names else 1024)
 MOST_KNOWN = 10_000
 _DURABLE: dict[str, tuple[int, int]] = {}  # folders whose own names survive, and which folders those were
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
@@ -53,6 +53,7 @@ class Staged:
     size: int = 0
     named: bool = False
     _handle: int = field(default=-1, repr=False)
+    _appender: Appender | None = field(default=None, repr=False)
 
     @property
     def target(self) -> Path:
@@ -63,16 +64,23 @@ class Staged:
         return Path(self.beside)
 
     def write(self, buffers: Sequence[Buffer]) -> int:
-        """Append all buffers; the number of bytes."""
-        waiting = [memoryview(buffer).cast("B") for buffer in buffers if memoryview(buffer).nbytes]
+        """Append all buffers, which are free afterwards; the number of bytes. They are in the file after `flush()`."""
+        if self._appender is None:
+            self._appender = Appender(self._handle)
         total = 0
         with full_is_said():
-            while waiting:
-                written = os.writev(self._handle, waiting[:MOST_BUFFERS])
-                total += written
-                waiting = _rest(waiting, written)
+            for buffer in buffers:
+                view = memoryview(buffer).cast("B")
+                self._appender.write(view)
+                total += view.nbytes
         self.size += total
         return total
+
+    def flush(self) -> None:
+        """So that others can read what was written."""
+        with full_is_said():
+            if self._appender is not None:
+                self._appender.flush()
 
     def commit(self) -> Path:
         publish_many([self])
@@ -105,10 +113,14 @@ class Staged:
 
     def _sync(self) -> None:
         if self._handle >= 0:
+            self.flush()
             os.fsync(self._handle)
             self._close()
 
     def _close(self) -> None:
+        if self._appender is not None:
+            self._appender.close()
+            self._appender = None
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -188,14 +200,6 @@ def _open_new(part: str) -> int:
     except FileNotFoundError:
         make_folder(Path(part).parent)
         return os.open(part, flags, 0o600)
-
-
-def _rest(waiting: list[memoryview], written: int) -> list[memoryview]:
-    for index, view in enumerate(waiting):
-        if written < view.nbytes:
-            return [view[written:], *waiting[index + 1 :]]
-        written -= view.nbytes
-    return []
 
 
 def _name(one: Staged) -> None:

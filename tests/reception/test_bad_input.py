@@ -125,16 +125,16 @@ def test_a_full_disk_is_out_of_resources(
 def test_a_disk_that_fills_up_in_the_middle_leaves_nothing_half_written(
     route: RouteFacts, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = os.writev
+    write = os.write
     written: list[int] = []
 
-    def until_full(handle: int, buffers: list[bytes]) -> int:
+    def until_full(handle: int, buffer: memoryview) -> int:
         if written:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written.append(write(handle, [bytes(buffers[0])[:100]]))
+        written.append(write(handle, buffer[:100]))
         return written[0]
 
-    monkeypatch.setattr(os, "writev", until_full)
+    monkeypatch.setattr(os, "write", until_full)
     assert refused(route, encode(cast.ct()), command_for(cast.ct()), data) == 0xA700
     assert written
 

@@ -152,7 +152,7 @@ def test_promise_11_a_disk_that_fills_up_meanwhile_is_said(
         raise OSError(errno.ENOSPC, "no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "writev", full)
+        patch.setattr(os, "write", full)
         feed(sink, encoded[3 * MEGABYTE :])
     assert sink.finish().status == 0xA700
     assert files(data) == []
