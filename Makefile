@@ -60,8 +60,14 @@ test-postgresql: $(STAMP)
 stress: $(STAMP) ## Ten thousand broken files through the engine (SEED=n repeats a run, COUNT=n)
 	PYTHONPATH=. SEED=$(or $(SEED),$(shell date +%s)) COUNT=$(or $(COUNT),10000) $(BIN)/python -W ignore -m tests.deid.mutants
 
-bench: $(STAMP) ## Benchmarks, peers beside us in the same run; prints, asserts nothing
-	@for one in tests/bench/bench_*.py; do echo "== $$one"; PYTHONPATH=. TCP_NODELAY=1 $(BIN)/python "$$one"; done
+BENCHES := $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/bench_*.py))
+.PHONY: $(subst _,-,$(BENCHES))
+
+bench: $(subst _,-,$(BENCHES)) ## Benchmarks, peers beside us in the same run; RUNS=n; prints, asserts nothing
+
+$(subst _,-,$(BENCHES)): bench-%: $(STAMP) # One of them: make bench-wire RUNS=5
+	@echo "== $*"
+	@PYTHONPATH=. RUNS=$(RUNS) TCP_NODELAY=1 $(BIN)/python tests/bench/bench_$*.py
 
 wheel: $(STAMP) ## The engine alone as a wheel in dist/: proxy.deid and postern-deid, without Django
 	$(BIN)/uv build --quiet --offline --wheel --out-dir dist

@@ -1,140 +1,116 @@
-"""The wire alone: our null receiver against stock pynetdicom's, our sender against DCMTK's storescu.
+"""The wire alone: our null receiver beside stock pynetdicom's, our sender beside DCMTK's storescu.
 
-Peers take turns in one run and medians are compared, because machines differ and ratios last. Run by `make bench`.
+Each receiver is a process of its own, so its CPU is its own. Run by `make bench` and `make bench-wire RUNS=n`.
 """
 
-import resource
-import statistics
+import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from pynetdicom import AE, AllStoragePresentationContexts, evt
-
-from proxy.network.door import Caller, Rejection, Reply, StoreCommand
 from proxy.network.quiet import hush
-from proxy.network.scp import Listener, ListenSettings
 from proxy.network.scu import Outgoing, Peer, send
+from tests.bench import processes
+from tests.bench.null import HERE, Null, receiver
+from tests.bench.rounds import Sample, interleaved, runs, tell
 from tests.network.people import image, outgoing, run, storescp
 from tests.network.strangers import RELEASE_RQ, Stranger
 
-ROUNDS = 3
-HERE = "127.0.0.1"
-LOADS = {"CT 525 KB": (512, 150), "MR 132 KB": (256, 300)}
+LOADS = {"CT 525 KB": (512, 240), "MR 132 KB": (256, 480)}  # rows, and images in a turn
+ASSOCIATIONS, SHORTEST = (1, 4, 16), 80
+FEW = 60  # images for a peer with Nagle on, who may cost 40 ms each
+OPENINGS, IDLE, IDLE_SECONDS = 60, 20, 10.0
 Batch = list[Outgoing]
+Send = Callable[[int, Batch], None]
+Nulls = Mapping[str, Null]
 
 
-class Nowhere:
-    """A door to a sink that only counts."""
-
-    def admit(self, caller: Caller) -> Rejection | None:
-        return None
-
-    def begin(self, caller: Caller, command: StoreCommand) -> "Nowhere":
-        return self
-
-    def feed(self, view: memoryview) -> None:
-        return None
-
-    def finish(self) -> Reply:
-        return Reply(0)
-
-    def abort(self) -> None:
-        return None
+def storescu(port: int, batch: Batch) -> None:
+    done = run("storescu", "-aec", "DICOMRCV", HERE, port, *[item.path for item in batch])
+    assert done.returncode == 0, done.stdout
 
 
-def stock() -> Any:
-    ae = AE(ae_title="DICOMRCV")
-    ae.maximum_pdu_size = 16384
-    ae.supported_contexts = AllStoragePresentationContexts
-    ae.add_supported_context("1.2.840.10008.1.1")
-    handlers = [(evt.EVT_C_STORE, lambda event: 0x0000)]
-    return ae.start_server((HERE, 0), block=False, evt_handlers=handlers)
-
-
-def ours() -> Listener:
-    listener = Listener(ListenSettings(port=0, bind=HERE, accepted=("all",), max_associations=64), Nowhere())
-    listener.start()
-    return listener
-
-
-def timed(act: Callable[[], object]) -> tuple[float, float]:
-    """Seconds on the clock and of this process's CPU."""
-    cpu, clock = _cpu(), time.perf_counter()
-    act()
-    return time.perf_counter() - clock, _cpu() - cpu
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def storescu(port: int, batch: Batch, associations: int = 1) -> None:
-    paths = [item.path for item in batch]
-    with ThreadPoolExecutor(associations) as pool:
-        for done in [
-            pool.submit(run, "storescu", "-aec", "DICOMRCV", HERE, port, *paths) for _ in range(associations)
-        ]:
-            assert done.result().returncode == 0, done.result().stdout
-
-
-def our_sender(port: int, batch: Batch) -> None:
+def ours(port: int, batch: Batch) -> None:
     summary = send(Peer("ARCHIVE", HERE, port), batch, lambda result: None, lambda: True)
     assert summary.stored == len(batch), summary
 
 
-def receivers(batch: Batch, associations: int) -> None:
-    listener, server = ours(), stock()
-    ports = {"ours": listener.port, "stock pynetdicom": server.server_address[1]}
-    table = {
-        name: [timed(lambda port=port: storescu(port, batch, associations)) for _ in range(ROUNDS)]  # type: ignore[misc]
-        for name, port in ports.items()
-    }
-    listener.stop(1)
-    server.shutdown()
-    report(f"receive, {associations} association(s)", table, len(batch) * associations)
+def timed(count: int, act: Callable[[], object], cpu: Callable[[], float]) -> Sample:
+    used, began = cpu(), time.perf_counter()
+    act()
+    return Sample(count, time.perf_counter() - began, cpu() - used)
 
 
-def senders(batch: Batch) -> None:
-    with tempfile.TemporaryDirectory() as folder, storescp(Path(folder), "--ignore") as port:
-        rows: dict[str, list[tuple[float, float]]] = {"ours": [], "storescu": []}
-        for _ in range(ROUNDS):
-            rows["ours"].append(timed(lambda: our_sender(port, batch)))
-            rows["storescu"].append(timed(lambda: storescu(port, batch)))
-    report("send to storescp --ignore", rows, len(batch))
+def at_once(send_one: Send, port: int, share: Batch, associations: int) -> None:
+    """The same images over each association."""
+    with ThreadPoolExecutor(associations) as pool:
+        for done in [pool.submit(send_one, port, share) for _ in range(associations)]:
+            done.result()
 
 
-def openings() -> None:
-    listener, server = ours(), stock()
-    ports = {"ours": listener.port, "stock pynetdicom": server.server_address[1]}
-    table = {name: [timed(lambda port=port: _associations(port, 40))] for name, port in ports.items()}  # type: ignore[misc]
-    listener.stop(1)
-    server.shutdown()
-    report("associations opened and released", table, 40)
+def receivers(load: str, nulls: Nulls, batch: Batch, associations: int) -> None:
+    """storescu sends; the CPU is the receiver's. A share is long beside the start of a storescu."""
+    share = batch[: max(len(batch) // associations, SHORTEST)]
+
+    def turn(null: Null) -> Sample:
+        act = lambda: at_once(storescu, null.port, share, associations)  # noqa: E731
+        return timed(len(share) * associations, act, lambda: processes.cpu(null.pid))
+
+    acts = {name: partial(turn, null) for name, null in nulls.items()}
+    tell(f"{load}: receive, {associations} at once", interleaved(acts, runs()))
 
 
-def _associations(port: int, count: int) -> None:
-    for _ in range(count):
+def senders(load: str, batch: Batch, *, nodelay: bool) -> None:
+    """To one storescp; the CPU is the sender's, its start included. Debian's storescp has Nagle on unless told."""
+    kinds: dict[str, Send] = {"ours": ours, "storescu": storescu}
+    with tempfile.TemporaryDirectory() as name, storescp(Path(name), "--ignore", nodelay=nodelay) as port:
+
+        def turn(kind: Send) -> Sample:
+            return timed(len(batch), lambda: kind(port, batch), _of_here)
+
+        acts = {name: partial(turn, kind) for name, kind in kinds.items()}
+        tell(
+            f"{load}: send to storescp --ignore{'' if nodelay else ', as Debian has it'}",
+            interleaved(acts, runs()),
+        )
+
+
+def _of_here() -> float:
+    """Of this process and of those it has started and that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def openings(nulls: Nulls) -> None:
+    def turn(null: Null) -> Sample:
+        return timed(OPENINGS, lambda: _associations(null.port), lambda: processes.cpu(null.pid))
+
+    acts = {name: partial(turn, null) for name, null in nulls.items()}
+    tell("associations opened and released", interleaved(acts, runs()))
+
+
+def _associations(port: int) -> None:
+    for _ in range(OPENINGS):
         with Stranger(port) as stranger:
             stranger.associate()
             stranger.say(RELEASE_RQ)
             assert stranger.hear()[0] == 6
 
 
-def idle(seconds: float = 3.0) -> None:
-    for name, make in (("ours", ours), ("stock pynetdicom", stock)):
-        server: Any = make()
-        port = server.port if isinstance(server, Listener) else server.server_address[1]
-        lines = [_open(port) for _ in range(20)]
-        _, cpu = timed(lambda: time.sleep(seconds))
-        print(f"  20 idle associations, {name:18} {cpu / seconds * 100:6.1f} % of a core")
-        for line in lines:
-            line.close()
-        server.stop(1) if isinstance(server, Listener) else server.shutdown()
+def idle(nulls: Nulls) -> None:
+    """Both at the same time, each in its process."""
+    lines = [_open(null.port) for null in nulls.values() for _ in range(IDLE)]
+    before = {name: processes.cpu(null.pid) for name, null in nulls.items()}
+    time.sleep(IDLE_SECONDS)
+    print(f"  {IDLE} idle associations for {IDLE_SECONDS:.0f} s")
+    for name, null in nulls.items():
+        spent = (processes.cpu(null.pid) - before[name]) / IDLE_SECONDS
+        print(f"    {name:20} {spent:8.2%} of a core")
+    for line in lines:
+        line.close()
 
 
 def _open(port: int) -> Stranger:
@@ -143,30 +119,18 @@ def _open(port: int) -> Stranger:
     return stranger
 
 
-def report(title: str, table: dict[str, list[tuple[float, float]]], count: int) -> None:
-    print(f"  {title}")
-    first = 0.0
-    for name, measured in table.items():
-        seconds = statistics.median(clock for clock, _ in measured)
-        cpu = statistics.median(cpu for _, cpu in measured)
-        first = first or seconds
-        ratio = seconds / first
-        print(
-            f"    {name:18} {count / seconds:8.0f}/s  x{ratio:5.2f}  {cpu / count * 1000:6.2f} ms CPU here each"
-        )
-
-
 def main() -> None:
     hush()
-    with tempfile.TemporaryDirectory() as folder:
-        for name, (rows, count) in LOADS.items():
-            print(name)
+    with receiver("ours") as mine, receiver("stock") as stock, tempfile.TemporaryDirectory() as folder:
+        nulls = {"ours": mine, "stock pynetdicom": stock}
+        for load, (rows, count) in LOADS.items():
             batch = [outgoing(image(n, rows=rows), Path(folder), n) for n in range(count)]
-            receivers(batch, 1)
-            receivers(batch[: count // 2], 4)
-            senders(batch)
-    openings()
-    idle()
+            for associations in ASSOCIATIONS:
+                receivers(load, nulls, batch, associations)
+            senders(load, batch * 2, nodelay=True)
+            senders(load, batch[:FEW], nodelay=False)
+        openings(nulls)
+        idle(nulls)
 
 
 if __name__ == "__main__":

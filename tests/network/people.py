@@ -123,7 +123,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def storescp(folder: Path, *options: object, ae_title: str = "ARCHIVE") -> Iterator[int]:
+def storescp(
+    folder: Path, *options: object, ae_title: str = "ARCHIVE", nodelay: bool = True
+) -> Iterator[int]:
     """DCMTK's archive on a free port, writing into the folder."""
     port = free_port()
     command = [
@@ -135,8 +137,9 @@ def storescp(folder: Path, *options: object, ae_title: str = "ARCHIVE") -> Itera
         *(str(option) for option in options),
         str(port),
     ]
+    environ = {**ENVIRONMENT, "TCP_NODELAY": "01"[nodelay]}
     with subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
             wait_for(lambda: _open(port))

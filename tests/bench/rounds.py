@@ -1,0 +1,72 @@
+"""Peers beside each other: they take turns in one run, medians are compared, and ratios are what lasts.
+
+Machines differ and are never quiet; what disturbs one round disturbs everybody's. The order changes each round,
+so that nobody always comes after the same neighbour. `RUNS=n` says how many rounds.
+"""
+
+import os
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One turn: so many done in so many seconds, for so many seconds of CPU."""
+
+    count: int
+    seconds: float
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        return self.count / self.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """Milliseconds of CPU for each."""
+        return self.cpu / self.count * 1e3
+
+
+def runs(default: int = 3) -> int:
+    return int(os.environ.get("RUNS") or default)
+
+
+def interleaved(acts: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """What each act gave, by round; every second round goes backwards."""
+    given: dict[str, list[T]] = {name: [] for name in acts}
+    for number in range(rounds):
+        names = list(acts) if number % 2 == 0 else list(acts)[::-1]
+        for name in names:
+            given[name].append(acts[name]())
+    return given
+
+
+def median(samples: list[Sample], of: Callable[[Sample], float]) -> float:
+    return statistics.median(of(one) for one in samples)
+
+
+def ratios(mine: list[Sample], theirs: list[Sample]) -> list[float]:
+    """How much faster the first are, round by round."""
+    return [one.rate / other.rate for one, other in zip(mine, theirs, strict=True)]
+
+
+def tell(title: str, table: Mapping[str, list[Sample]]) -> None:
+    """A line for each; the first in the table is compared with the others."""
+    print(f"  {title}")
+    first = next(iter(table.values()))
+    for name, samples in table.items():
+        rate, cpu = median(samples, lambda one: one.rate), median(samples, lambda one: one.cpu_ms)
+        print(
+            f"    {name:20} {rate:9.1f}/s   {cpu:7.3f} ms CPU each   {_compared(first, samples)}", flush=True
+        )
+
+
+def _compared(first: list[Sample], samples: list[Sample]) -> str:
+    if samples is first:
+        return ""
+    each = ratios(first, samples)
+    return f"ours {statistics.median(each):5.2f}x  ({min(each):.2f} to {max(each):.2f})"
