@@ -2,16 +2,20 @@
 
 Negotiation, release and abort are pynetdicom's, driven by our reactor. A file is read into one window, and the
 window leaves in one `sendmsg` that weaves a header before each fragment: no byte is copied here, and the peer is
-woken once instead of once per PDU, which is why this beats `sendfile` (1.1 to 1.9 times, measured against
-DCMTK). Two habits of TCP cost 40 ms an image each if left alone: small segments before large ones (TCP_NODELAY,
+woken once instead of once per PDU, which is why this beats `sendfile`. While the peer writes what it got, the next
+file is read into a second window (docs/performance.md has the figures).
+
+Two habits of TCP cost 40 ms an image each if left alone: small segments before large ones (TCP_NODELAY,
 and the command leaves with the beginning of its data set), and a peer with Nagle on, which waits for our
 acknowledgement before it sends the end of its answer (TCP_QUICKACK, said again before every wait).
 """
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +87,9 @@ class Line:
         }
         most = pdu_limit(int(self._assoc.acceptor.maximum_length or LONGEST_PDU), peer.quirks)
         self._fragment = max(min(most, LONGEST_PDU) - 6, 2)
-        self._window = memoryview(bytearray(WINDOW))
-        self._most = max(WINDOW // self._fragment, 1) * self._fragment
+        most = max(WINDOW // self._fragment, 1) * self._fragment
+        self._windows = cycle([memoryview(bytearray(most)), memoryview(bytearray(most))])
+        self._ahead: _Reading | None = None
 
     def _took_nothing(self) -> bool:
         """The peer let us in but accepted no context: that is an answer about every image of the round."""
@@ -117,22 +122,32 @@ class Line:
             raise Lost("The peer accepted the association but did not answer the echo.")
         return int(answer.Status)
 
-    def store_file(self, context_id: int, sop_class: str, sop_instance: str, path: Path) -> int:
-        """The data set of a Part 10 file as it is. Returns the status. Raises OSError before anything is sent."""
-        with path.open("rb", buffering=0) as file:
-            offset = data_set_offset(file)
-            length = os.fstat(file.fileno()).st_size - offset
-            if length <= 0:
-                raise NotPart10("the file holds no data set")
+    def store_file(
+        self, context_id: int, sop_class: str, sop_instance: str, path: Path, ahead: Path | None = None
+    ) -> int:
+        """The data set of a Part 10 file as it is. Returns the status. Raises OSError before anything is sent.
+
+        While the peer makes up its answer, the beginning of the file that comes next (`ahead`) is read.
+        """
+        with self._reading(path) as reading:
             self._say(self._request(context_id, sop_class, sop_instance))
-            file.seek(offset)
-            while length > 0:
-                count = file.readinto(self._window[: min(length, self._most)])
-                if not count:
-                    raise Lost("A file became shorter while it was sent: its image is sent again.")
-                length -= count
-                self._say(self._framed(context_id, self._window[:count], ends=length == 0))
+            for piece, ends in reading.pieces():
+                self._say(self._framed(context_id, piece, ends))
+        if ahead is not None:
+            self._read_ahead(ahead)
         return self._await_answer()
+
+    def _reading(self, path: Path) -> "_Reading":
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.path == path:
+            return ahead
+        if ahead is not None:
+            ahead.file.close()
+        return _Reading(path, next(self._windows))
+
+    def _read_ahead(self, path: Path) -> None:
+        with suppress(OSError, NotPart10):  # it is tried again, and told of, when its turn comes
+            self._ahead = _Reading(path, next(self._windows))
 
     def store_bytes(self, context_id: int, sop_class: str, sop_instance: str, data: bytes) -> int:
         self._say(self._request(context_id, sop_class, sop_instance))
@@ -185,8 +200,47 @@ class Line:
             if self._assoc.is_established and not self._assoc.dul.over:
                 self._assoc.abort() if rude else self._assoc.release()
         finally:
+            if self._ahead is not None:
+                self._ahead.file.close()
             self._assoc.kill()
             self._assoc.dul.socket.dispose()
+
+
+class _Reading:
+    """A file to be sent, of which the first window is read. Raises OSError or NotPart10 when it is made."""
+
+    def __init__(self, path: Path, window: memoryview) -> None:
+        self.path, self._window = path, window
+        self.file = path.open("rb", buffering=0)
+        try:
+            offset = data_set_offset(self.file)
+            self._left = os.fstat(self.file.fileno()).st_size - offset
+            if self._left <= 0:
+                raise NotPart10("the file holds no data set")
+            self.file.seek(offset)
+            self._first = self._read()
+        except BaseException:
+            self.file.close()
+            raise
+
+    def __enter__(self) -> "_Reading":
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        self.file.close()
+
+    def _read(self) -> memoryview:
+        count = self.file.readinto(self._window[: self._left])
+        if not count:
+            raise Lost("A file became shorter while it was sent: its image is sent again.")
+        self._left -= count
+        return self._window[:count]
+
+    def pieces(self) -> Iterator[tuple[memoryview, bool]]:
+        """Each window, and whether it is the last one."""
+        yield self._first, self._left == 0
+        while self._left:
+            yield self._read(), self._left == 0
 
 
 def _told(error: Exception) -> str:

@@ -123,11 +123,18 @@ class _Round:
         try:
             item = self._next()
             while item is not None:
-                yield from _told(line, item)
+                yield from _told(line, item, self._following())
                 most -= 1
                 item = self._next() if most and self.keep_going() else None
         finally:
             line.close(early=bool(most and self.waiting))
+
+    def _following(self) -> Path | None:
+        """Probably the next one's file; another line may be faster."""
+        try:
+            return self.waiting[0].path
+        except IndexError:
+            return None
 
     def _next(self) -> Outgoing | None:
         try:
@@ -136,10 +143,10 @@ class _Round:
             return None
 
 
-def _told(line: Line, item: Outgoing) -> Iterator[SendResult]:
+def _told(line: Line, item: Outgoing, ahead: Path | None) -> Iterator[SendResult]:
     """An image whose answer was lost may be stored there: it waits for the next attempt, which knows that."""
     try:
-        yield _send_one(line, item)
+        yield _send_one(line, item, ahead)
     except Lost as lost:
         yield SendResult(item.ordinal, None, "later", str(lost))
         raise
@@ -217,9 +224,9 @@ def _run(these: _Round, told: "SimpleQueue[SendResult | _Ended]") -> None:
         told.put(_Ended())
 
 
-def _send_one(line: Line, item: Outgoing) -> SendResult:
+def _send_one(line: Line, item: Outgoing, ahead: Path | None) -> SendResult:
     try:
-        return _stored(line, item)
+        return _stored(line, item, ahead)
     except (OSError, NotPart10) as error:
         reason = f"The file could not be read ({type(error).__name__}): it stays here, and is tried again."
         return SendResult(item.ordinal, None, "later", reason)
@@ -227,11 +234,11 @@ def _send_one(line: Line, item: Outgoing) -> SendResult:
         return SendResult(item.ordinal, None, "refused", str(error))
 
 
-def _stored(line: Line, item: Outgoing) -> SendResult:
+def _stored(line: Line, item: Outgoing, ahead: Path | None) -> SendResult:
     uids = item.sop_class_uid, item.sop_instance_uid
     exact = line.accepted.get((item.sop_class_uid, item.transfer_syntax))
     if exact is not None:
-        return _judged(item.ordinal, line.store_file(exact, *uids, item.path))
+        return _judged(item.ordinal, line.store_file(exact, *uids, item.path, ahead))
     for syntax in PLAIN_SYNTAXES:
         plain = line.accepted.get((item.sop_class_uid, syntax))
         if plain is not None:

@@ -110,3 +110,20 @@ def test_more_syntaxes_than_an_association_holds_take_several(tmp_path: Path, in
     assert summary.stored == 2
     assert summary.refused == 100
     assert len(results) == 102
+
+
+def test_the_file_that_comes_next_is_read_ahead_and_whatever_it_is_spoils_nothing(
+    tmp_path: Path, inbox: Path
+) -> None:
+    """A next file that is gone, cut or changed is told of in its own turn."""
+    items = [outgoing(image(number, rows=900), tmp_path, number) for number in range(5)]  # two windows each
+    items[1].path.unlink()
+    items[3].path.write_bytes(b"no image")
+    with storescp(inbox, "-B") as port:
+        results, summary = sent(port, items)
+    assert [one.verdict for one in results] == ["stored", "later", "stored", "later", "stored"]
+    assert (summary.stored, summary.later) == (3, 2)
+    arrived = {path.name.split(".", 1)[1] for path in inbox.iterdir()}
+    assert arrived == {items[n].sop_instance_uid for n in (0, 2, 4)}
+    for path in inbox.iterdir():
+        assert dcmread(path).PixelData == image(int(path.name.rpartition(".")[2]), rows=900).PixelData
