@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 def open_reception() -> tuple[Door, Callable[[], None]]:
     """What the listener asks for every association and every image, and how to close it."""
     committer: Committer[Commit, Written] = Committer(storing.write)
-    committer.start()
     return Reception(committer, SnapshotCache()), committer.stop
 
 

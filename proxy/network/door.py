@@ -83,6 +83,13 @@ class KnowsQuirks(Protocol):
 
 
 @runtime_checkable
+class HearsFarewells(Protocol):
+    """A door that has this too is told, on the association's own thread, that nothing more comes over it."""
+
+    def left(self) -> None: ...
+
+
+@runtime_checkable
 class HearsEchoes(Protocol):
     """A door that has this too is told of each C-ECHO that was answered."""
 

@@ -22,7 +22,15 @@ from pynetdicom.transport import AddressInformation, AssociationServer, RequestH
 
 from proxy.network import messages
 from proxy.network.contexts import accepted_classes, answers, supported_contexts
-from proxy.network.door import LOCAL_LIMIT_EXCEEDED, Caller, Door, HearsEchoes, KnowsQuirks, Rejection
+from proxy.network.door import (
+    LOCAL_LIMIT_EXCEEDED,
+    Caller,
+    Door,
+    HearsEchoes,
+    HearsFarewells,
+    KnowsQuirks,
+    Rejection,
+)
 from proxy.network.doorstep import Doorstep, Standing
 from proxy.network.inbox import Gathered, Inbox, Store, place
 from proxy.network.messages import Command
@@ -97,7 +105,15 @@ class Acceptor(Association):
         finally:
             self.inbox.drop()
             self.dul.socket.dispose()
+            self._say_farewell()
             self.server.forget(self)
+
+    def _say_farewell(self) -> None:
+        if isinstance(self.server.door, HearsFarewells):
+            try:
+                self.server.door.left()
+            except Exception as error:
+                logger.error("The door failed: %s.", place(error))
 
     def _is_secure(self) -> bool:
         tls = self.server.tls

@@ -1,18 +1,19 @@
-"""One thread of a process owns its writing connection; associations hand it frozen rows and wait.
+"""Associations commit for each other: one at a time, everybody in line at once.
 
-Images that arrive together share a transaction, so a hundred of them cost one fsync of the database instead of a
-hundred. A batch that fails is tried again one by one: a neighbour's trouble is not
-ours. Nobody is told Success before the transaction that holds his image has committed (promise 2).
+Whoever comes while nobody is committing does so on its own thread: an image that comes alone is handed to nobody and
+waits for nobody. Those that come meanwhile stand in line; the first of them then commits for all who stand there by
+that time, so that a hundred images cost one fsync of the database instead of a hundred. A batch that fails is tried
+again one by one: a neighbour's trouble is not ours. Nobody is told Success before the transaction that holds his
+image has committed (promise 2).
 """
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, InterfaceError, connections, transaction
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -22,85 +23,113 @@ class NotCommitting(RuntimeError):
     """The committer has stopped: the process is going down, so the image must be sent again."""
 
 
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(slots=True)
 class _Waiting(Generic[Job, Result]):
     job: Job
-    future: "Future[Result]" = field(default_factory=Future)
+    turn: threading.Lock = field(
+        default_factory=_locked
+    )  # released when there is an outcome, or nobody commits
+    outcome: Callable[[], Result] | None = None
+
+    def result(self) -> Result:
+        if self.outcome is None:
+            raise NotCommitting
+        return self.outcome()
 
 
 class Committer(Generic[Job, Result]):
     def __init__(self, write: Callable[[Sequence[Job]], list[Result]], most: int = 64) -> None:
         self._write, self._most = write, most
-        self._queue: queue.SimpleQueue[_Waiting[Job, Result] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
-        self._lock = threading.Lock()
+        self._line: deque[_Waiting[Job, Result]] = deque()
+        self._committing = False
         self._stopped = False
-
-    def start(self) -> None:
-        self._thread.start()
+        self._change = threading.Condition()
 
     def commit(self, job: Job) -> Result:
         """Returns when the job's transaction has committed; raises what went wrong."""
-        waiting: _Waiting[Job, Result] = _Waiting(job)
-        with self._lock:
-            if self._stopped:
-                raise NotCommitting
-            self._queue.put(waiting)
-        return waiting.future.result()
+        mine: _Waiting[Job, Result] = _Waiting(job)
+        if not self._stand_in_line(mine):
+            mine.turn.acquire()
+        if mine.outcome is None:
+            self._commit_the_line()
+        return mine.result()
 
     def stop(self) -> None:
-        """Commit what was handed in, then end."""
-        with self._lock:
-            if not self._stopped:
-                self._stopped = True
-                self._queue.put(None)
-        self._thread.join()
+        """Take nothing more; returns when what was handed in is committed."""
+        with self._change:
+            self._stopped = True
+            self._change.wait_for(lambda: not self._committing)
 
-    def _run(self) -> None:
-        while (batch := self._batch()) is not None:
+    def _stand_in_line(self, mine: _Waiting[Job, Result]) -> bool:
+        """True if nobody is committing: then we are."""
+        with self._change:
+            if self._stopped:
+                raise NotCommitting
+            self._line.append(mine)
+            first, self._committing = not self._committing, True
+            return first
+
+    def _commit_the_line(self) -> None:
+        """Whoever calls this is the first in line."""
+        with self._change:
+            batch = [self._line.popleft() for _ in range(min(len(self._line), self._most))]
+        try:
             if not self._together(batch):
                 for waiting in batch:
                     self._alone(waiting)
-        connections.close_all()
+        finally:
+            for waiting in batch:
+                waiting.outcome = waiting.outcome or _raises(NotCommitting())  # the process is being killed
+                waiting.turn.release()
+            self._pass_on()
 
-    def _batch(self) -> list[_Waiting[Job, Result]] | None:
-        """Wait for one, then take whatever else already stands in line."""
-        first = self._queue.get()
-        if first is None:
-            return None
-        batch = [first]
-        while len(batch) < self._most:
-            try:
-                following = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if following is None:
-                self._queue.put(None)
-                break
-            batch.append(following)
-        return batch
+    def _pass_on(self) -> None:
+        """Whoever is first in line now commits."""
+        with self._change:
+            if self._line:
+                self._line[0].turn.release()
+            else:
+                self._committing = False
+                self._change.notify_all()
 
-    def _together(self, batch: list[_Waiting[Job, Result]]) -> bool:
+    def _together(self, batch: Sequence[_Waiting[Job, Result]]) -> bool:
         try:
             results = self._transaction([waiting.job for waiting in batch])
         except Exception as error:
             if len(batch) == 1:
-                batch[0].future.set_exception(error)
+                batch[0].outcome = _raises(error)
             return len(batch) == 1
         for waiting, result in zip(batch, results, strict=True):
-            waiting.future.set_result(result)
+            waiting.outcome = _returns(result)
         return True
 
     def _alone(self, waiting: _Waiting[Job, Result]) -> None:
         try:
-            waiting.future.set_result(self._transaction([waiting.job])[0])
+            waiting.outcome = _returns(self._transaction([waiting.job])[0])
         except Exception as error:
-            waiting.future.set_exception(error)
+            waiting.outcome = _raises(error)
 
     def _transaction(self, jobs: Sequence[Job]) -> list[Result]:
         try:
             with transaction.atomic():
                 return self._write(jobs)
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             connections.close_all()  # a connection that failed is not trusted again
             raise
+
+
+def _returns(result: Result) -> Callable[[], Result]:
+    return lambda: result
+
+
+def _raises(error: Exception) -> Callable[[], NoReturn]:
+    def outcome() -> NoReturn:
+        raise error
+
+    return outcome

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db import connections
 
 from proxy.network.door import Caller, Rejection, Sink, StoreCommand
 from proxy.reception.committer import Committer
@@ -51,6 +52,10 @@ class Reception:
 
     def echoed(self, caller: Caller) -> None:
         """A C-ECHO leaves nothing behind."""
+
+    def left(self) -> None:
+        """Its thread had a connection to the database of its own."""
+        connections.close_all()
 
 
 def judge(table: Table, caller: Caller, *, public: bool) -> Rejection | None:

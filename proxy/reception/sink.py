@@ -4,6 +4,8 @@ import logging
 import traceback
 from dataclasses import dataclass, field
 
+from django.db import DatabaseError, InterfaceError, connection
+
 from proxy.network.door import Reply, StoreCommand
 from proxy.reception.image import Commits, Held, Image
 from proxy.reception.replies import REFUSED_BY_NODE, SUCCESS, UNEXPECTED, Answer, answer_to
@@ -63,6 +65,8 @@ class Receiving:
     def _stumble(self, error: Exception) -> None:
         """Say whose fault it is; of a surprise, its kind and place, never its message: it could quote anything."""
         self._trouble = NOT_ALLOWED if isinstance(error, NotAllowed) else answer_to(error)
+        if isinstance(error, DatabaseError | InterfaceError):
+            _connect_anew()
         where = traceback.extract_tb(error.__traceback__)[-1]
         log.warning(
             "answered 0x%04X to %s: %s (%s in %s:%s)",
@@ -78,6 +82,12 @@ class Receiving:
 
     def _sender(self) -> str:
         return self.node.name if self.node else "an unnamed node"
+
+
+def _connect_anew() -> None:
+    """The next image of this association shall not meet the same broken connection."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 class NotAllowed(Exception):

@@ -57,6 +57,7 @@ class Guest:
     callers: list[Caller] = field(default_factory=list)
     bags: list[Any] = field(default_factory=list)
     echoes: list[Caller] = field(default_factory=list)
+    farewells: list[str] = field(default_factory=list)  # the threads on which they were said
 
     def admit(self, caller: Caller) -> Rejection | None:
         self.callers.append(caller)
@@ -69,6 +70,9 @@ class Guest:
 
     def echoed(self, caller: Caller) -> None:
         self.echoes.append(caller)
+
+    def left(self) -> None:
+        self.farewells.append(threading.current_thread().name)
 
 
 def image(number: int = 1, rows: int = 64, sop_class: str = CTImageStorage, **extra: Any) -> Dataset:

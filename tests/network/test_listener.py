@@ -21,6 +21,24 @@ def test_an_echo_is_answered_and_heard(listen: Listen) -> None:
     assert (caller.called_ae, caller.calling_ae, caller.address) == ("DICOMRCV", "CT_EAST", HERE)
 
 
+@pytest.mark.parametrize("option", ["--repeat", "--abort"])
+def test_the_door_hears_of_the_end_on_the_associations_own_thread(listen: Listen, option: str) -> None:
+    listener, guest = listen()
+    words = ["--repeat", "2"] if option == "--repeat" else [option]
+    run("echoscu", *words, "-aec", "DICOMRCV", HERE, listener.port)
+    wait_for(lambda: bool(guest.farewells))
+    (thread,) = guest.farewells
+    assert thread.startswith("AcceptorThread")
+
+
+def test_a_door_that_fails_at_the_end_keeps_nobody_seated(listen: Listen) -> None:
+    listener, guest = listen()
+    guest.farewells = None  # type: ignore[assignment]
+    run("echoscu", "-aec", "DICOMRCV", HERE, listener.port)
+    wait_for(lambda: listener.active() == 0)
+    assert run("echoscu", "-aec", "DICOMRCV", HERE, listener.port).returncode == 0
+
+
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"])
 def test_a_stored_data_set_reaches_the_sink_byte_for_byte(listen: Listen, inbox: Path, syntax: str) -> None:
     listener, guest = listen()

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import override_settings
 
 from proxy.network.door import StoreCommand
@@ -150,6 +150,14 @@ def test_a_database_that_is_away_is_out_of_resources(route: RouteFacts, data: Pa
     reply = receive(route, encode(cast.ct()), command_for(cast.ct()), commits=Away())
     assert reply.status == 0xA700
     assert files(data) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_lost_connection_the_next_image_has_another_one(route: RouteFacts) -> None:
+    assert send(route, cast.ct()) == 0
+    connection.connection.close()
+    assert send(route, cast.ct(instance=2)) == 0xA700
+    assert send(route, cast.ct(instance=2)) == 0
 
 
 class Broken:
