@@ -31,7 +31,7 @@ from proxy.audit.record import record
 from proxy.deliveries import queue
 from proxy.deliveries.work import Workers
 from proxy.network.door import Door
-from proxy.reception import held, storing
+from proxy.reception import held, storing, turns
 from proxy.reception.committer import Committer
 from proxy.reception.door import Reception
 from proxy.reception.storing import Commit, Written
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 def open_reception() -> tuple[Door, Callable[[], None]]:
     """What the listener asks for every association and every image, and how to close it."""
-    committer: Committer[Commit, Written] = Committer(storing.write)
+    committer: Committer[Commit, Written] = Committer(storing.write, turns.at_the_database())
     return Reception(committer, SnapshotCache()), committer.stop
 
 

@@ -2,7 +2,8 @@
 
 Whoever comes while nobody is committing does so on its own thread: an image that comes alone is handed to nobody and
 waits for nobody. Those that come meanwhile stand in line; the first of them then commits for all who stand there by
-that time, so that a hundred images cost one fsync of the database instead of a hundred. A batch that fails is tried
+that time, so that a hundred images cost one fsync of the database instead of a hundred; who comes while it waits for its
+turn at the database is taken along. A batch that fails is tried
 again one by one: a neighbour's trouble is not ours. Nobody is told Success before the transaction that holds his
 image has committed (promise 2).
 """
@@ -10,6 +11,7 @@ image has committed (promise 2).
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Generic, NoReturn, TypeVar
 
@@ -44,8 +46,14 @@ class _Waiting(Generic[Job, Result]):
 
 
 class Committer(Generic[Job, Result]):
-    def __init__(self, write: Callable[[Sequence[Job]], list[Result]], most: int = 64) -> None:
-        self._write, self._most = write, most
+    def __init__(
+        self,
+        write: Callable[[Sequence[Job]], list[Result]],
+        turn: AbstractContextManager[object] | None = None,
+        most: int = 64,
+    ) -> None:
+        """`turn` is held around each transaction."""
+        self._write, self._turn, self._most = write, turn or nullcontext(), most
         self._line: deque[_Waiting[Job, Result]] = deque()
         self._committing = False
         self._stopped = False
@@ -77,8 +85,7 @@ class Committer(Generic[Job, Result]):
 
     def _commit_the_line(self) -> None:
         """Whoever calls this is the first in line."""
-        with self._change:
-            batch = [self._line.popleft() for _ in range(min(len(self._line), self._most))]
+        batch = [self._line.popleft()]
         try:
             if not self._together(batch):
                 for waiting in batch:
@@ -98,9 +105,12 @@ class Committer(Generic[Job, Result]):
                 self._committing = False
                 self._change.notify_all()
 
-    def _together(self, batch: Sequence[_Waiting[Job, Result]]) -> bool:
+    def _together(self, batch: list[_Waiting[Job, Result]]) -> bool:
+        """Adds whoever stands in line once our turn has come. False: each must be tried alone."""
         try:
-            results = self._transaction([waiting.job for waiting in batch])
+            with self._turn:
+                batch.extend(self._others())
+                results = self._transaction([waiting.job for waiting in batch])
         except Exception as error:
             if len(batch) == 1:
                 batch[0].outcome = _raises(error)
@@ -109,9 +119,14 @@ class Committer(Generic[Job, Result]):
             waiting.outcome = _returns(result)
         return True
 
+    def _others(self) -> list[_Waiting[Job, Result]]:
+        with self._change:
+            return [self._line.popleft() for _ in range(min(len(self._line), self._most - 1))]
+
     def _alone(self, waiting: _Waiting[Job, Result]) -> None:
         try:
-            waiting.outcome = _returns(self._transaction([waiting.job])[0])
+            with self._turn:
+                waiting.outcome = _returns(self._transaction([waiting.job])[0])
         except Exception as error:
             waiting.outcome = _raises(error)
 

@@ -1,0 +1,81 @@
+"""Processes take turns at the database; who dies or cannot lock costs nobody else theirs."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from proxy.reception import turns
+from proxy.reception.committer import Committer
+from proxy.reception.turns import Turn
+
+ROOT = Path(__file__).resolve().parents[2]
+HOLD = """
+import sys, time
+from pathlib import Path
+from proxy.reception.turns import Turn
+with Turn(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def holder(path: Path, seconds: float) -> "subprocess.Popen[str]":
+    words = [sys.executable, "-c", HOLD, str(path), str(seconds)]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    return process
+
+
+def test_one_waits_for_the_other(tmp_path: Path) -> None:
+    turn = Turn(tmp_path / "db.turn")
+    for _ in range(2):  # it is used again and again
+        process = holder(tmp_path / "db.turn", 0.5)
+        began = time.monotonic()
+        with turn:
+            assert time.monotonic() - began > 0.3
+        process.communicate()
+
+
+def test_who_dies_holding_it_holds_it_no_longer(tmp_path: Path) -> None:
+    process = holder(tmp_path / "db.turn", 60)
+    process.kill()
+    process.communicate()
+    with Turn(tmp_path / "db.turn"):
+        pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_comes_while_we_wait_is_taken_along(tmp_path: Path) -> None:
+    """Two at once cost one transaction, however they met."""
+    batches: list[list[int]] = []
+
+    def write(jobs: Sequence[int]) -> list[int]:
+        batches.append(list(jobs))
+        return list(jobs)
+
+    one: Committer[int, int] = Committer(write, Turn(tmp_path / "db.turn"))
+    process = holder(tmp_path / "db.turn", 0.7)
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(one.commit, number) for number in range(3)]
+        assert [future.result() for future in asked] == [0, 1, 2]
+    assert [sorted(batch) for batch in batches] == [[0, 1, 2]]
+    one.stop()
+    process.communicate()
+
+
+def test_promise_2_without_a_turn_nobody_hears_success(tmp_path: Path) -> None:
+    one: Committer[int, int] = Committer(list, Turn(tmp_path / "no folder" / "db.turn"))
+    with pytest.raises(OSError, match="No such file"):
+        one.commit(1)
+    one.stop()
+
+
+@pytest.mark.django_db
+def test_only_sqlite_needs_turns() -> None:
+    assert isinstance(turns.at_the_database(), Turn) == (connection.vendor == "sqlite")
