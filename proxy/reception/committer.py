@@ -1,10 +1,9 @@
 """Associations commit for each other: one at a time, everybody in line at once.
 
 Whoever comes while nobody is committing does so on its own thread: an image that comes alone is handed to nobody and
-waits for nobody. Those that come meanwhile stand in line; the first of them then commits for all who stand there by
-that time, so that a hundred images cost one fsync of the database instead of a hundred; who comes while it waits for its
-turn at the database is taken along. A batch that fails is tried
-again one by one: a neighbour's trouble is not ours. Nobody is told Success before the transaction that holds his
+waits for nobody. Those that come meanwhile stand in line; the first of them then commits for all who stand there once
+its turn at the database has come, so that a hundred images cost one fsync instead of a hundred. A batch that fails is
+tried again one by one: a neighbour's trouble is not ours. Nobody is told Success before the transaction that holds his
 image has committed (promise 2).
 """
 
