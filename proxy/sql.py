@@ -7,7 +7,7 @@ is a value, on every database; times go through `time`.
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ def ask(statement: str, *values: Any) -> list[Row]:
     django.ensure_connection()
     django.validate_no_broken_transaction()
     with django.wrap_database_errors:
-        if django.vendor == "sqlite":
+        if _vendor() == "sqlite":
             return list(django.connection.execute(_marked(statement), values))
         with django.connection.cursor() as cursor:
             cursor.execute(statement, values)
@@ -57,12 +57,18 @@ def marks(values: Sequence[Any]) -> str:
 
 def lock(how: str) -> str:
     """`FOR UPDATE` and its kin where rows can be locked; in SQLite a writing transaction has the only lock there is."""
-    return how if connections["default"].vendor == "postgresql" else ""
+    return how if _vendor() == "postgresql" else ""
 
 
 def time(value: datetime) -> Any:
     """A moment as the database keeps it."""
     return connections["default"].ops.adapt_datetimefield_value(value)
+
+
+@cache
+def _vendor() -> str:
+    """Looking up a thread's connection takes as long as a question to SQLite."""
+    return connections["default"].vendor
 
 
 @lru_cache(maxsize=256)

@@ -24,5 +24,7 @@ def engine_for(recipe: str) -> Engine:
 
 
 def _stamp(recipe: str) -> float:
+    if not recipe.endswith((".yaml", ".yml")):
+        return 0.0
     path = Path(recipe)
-    return path.stat().st_mtime if path.suffix in {".yaml", ".yml"} and path.is_file() else 0.0
+    return path.stat().st_mtime if path.is_file() else 0.0

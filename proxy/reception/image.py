@@ -12,7 +12,7 @@ then Success. A crash in between leaves a file that no row names, which `doctor 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -78,7 +78,7 @@ class Image:
     _spool: Spool | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        if not has_room(Path(settings.DICOM_STORAGE_DIR), settings.DISK_WATERMARK * MEGABYTE):
+        if not has_room(settings.DICOM_STORAGE_DIR, settings.DISK_WATERMARK * MEGABYTE):
             raise NoRoom
         current().check()
         engine = engine_for(self.route.recipe)
@@ -282,4 +282,9 @@ def subject_of(known: Known) -> Subject:
 
 
 def studies_folder() -> Path:
-    return Path(settings.DICOM_STORAGE_DIR) / "studies"
+    return _studies_in(settings.DICOM_STORAGE_DIR)
+
+
+@lru_cache(maxsize=8)
+def _studies_in(storage: Path) -> Path:
+    return Path(storage) / "studies"

@@ -1,8 +1,7 @@
 """What can go wrong with a disk, whose fault it is, and the DIMSE status to answer with."""
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Final
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -25,12 +24,17 @@ class SealBroken(ValueError):
     status = 0x0110
 
 
-@contextmanager
-def full_is_said() -> Iterator[None]:
+class FullIsSaid:
     """A disk without room comes out as StorageFull, whichever call met it first."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in FULL and not isinstance(error, StorageFull):
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """A class and no generator: this is entered many times for an image."""
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        if isinstance(error, OSError) and error.errno in FULL and not isinstance(error, StorageFull):
             raise StorageFull(error.errno, "The disk has no room left.") from None
-        raise
+
+
+full_is_said: Final = FullIsSaid()

@@ -68,7 +68,7 @@ class Staged:
         if self._appender is None:
             self._appender = Appender(self._handle)
         total = 0
-        with full_is_said():
+        with full_is_said:
             for buffer in buffers:
                 view = memoryview(buffer).cast("B")
                 self._appender.write(view)
@@ -78,7 +78,7 @@ class Staged:
 
     def flush(self) -> None:
         """So that others can read what was written."""
-        with full_is_said():
+        with full_is_said:
             if self._appender is not None:
                 self._appender.flush()
 
@@ -88,7 +88,7 @@ class Staged:
 
     def settle(self) -> None:
         """Durable when this returns; nothing is left if it raises."""
-        with full_is_said():
+        with full_is_said:
             try:
                 _name(self)
                 self._sync()
@@ -130,7 +130,7 @@ def stage(root: Path, relative: str | Path) -> Staged:
     """Open a new file beside its place `root / relative`."""
     top, place = os.fspath(root), os.path.join(root, _inside(os.fspath(relative)))
     beside = f"{place}.{secrets.token_hex(8)}{PART}"
-    with full_is_said():
+    with full_is_said:
         return Staged(top, place, beside, _handle=_open_new(beside))
 
 
@@ -139,7 +139,7 @@ def publish_many(staged: Iterable[Staged]) -> None:
     and those that got their name are taken back: all or nothing."""
     files = list(staged)
     try:
-        with full_is_said():
+        with full_is_said:
             for one in files:
                 one._sync()
             for one in files:

@@ -90,7 +90,7 @@ def _tried(work: Work, number: int, path: Path) -> tuple[Done, Draft | None]:
     met: list[Known] = []
     try:
         size = path.stat().st_size
-        with full_is_said():
+        with full_is_said:
             result = _one(work, path, part, met)
         return _clean(work, (number, path), Done(number, Fate(CLEAN), size, part), met, result)
     except Exception as trouble:
