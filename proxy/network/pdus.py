@@ -2,14 +2,15 @@
 
 No I/O and no opinion about states. `Pdus.room()` is where the next bytes are to be received, `took(n)` says how
 many came; what they mean is told at once to a listener: fragments of data as views into the buffer, valid only
-during the call, and every other PDU as bytes when it is complete. Lengths are checked before they are believed:
-a length that contradicts itself or exceeds what we announced raises `Malformed`.
+during the call, and every other PDU as bytes when it is complete. Fragments of one data set that came together are
+handed on together: closing the gaps between them in the buffer costs less than a call for each. Lengths are checked
+before they are believed: a length that contradicts itself or exceeds what we announced raises `Malformed`.
 """
 
 import struct
 from typing import Protocol
 
-from proxy.network.messages import Malformed
+from proxy.network.messages import COMMAND, LAST, Malformed
 
 P_DATA = 4
 _HEAD = struct.Struct(">BxL")
@@ -23,7 +24,7 @@ BUFFER = 256 * 1024
 
 class Hearer(Protocol):
     def fragment(self, context_id: int, control: int, view: memoryview, ends: bool) -> None:
-        """Some bytes of a presentation data value; `ends` with its last ones."""
+        """Some bytes of a presentation data value, or of several in a row; `ends` with the last ones of a value."""
 
     def control(self, pdu: bytes) -> None:
         """A whole PDU that is not P-DATA."""
@@ -41,6 +42,7 @@ class Pdus:
         self._data_left = 0  # of the P-DATA PDU we are in
         self._value_left = 0  # of the presentation data value we are in
         self._context_id = self._control = 0
+        self._first = self._behind = 0  # data that was not handed on yet, of this context
         self._whole = bytearray()
         self._whole_left = 0
 
@@ -56,6 +58,7 @@ class Pdus:
         """Raises Malformed, after which the stream cannot be read on."""
         end = self._end + count
         used = self._consume(end)
+        self._hand_on(ends=not self._value_left)
         left = end - used
         self._view[:left] = self._view[used:end]  # the beginning of a header, at most five bytes
         self._end = left
@@ -84,12 +87,16 @@ class Pdus:
             return at + 6
         if kind not in KNOWN or length > LONGEST_ASSOCIATE or (kind in FIXED and length != 4) or length == 0:
             raise Malformed("a PDU is of no known type or of a length that cannot be")
+        self._hand_on()
         self._whole = bytearray(self._view[at : at + 6])
         self._whole_left = length
         return at + 6
 
     def _open_value(self, at: int) -> int:
-        length, self._context_id, self._control = _PDV.unpack_from(self._view, at)
+        length, context_id, self._control = _PDV.unpack_from(self._view, at)
+        if context_id != self._context_id:
+            self._hand_on()
+        self._context_id = context_id
         if not 2 <= length <= self._data_left - 4:
             raise Malformed("a presentation data value is longer than its PDU")
         rest = self._data_left - 4 - length
@@ -98,21 +105,35 @@ class Pdus:
         self._value_left = length - 2
         self._data_left = rest + self._value_left
         if not self._value_left:
-            self._hearer.fragment(self._context_id, self._control, self._view[:0], True)
-            self._end_of_data()
+            self._feed(at + 6, at + 6)
         return at + 6
 
     def _feed(self, at: int, end: int) -> int:
         stop = min(end, at + self._value_left)
         self._value_left -= stop - at
         self._data_left -= stop - at
-        self._hearer.fragment(self._context_id, self._control, self._view[at:stop], not self._value_left)
-        self._end_of_data()
-        return stop
-
-    def _end_of_data(self) -> None:
+        if self._control & COMMAND:
+            self._hand_on()
+        self._add(at, stop)
+        if self._control & (COMMAND | LAST) or at == stop:
+            self._hand_on(self._control, ends=not self._value_left, also_empty=True)
         if not self._data_left:
             self._hearer.boundary()
+        return stop
+
+    def _add(self, at: int, stop: int) -> None:
+        """Right behind the data that waits to be handed on."""
+        if self._first == self._behind:
+            self._first = self._behind = at
+        if self._behind != at:
+            self._view[self._behind : self._behind + stop - at] = self._view[at:stop]
+        self._behind += stop - at
+
+    def _hand_on(self, control: int = 0, *, ends: bool = True, also_empty: bool = False) -> None:
+        first, behind = self._first, self._behind
+        self._first = self._behind = 0
+        if first != behind or also_empty:
+            self._hearer.fragment(self._context_id, control, self._view[first:behind], ends)
 
     def _gather(self, at: int, end: int) -> int:
         stop = min(end, at + self._whole_left)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.network import messages
-from proxy.network.messages import Malformed
+from proxy.network.messages import COMMAND, LAST, Malformed
 from proxy.network.pdus import Pdus
 
 
@@ -13,20 +13,36 @@ class Heard:
     def __init__(self) -> None:
         self.values: list[tuple[int, int, bytes]] = []
         self.controls: list[bytes] = []
-        self.boundaries = 0
+        self.boundaries = self.calls = 0
         self._piece = b""
 
     def fragment(self, context_id: int, control: int, view: memoryview, ends: bool) -> None:
+        self.calls += 1
         self._piece += bytes(view)
         if ends:
             self.values.append((context_id, control, self._piece))
             self._piece = b""
+
+    @property
+    def joined(self) -> list[tuple[int, int, bytes]]:
+        return joined(self.values)
 
     def control(self, pdu: bytes) -> None:
         self.controls.append(pdu)
 
     def boundary(self) -> None:
         self.boundaries += 1
+
+
+def joined(values: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+    """Fragments of one data set, which may be told together, as one; commands as they are."""
+    result: list[tuple[int, int, bytes]] = []
+    for context_id, control, piece in values:
+        if result and result[-1][:2] == (context_id, 0) and not control & COMMAND:
+            result[-1] = (context_id, control, result[-1][2] + piece)
+        elif piece or control & (COMMAND | LAST):
+            result.append((context_id, control, piece))
+    return result
 
 
 def understand(stream: bytes, steps: list[int], size: int = 64) -> Heard:
@@ -55,9 +71,25 @@ def test_however_bytes_arrive_the_same_values_come_out(
         b"".join(messages.header(cid, control, len(piece)) + piece for cid, control, piece in sent) + release
     )
     heard = understand(stream, steps)
-    assert heard.values == sent
+    assert heard.joined == joined(sent)
     assert heard.boundaries == len(sent)
     assert heard.controls == [release]
+
+
+def test_fragments_that_come_together_are_told_together() -> None:
+    pieces = [bytes([number]) * 100 for number in range(10)]
+    stream = b"".join(messages.header(1, 0, len(piece)) + piece for piece in pieces[:-1])
+    stream += messages.header(1, LAST, 100) + pieces[-1]
+    heard = understand(stream, [10_000], size=10_000)
+    assert heard.values == [(1, LAST, b"".join(pieces))]
+    assert heard.calls == 1
+    assert heard.boundaries == 10
+
+
+@pytest.mark.parametrize("control", [COMMAND, COMMAND | LAST])
+def test_commands_are_told_one_by_one(control: int) -> None:
+    stream = b"".join(messages.header(1, control, 4) + b"abcd" for _ in range(3))
+    assert understand(stream, [1000], size=1000).values == [(1, control, b"abcd")] * 3
 
 
 @given(st.binary(min_size=1, max_size=200), st.lists(st.integers(1, 70), min_size=1, max_size=3))
