@@ -13,8 +13,12 @@ from typing import Any, BinaryIO
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
+from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from proxy.network.contexts import IMPLICIT_LITTLE
+
+LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
+"""Those that are lossy whatever the image says; JPEG 2000 may be either, and the image says which."""
 
 _GROUP_LENGTH = struct.Struct("<HH2sHL")
 
@@ -64,6 +68,10 @@ def _plain(image: Any, syntax: str) -> bytes:
         raise NotImplementedError  # pydicom does not turn words around
     if stored.is_encapsulated:
         image.decompress(as_rgb=False, generate_instance_uid=False)
+        if image.get("PhotometricInterpretation") == "YBR_FULL_422":
+            image.PhotometricInterpretation = "YBR_FULL"  # decoders give every sample its own colour
+        if stored in LOSSY:
+            image.LossyImageCompression = "01"  # what was lost stays lost (PS3.3 C.7.6.1.1.5)
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = True, syntax == IMPLICIT_LITTLE
     write_dataset(buffer, image)
