@@ -20,9 +20,11 @@ STARTED = "POSTERN_TEST_CLUSTER"
 PR_SET_PDEATHSIG = 1
 
 
-def settings(scratch: Path) -> dict[str, str]:
-    """The settings that lead to the cluster; starts it unless a parent process did."""
-    port = os.environ.get(STARTED) or str(_start(scratch / "cluster"))
+def settings(scratch: Path, *, durable: bool = False) -> dict[str, str]:
+    """The settings that lead to the cluster; starts it unless a parent process did.
+
+    PostgreSQL promises durability itself and it is not under test, so nothing is synced unless time is measured."""
+    port = os.environ.get(STARTED) or str(_start(scratch / "cluster", "on" if durable else "off"))
     return {
         STARTED: port,
         "DATABASE_ENGINE": "postgresql",
@@ -40,7 +42,7 @@ def free_port() -> int:
         return port
 
 
-def _start(folder: Path) -> int:
+def _start(folder: Path, fsync: str) -> int:
     folder.mkdir(mode=0o700)
     user = _user(folder)
     initdb = [tools.postgresql("initdb"), "-D", str(folder), "-A", "trust", "-U", "postgres", "-E", "UTF8"]
@@ -48,20 +50,19 @@ def _start(folder: Path) -> int:
         [*initdb, "--no-locale", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/", **user
     )
     port = free_port()
-    command = _command(folder, port)
+    command = _command(folder, port, fsync)
     server = subprocess.Popen(command, cwd="/", preexec_fn=_die_with_parent, **user)  # noqa: PLW1509 - no thread yet
     atexit.register(_stop, server)
     _await(server, port)
     return port
 
 
-def _command(folder: Path, port: int) -> list[str]:
-    """Durability is promised by PostgreSQL and not under test here, so no fsync."""
+def _command(folder: Path, port: int, fsync: str) -> list[str]:
     options = {
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": folder,
-        "fsync": "off",
+        "fsync": fsync,
         "max_connections": 200,
         "log_min_messages": "fatal",
     }

@@ -1,133 +1,119 @@
-"""The whole way in, over real associations: C-STORE until Success, by DCMTK's storescu as the sender.
+"""The whole way in, over real associations: C-STORE until Success.
 
-Ours de-identifies, seals, makes durable and commits to the index; Orthanc stores what it is sent (SyncStorageArea),
-DCMTK's storescp writes files and nothing else. Receivers take turns, every image is new; medians of rounds, images a
-second, and CPU of the receiver for each image. Prints, asserts nothing. Run by `make bench`.
+Ours (all its processes) de-identifies, seals, makes durable and commits to the index; Orthanc stores what it is sent,
+DCMTK's storescp writes files; `receivers.py` says what each of them promises. They take turns, every image is new,
+each association sends a study of its own. DCMTK's storescu gives images a second and CPU; a sender of ours that
+times every C-STORE gives latencies; what is large is sent by ours alone.
+
+Prints Markdown, asserts nothing. `make bench-gateway RUNS=5 LOADS=CT,MR ASSOCIATIONS=1,4 DATABASES=sqlite MINUTES=9`:
+each may be left out.
 """
 
-import os
+import shutil
 import statistics
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from pydicom.dataset import Dataset
-
 from tests import cast
-from tests.cluster import free_port
-from tests.house import House
-from tests.peers.orthanc import Orthanc
+from tests.bench import loads, timed
+from tests.bench.processes import Peak
+from tests.bench.receivers import HERE, TCP_NODELAY, Receiver, disk, everybody
+from tests.bench.rounds import Budget, Sample, chosen, interleaved, runs
 from tests.tools import debian
 
-HERE = "127.0.0.1"
-ROUNDS = 3
-LOADS: dict[str, tuple[Callable[..., Dataset], int, int]] = {
-    "CT 525 KB": (cast.ct, 512, 120),
-    "MR 132 KB": (cast.mr, 256, 240),
-}
-ASSOCIATIONS = (1, 4)
-TICKS = os.sysconf("SC_CLK_TCK")
+LOADS = {"CT": (120, 160, 160), "MR": (240, 320, 320), "SR": (240, 320, 320), "enhanced": (1, 4, 16)}
+AT_ONCE = ("1", "4", "16")
+SIZES = {"CT": "525 KB", "MR": "132 KB", "SR": "20 KB", "enhanced": "MR 210 MB"}
+LARGE = ("enhanced",)
+TITLE = """
+| load | associations | receiver | images/s | ours | p50 | p99 | CPU an image | peak memory | rounds |
+|---|---|---|---|---|---|---|---|---|---|"""
 
 
 @dataclass(frozen=True)
-class Receiver:
-    name: str
-    port: int
-    called: str
-    processes: list[int]
-
-    def cpu(self) -> float:
-        """Seconds that its processes have used."""
-        fields = (Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in self.processes)
-        return sum((int(one[11]) + int(one[12])) / TICKS for one in fields)
+class Turn:
+    rate: Sample
+    latencies: list[float]
+    peak: int
 
 
-def study(folder: Path, make: Callable[..., Dataset], size: int, number: int, count: int) -> list[Path]:
-    """Folders of files, as many as associations will send them."""
-    folder.mkdir(parents=True)
-    plan = cast.StudyPlan(number=number)
-    return [cast.save(make(plan, instance, size=size), folder) for instance in range(1, count + 1)]
-
-
-def send(receiver: Receiver, files: list[Path], associations: int) -> float:
-    """Seconds until everybody has heard Success."""
-    parts = [files[number::associations] for number in range(associations)]
+def by_storescu(receiver: Receiver, shares: Sequence[Sequence[Path]]) -> Sample:
+    """Until the last of them has heard Success."""
     words = [debian("storescu"), "-aet", cast.CT_EAST, "-aec", receiver.called, HERE, str(receiver.port)]
-    started = time.perf_counter()
-    running = [
-        subprocess.Popen([*words, *map(str, part)], env={**os.environ, "TCP_NODELAY": "1"}) for part in parts
-    ]
+    used, began = receiver.cpu(), time.perf_counter()
+    running = [subprocess.Popen([*words, *map(str, share)], env=TCP_NODELAY) for share in shares]
     codes = [one.wait() for one in running]
     if any(codes):
         raise RuntimeError(f"{receiver.name} refused an image")
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - began
+    return Sample(sum(map(len, shares)), seconds, receiver.cpu() - used)
 
 
-def answers(port: int) -> bool:
-    words = [debian("echoscu"), "-aec", cast.DICOMRCV, HERE, str(port)]
-    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+def by_ours(receiver: Receiver, shares: Sequence[Sequence[Path]]) -> tuple[Sample, list[float]]:
+    used = receiver.cpu()
+    sent = timed.send(receiver.port, receiver.called, [share[0].parent for share in shares])
+    return Sample(len(sent.latencies), sent.seconds, receiver.cpu() - used), sent.latencies
 
 
-def ours(folder: Path) -> tuple[Receiver, House]:
-    folder.mkdir()
-    house = House.build(folder, {**os.environ, "ENV_FILE": str(folder / "none.env"), "DISK_WATERMARK": "0"})
-    process = house.start("listen")
-    while not answers(house.dicom_port):
-        time.sleep(0.2)
-    return Receiver("Postern", house.dicom_port, cast.DICOMRCV, [process.pid]), house
-
-
-def storescp(folder: Path) -> tuple[Receiver, "subprocess.Popen[bytes]"]:
-    folder.mkdir()
-    port = free_port()
-    words = [debian("storescp"), "--fork", "--bit-preserving", "-od", str(folder), str(port)]
-    process = subprocess.Popen(words, env={**os.environ, "TCP_NODELAY": "1"}, stdout=subprocess.DEVNULL)
-    time.sleep(1)
-    return Receiver("storescp", port, "ANY", []), process
+def turn(receiver: Receiver, load: str, associations: int, count: int, folder: Path) -> Turn:
+    receiver.empty()
+    each = max(count // associations, 1)
+    with Peak(*receiver.roots) as peak:
+        sample, latencies = by_ours(receiver, loads.write([load], folder, associations, each))
+        shutil.rmtree(folder)
+        if load not in LARGE:
+            sample = by_storescu(receiver, loads.write([load], folder, associations, each))
+            shutil.rmtree(folder)
+    if receiver.stored() < sample.count:
+        raise RuntimeError(f"{receiver.name} said Success and kept fewer images")
+    receiver.empty()
+    return Turn(sample, latencies, peak.bytes)
 
 
 def measure(receivers: list[Receiver], folder: Path) -> None:
-    number = 1
-    for load, (make, size, count) in LOADS.items():
-        for associations in ASSOCIATIONS:
-            seen: dict[str, list[tuple[float, float]]] = {one.name: [] for one in receivers}
-            for _ in range(ROUNDS):
-                for one in receivers:
-                    number += 1
-                    files = study(folder / str(number), make, size, number, count)
-                    before = one.cpu()
-                    seconds = send(one, files, associations)
-                    seen[one.name].append((count / seconds, (one.cpu() - before) / count * 1e3))
-            tell(load, associations, seen)
+    cells = [
+        (load, int(at_once), LOADS[load][AT_ONCE.index(at_once)])
+        for load in chosen("LOADS", LOADS)
+        for at_once in chosen("ASSOCIATIONS", AT_ONCE)
+    ]
+    budget = Budget(len(cells))
+    print(TITLE)
+    for load, associations, count in cells:
+        acts = {
+            one.name: partial(turn, one, load, associations, count, folder / "images") for one in receivers
+        }
+        tell(load, associations, interleaved(acts, runs(), budget.share()))
 
 
-def tell(load: str, associations: int, seen: dict[str, list[tuple[float, float]]]) -> None:
-    middle = {
-        name: [statistics.median(row) for row in zip(*rows, strict=True)] for name, rows in seen.items()
-    }
-    mine = middle["Postern"][0]
-    for name, (rate, cpu) in middle.items():
-        said = f"{cpu:5.2f} ms CPU an image" if cpu else ""
-        print(f"{load}  {associations} at once  {name:9} {rate:7.1f}/s  ours {mine / rate:4.2f}x  {said}")
+def tell(load: str, associations: int, table: dict[str, list[Turn]]) -> None:
+    first = statistics.median(one.rate.rate for one in next(iter(table.values())))
+    for name, turns in table.items():
+        rate = statistics.median(one.rate.rate for one in turns)
+        cpu = statistics.median(one.rate.cpu_ms for one in turns)
+        latencies = [seconds * 1e3 for one in turns for seconds in one.latencies]
+        peak = max(one.peak for one in turns) / 1e6
+        print(
+            f"| {load} {SIZES[load]} | {associations} | {name} | {rate:.1f} | {first / rate:.2f}x"
+            f" | {percentile(latencies, 50):.1f} ms | {percentile(latencies, 99):.1f} ms"
+            f" | {cpu:.2f} ms | {peak:.0f} MB | {len(turns)} |",
+            flush=True,
+        )
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The smallest value that so many percent do not exceed."""
+    ranked = sorted(values)
+    return ranked[max(-(-len(ranked) * percent // 100) - 1, 0)]
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="postern-bench-") as name:
-        folder = Path(name)
-        postern, house = ours(folder / "postern")
-        plain, process = storescp(folder / "storescp")
-        orthanc = Orthanc(folder / "orthanc", {"SyncStorageArea": True, "OverwriteInstances": False})
-        try:
-            theirs = Receiver("Orthanc", orthanc.dicom_port, cast.ARCHIVE, [orthanc.process.pid])
-            measure([postern, theirs, plain], folder / "images")
-        finally:
-            house.close()
-            orthanc.close()
-            process.terminate()
-            process.wait()
+    databases = chosen("DATABASES", ("sqlite", "postgresql"))
+    with everybody(disk(), databases) as receivers, loads.scratch() as images:
+        measure(receivers, images)
 
 
 if __name__ == "__main__":

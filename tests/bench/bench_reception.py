@@ -4,7 +4,9 @@ Prints CPU and wall time for CT (512x512) and MR (256x256), and the share of eng
 nothing: machines are noisy, so compare runs beside each other.
 """
 
+import atexit
 import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="postern-bench-"))
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 os.environ.update(
     ENV_FILE=str(SCRATCH / "none.env"),
     DATA_DIR=str(SCRATCH / "data"),

@@ -6,7 +6,8 @@ so that nobody always comes after the same neighbour. `RUNS=n` says how many rou
 
 import os
 import statistics
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -35,10 +36,37 @@ def runs(default: int = 3) -> int:
     return int(os.environ.get("RUNS") or default)
 
 
-def interleaved(acts: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """What each act gave, by round; every second round goes backwards."""
+def chosen(name: str, all_of: Iterable[str]) -> tuple[str, ...]:
+    """What `NAME=one,two` in the environment chooses of them; everything, if it says nothing."""
+    known = tuple(all_of)
+    said = [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
+    if unknown := set(said) - set(known):
+        raise SystemExit(f"{name}: {', '.join(sorted(unknown))} is none of {', '.join(known)}.")
+    return tuple(word for word in known if not said or word in said)
+
+
+class Budget:
+    """Minutes shared out among sections, `MINUTES=n`: no round begins once its section's share is spent."""
+
+    def __init__(self, sections: int, minutes: float = 8.5) -> None:
+        self._left = sections
+        self._end = time.monotonic() + 60 * float(os.environ.get("MINUTES") or minutes)
+
+    def share(self) -> float:
+        """When the next section ought to end; what one does not need is the others'."""
+        now = time.monotonic()
+        self._left, sections = self._left - 1, max(self._left, 1)
+        return now + max(self._end - now, 0) / sections
+
+
+def interleaved(
+    acts: Mapping[str, Callable[[], T]], rounds: int, until: float = float("inf")
+) -> dict[str, list[T]]:
+    """What each act gave, by round; every second round goes backwards. One round there is, however late."""
     given: dict[str, list[T]] = {name: [] for name in acts}
     for number in range(rounds):
+        if number and time.monotonic() > until:
+            break
         names = list(acts) if number % 2 == 0 else list(acts)[::-1]
         for name in names:
             given[name].append(acts[name]())
