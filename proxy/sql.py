@@ -6,7 +6,7 @@ is a value, on every database; times go through `time`.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, Final
@@ -61,8 +61,8 @@ def lock(how: str) -> str:
 
 
 def time(value: datetime) -> Any:
-    """A moment as the database keeps it."""
-    return connections["default"].ops.adapt_datetimefield_value(value)
+    """A moment as the database keeps it: SQLite as text, in UTC."""
+    return str(value.astimezone(UTC).replace(tzinfo=None)) if _vendor() == "sqlite" else value
 
 
 @cache

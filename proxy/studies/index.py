@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from proxy import sql
 from proxy.studies.lifecycle import RECEIVING
@@ -20,8 +20,7 @@ Columns = Callable[[], Mapping[str, str]]
 """What a row says besides its keys; asked for only where the row is new."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One clean image, durable on disk, that wants to be known. All values are pseudonymous."""
 
     project_id: int
@@ -246,15 +245,17 @@ _copied = attrgetter(*COPIED)
 
 
 def _places_in_open(study_id: int, group: Sequence[Arrival]) -> tuple[int, int] | None:
-    """(revision, first ordinal). The update takes the revision's row: it cannot be closed before we have committed."""
+    """(revision, first ordinal). The update takes the revision's row: it cannot be closed before we have committed.
+
+    The state stands in the statement, because SQLite plans a partial index anew for each value that it is given.
+    """
     taken = sql.ask(
         "UPDATE studies_revision SET total = total + %s, quiet_at = %s"
-        " WHERE study_id = %s AND route_id = %s AND state = %s RETURNING id, total",
+        f" WHERE study_id = %s AND route_id = %s AND state = '{RECEIVING}' RETURNING id, total",
         len(group),
         sql.time(max(arrival.quiet_at for arrival in group)),
         study_id,
         group[0].route_id,
-        RECEIVING,
     )
     return (taken[0][0], taken[0][1] - len(group)) if taken else None
 

@@ -69,7 +69,7 @@ class Keyring:
 
     def _mac(self, purpose: str, project_id: int, text: str) -> str:
         message = f"{purpose}\0{project_id}\0{text}".encode("utf-8", "surrogatepass")
-        return hmac.new(self._index.secret(), message, "sha256").hexdigest()
+        return hmac.digest(self._index.secret(), message, "sha256").hex()
 
     def _fernet(self) -> MultiFernet:
         """Keys and what was made of them change as one, so that threads never pair old with new."""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from proxy.reception import turns
 from proxy.reception.committer import Committer
@@ -60,9 +60,16 @@ def test_who_comes_while_we_wait_is_taken_along(tmp_path: Path) -> None:
         return list(jobs)
 
     one: Committer[int, int] = Committer(write, Turn(tmp_path / "db.turn"))
+
+    def commit(number: int) -> int:
+        try:
+            return one.commit(number)
+        finally:
+            connections.close_all()
+
     process = holder(tmp_path / "db.turn", 0.7)
     with ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(one.commit, number) for number in range(3)]
+        asked = [pool.submit(commit, number) for number in range(3)]
         assert [future.result() for future in asked] == [0, 1, 2]
     assert [sorted(batch) for batch in batches] == [[0, 1, 2]]
     one.stop()
