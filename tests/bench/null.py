@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from pynetdicom import AE, AllStoragePresentationContexts, evt
@@ -26,10 +26,15 @@ class Null:
     pid: int
 
 
+def receiver(kind: str) -> AbstractContextManager[Null]:
+    return child("tests.bench.null", kind)
+
+
 @contextmanager
-def receiver(kind: str) -> Iterator[Null]:
+def child(module: str, *words: str) -> Iterator[Null]:
+    """A module that says its port and serves until its standard input ends."""
     environ = {**os.environ, "PYTHONPATH": "."}
-    command = [sys.executable, "-m", "tests.bench.null", kind]
+    command = [sys.executable, "-m", module, *words]
     with subprocess.Popen(
         command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -44,15 +44,15 @@ class Receiver:
 
     def stored(self) -> int:
         """How many images lie there; Orthanc's may be more."""
-        return len(self._images())
+        return len(self.images())
 
     def empty(self) -> None:
         """Take its images off the disk, so that what it wrote is not written back in somebody else's turn."""
-        for path in self._images():
+        for path in self.images():
             path.unlink(missing_ok=True)
         os.sync()
 
-    def _images(self) -> list[Path]:
+    def images(self) -> list[Path]:
         every = (path for path in self.files.rglob("*") if path.is_file())
         return [path for path in every if path.suffix != ".part" and not path.name.startswith("index")]
 
@@ -79,7 +79,7 @@ def everybody(folder: Path, databases: tuple[str, ...]) -> Iterator[list[Receive
 def postern(folder: Path, database: str = "sqlite", **more: str) -> Iterator[Receiver]:
     with house(folder / f"postern-{database}", database, **more) as (built, servers):
         listener = built.start("listen")
-        _wait_for(built.dicom_port)
+        wait_for(built.dicom_port)
         roots = (listener.pid, *servers)
         yield Receiver(f"Postern, {database}", built.dicom_port, cast.DICOMRCV, roots, built.data / "studies")
 
@@ -130,13 +130,13 @@ def storescp(folder: Path) -> Iterator[Receiver]:
     words = [debian("storescp"), "--fork", "--bit-preserving", "-od", str(folder), str(port)]
     with subprocess.Popen(words, env=TCP_NODELAY, stdout=subprocess.DEVNULL) as process:
         try:
-            _wait_for(port)
+            wait_for(port)
             yield Receiver("storescp", port, cast.ARCHIVE, (process.pid,), folder)
         finally:
             process.terminate()
 
 
-def _wait_for(port: int, seconds: float = 30) -> None:
+def wait_for(port: int, seconds: float = 30) -> None:
     """Until it answers an echo."""
     end = time.monotonic() + seconds
     words = [debian("echoscu"), "-aec", cast.DICOMRCV, HERE, str(port)]
