@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql bench stress wheel
+.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql bench card stress wheel
 
 # The first Python of 3.11 or newer that really starts; say PYTHON=/path/to/python to choose.
 PYTHON ?= $(shell for one in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -63,11 +63,16 @@ stress: $(STAMP) ## Ten thousand broken files through the engine (SEED=n repeats
 BENCHES := $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/bench_*.py))
 .PHONY: $(subst _,-,$(BENCHES))
 
-bench: $(subst _,-,$(BENCHES)) ## Benchmarks, peers beside us in the same run; RUNS=n; prints, asserts nothing
+bench: $(subst _,-,$(filter-out bench_million,$(BENCHES))) ## Benchmarks, peers beside us in the same run (RUNS=n); or one: make bench-wire
 
-$(subst _,-,$(BENCHES)): bench-%: $(STAMP) # One of them: make bench-wire RUNS=5
+bench-million: ## Reception into an index of a million images, beside an empty one
+
+$(subst _,-,$(BENCHES)): bench-%: $(STAMP)
 	@echo "== $*"
-	@PYTHONPATH=. RUNS=$(RUNS) TCP_NODELAY=1 $(BIN)/python tests/bench/bench_$*.py
+	@PYTHONPATH=. TCP_NODELAY=1 $(BIN)/python tests/bench/bench_$*.py
+
+card: $(STAMP) ## The throughput card: de-identified images a second by modality mix, peers beside us
+	@PYTHONPATH=. TCP_NODELAY=1 $(BIN)/python -m tests.bench.card
 
 wheel: $(STAMP) ## The engine alone as a wheel in dist/: proxy.deid and postern-deid, without Django
 	$(BIN)/uv build --quiet --offline --wheel --out-dir dist
