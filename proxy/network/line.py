@@ -10,9 +10,8 @@ and the command leaves with the beginning of its data set), and a peer with Nagl
 acknowledgement before it sends the end of its answer (TCP_QUICKACK, said again before every wait).
 """
 
-import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
@@ -25,17 +24,17 @@ from pynetdicom.transport import AddressInformation
 from proxy.network import messages
 from proxy.network.inbox import Gathered, Inbox
 from proxy.network.messages import COMMAND, LAST, Command
-from proxy.network.part10 import NotPart10, data_set_offset
+from proxy.network.part10 import NotPart10
 from proxy.network.quiet import hush
 from proxy.network.quirks import ABORT_ON_CANCEL, pdu_limit
 from proxy.network.reactor import Association
+from proxy.network.reading import Reading, Shorter, window
 from proxy.network.tls import TlsFiles, TlsUnusable, client_context
 from proxy.network.wire import Wire
 
 hush()
 
 LONGEST_PDU = 256 * 1024  # a peer without a limit gets this much at a time
-WINDOW = 1024 * 1024  # so much of a file is held at a time
 LOST = "The association was lost while an image was on its way: it is sent again."
 SILENT = "The peer gave no answer in time: the image is sent again."
 
@@ -87,9 +86,8 @@ class Line:
         }
         most = pdu_limit(int(self._assoc.acceptor.maximum_length or LONGEST_PDU), peer.quirks)
         self._fragment = max(min(most, LONGEST_PDU) - 6, 2)
-        most = max(WINDOW // self._fragment, 1) * self._fragment
-        self._windows = cycle([memoryview(bytearray(most)), memoryview(bytearray(most))])
-        self._ahead: _Reading | None = None
+        self._windows = cycle([window(), window()])
+        self._ahead: Reading | None = None
 
     def _took_nothing(self) -> bool:
         """The peer let us in but accepted no context: that is an answer about every image of the round."""
@@ -131,23 +129,26 @@ class Line:
         """
         with self._reading(path) as reading:
             self._say(self._request(context_id, sop_class, sop_instance))
-            for piece, ends in reading.pieces():
-                self._say(self._framed(context_id, piece, ends))
+            try:
+                for piece, ends in reading.pieces():
+                    self._say(self._framed(context_id, piece, ends))
+            except Shorter:
+                raise Lost("A file became shorter while it was sent: its image is sent again.") from None
         if ahead is not None:
             self._read_ahead(ahead)
         return self._await_answer()
 
-    def _reading(self, path: Path) -> "_Reading":
+    def _reading(self, path: Path) -> Reading:
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead.path == path:
             return ahead
         if ahead is not None:
-            ahead.file.close()
-        return _Reading(path, next(self._windows))
+            ahead.close()
+        return Reading(path, next(self._windows))
 
     def _read_ahead(self, path: Path) -> None:
         with suppress(OSError, NotPart10):  # it is tried again, and told of, when its turn comes
-            self._ahead = _Reading(path, next(self._windows))
+            self._ahead = Reading(path, next(self._windows))
 
     def store_bytes(self, context_id: int, sop_class: str, sop_instance: str, data: bytes) -> int:
         self._say(self._request(context_id, sop_class, sop_instance))
@@ -201,46 +202,9 @@ class Line:
                 self._assoc.abort() if rude else self._assoc.release()
         finally:
             if self._ahead is not None:
-                self._ahead.file.close()
+                self._ahead.close()
             self._assoc.kill()
             self._assoc.dul.socket.dispose()
-
-
-class _Reading:
-    """A file to be sent, of which the first window is read. Raises OSError or NotPart10 when it is made."""
-
-    def __init__(self, path: Path, window: memoryview) -> None:
-        self.path, self._window = path, window
-        self.file = path.open("rb", buffering=0)
-        try:
-            offset = data_set_offset(self.file)
-            self._left = os.fstat(self.file.fileno()).st_size - offset
-            if self._left <= 0:
-                raise NotPart10("the file holds no data set")
-            self.file.seek(offset)
-            self._first = self._read()
-        except BaseException:
-            self.file.close()
-            raise
-
-    def __enter__(self) -> "_Reading":
-        return self
-
-    def __exit__(self, *trouble: object) -> None:
-        self.file.close()
-
-    def _read(self) -> memoryview:
-        count = self.file.readinto(self._window[: self._left])
-        if not count:
-            raise Lost("A file became shorter while it was sent: its image is sent again.")
-        self._left -= count
-        return self._window[:count]
-
-    def pieces(self) -> Iterator[tuple[memoryview, bool]]:
-        """Each window, and whether it is the last one."""
-        yield self._first, self._left == 0
-        while self._left:
-            yield self._read(), self._left == 0
 
 
 def _told(error: Exception) -> str:
