@@ -16,6 +16,7 @@ from pynetdicom import ALL_TRANSFER_SYNTAXES
 from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, build_context
 
 VERIFICATION = "1.2.840.10008.1.1"
+PUSH_MODEL = "1.2.840.10008.1.20.1"  # storage commitment
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 PLAIN_SYNTAXES = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
@@ -43,6 +44,8 @@ TRANSFER_SYNTAXES: tuple[str, ...] = (
     *PLAIN_SYNTAXES,
     *(str(uid) for uid in ALL_TRANSFER_SYNTAXES if uid not in PLAIN_SYNTAXES),
 )
+PLAIN_SERVICES = frozenset({VERIFICATION, PUSH_MODEL})
+"""Those that carry no images, so that compression means nothing to them."""
 _KNOWN_SYNTAXES = frozenset(TRANSFER_SYNTAXES)
 
 
@@ -92,7 +95,7 @@ def answers(requested: Iterable[Any], accepted: frozenset[str]) -> list[Presenta
 
 
 def _answer(sop_class: str, places: dict[str, int]) -> PresentationContext:
-    known = PLAIN_SYNTAXES if sop_class == VERIFICATION else _KNOWN_SYNTAXES
+    known = PLAIN_SYNTAXES if sop_class in PLAIN_SERVICES else _KNOWN_SYNTAXES
     ordered = sorted((syntax for syntax in places if syntax in known), key=lambda syntax: places[syntax])
     return _context(sop_class, tuple(ordered) or (IMPLICIT_LITTLE,))
 

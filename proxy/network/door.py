@@ -8,6 +8,8 @@ it never carries an identity.
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from proxy.network.asking import Asked, Result
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -87,6 +89,23 @@ class HearsFarewells(Protocol):
     """A door that has this too is told, on the association's own thread, that nothing more comes over it."""
 
     def left(self) -> None: ...
+
+
+@runtime_checkable
+class CommitsStorage(Protocol):
+    """A door that has this too offers storage commitment to those it says."""
+
+    def may_commit(self, caller: Caller) -> bool: ...
+
+    def commitment_asked(self, caller: Caller, asked: Asked) -> int:
+        """The status of the N-ACTION-RSP; with Success the request is durable."""
+        ...
+
+    def commitment_due(self, caller: Caller) -> Result | None:
+        """A result that this caller has not heard yet, ours to tell now; None if none is final."""
+        ...
+
+    def commitment_told(self, result: Result, heard: bool) -> None: ...
 
 
 @runtime_checkable

@@ -13,24 +13,18 @@ acknowledgement before it sends the end of its answer (TCP_QUICKACK, said again 
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from pynetdicom import AE
-from pynetdicom.transport import AddressInformation
-
 from proxy.network import messages
-from proxy.network.inbox import Gathered, Inbox
+from proxy.network.inbox import Gathered
 from proxy.network.messages import COMMAND, LAST, Command
+from proxy.network.opening import Lost, Peer, opened
 from proxy.network.part10 import NotPart10
 from proxy.network.quiet import hush
 from proxy.network.quirks import ABORT_ON_CANCEL, pdu_limit
-from proxy.network.reactor import Association
 from proxy.network.reading import Reading, Shorter, window
-from proxy.network.tls import TlsFiles, TlsUnusable, client_context
-from proxy.network.wire import Wire
 
 hush()
 
@@ -42,25 +36,6 @@ SILENT = "The peer gave no answer in time: the image is sent again."
 Piece = bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    ae_title: str
-    host: str
-    port: int
-    calling_ae: str = "DICOMRCV"
-    max_pdu: int = 16384
-    acse_timeout: float = 30.0
-    dimse_timeout: float = 60.0
-    network_timeout: float = 60.0
-    connect_timeout: float = 10.0
-    tls: TlsFiles | None = None
-    quirks: frozenset[str] = frozenset()
-
-
-class Lost(Exception):
-    """The association is gone, or never came to be; the message is a sentence for an operator."""
-
-
 class Line:
     """Raises Lost when the peer does not take the association, and whenever it is lost later."""
 
@@ -68,18 +43,9 @@ class Line:
         self._peer = peer
         self._message_id = 0
         self._answer: Command | None = None
-        self._failure = ""
         self._waiting: list[Piece] = []
         self._midway = False  # an image has begun and has no answer
-        try:
-            self._assoc = _association(peer, contexts, self._open_message)
-        except (OSError, TlsUnusable) as error:
-            raise Lost(f"{_where(peer)} cannot be reached: {_told(error)}") from None
-        self._assoc.request()
-        if not self._assoc.is_established and not self._took_nothing():
-            self._failure = self._assoc.dul.socket.failure
-            self._assoc.dul.socket.dispose()
-            raise Lost(self._why_not())
+        self._assoc = opened(peer, contexts, self._open_message)
         self.accepted = {
             (str(one.abstract_syntax), str(one.transfer_syntax[0])): int(one.context_id)
             for one in self._assoc.accepted_contexts
@@ -89,30 +55,11 @@ class Line:
         self._windows = cycle([window(), window()])
         self._ahead: Reading | None = None
 
-    def _took_nothing(self) -> bool:
-        """The peer let us in but accepted no context: that is an answer about every image of the round."""
-        answer = self._assoc.acceptor.primitive
-        return answer is not None and answer.result == 0 and not self._assoc.accepted_contexts
-
-    def _why_not(self) -> str:
-        if self._failure:
-            return f"{_where(self._peer)} cannot be reached: {self._failure}."
-        if not self._assoc.is_rejected and self._peer.tls is not None:
-            return f"{_where(self._peer)} hung up after the TLS handshake: does it trust our certificate?"
-        if not self._assoc.is_rejected:
-            return f"{_where(self._peer)} did not answer the association request: check its address and log."
-        answer = self._assoc.acceptor.primitive
-        numbers = f"{answer.result}/{answer.result_source}/{answer.diagnostic}"
-        return f"{_where(self._peer)} rejected the association ({numbers}: {answer.reason_str})."
-
     def _open_message(self, context_id: int, encoded: bytes, command: Command) -> Gathered | None:
         if command.number(messages.COMMAND_FIELD) == messages.C_STORE_RSP:
             self._answer = command
             return None
-        if command.has_data_set:
-            return Gathered(context_id, encoded, self._assoc.pass_on)
-        self._assoc.pass_on(context_id, encoded, None)
-        return None
+        return self._assoc.gather(context_id, encoded, command)
 
     def echo(self) -> int:
         answer = self._assoc.send_c_echo() if self._assoc.is_established else None
@@ -205,35 +152,3 @@ class Line:
                 self._ahead.close()
             self._assoc.kill()
             self._assoc.dul.socket.dispose()
-
-
-def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, TlsUnusable) else f"{type(error).__name__}."
-
-
-def _where(peer: Peer) -> str:
-    return f"{peer.ae_title} at {peer.host}:{peer.port}"
-
-
-def _association(peer: Peer, contexts: Sequence[Any], open_message: Any) -> Association:
-    """What pynetdicom's `AE.associate` builds, around our reactor."""
-    ae = AE(ae_title=peer.calling_ae)
-    ae.maximum_pdu_size = peer.max_pdu
-    ae.acse_timeout, ae.dimse_timeout = peer.acse_timeout, peer.dimse_timeout
-    ae.network_timeout, ae.connection_timeout = peer.network_timeout, peer.connect_timeout
-    remote = AddressInformation.from_tuple((peer.host, peer.port))
-    local = AddressInformation.from_tuple(("", 0) if remote.is_ipv4 else ("::0", 0))
-    association = Association(ae, "requestor")
-    wire = Wire(association, peer.network_timeout, address=local)
-    wire.tls_args = (client_context(peer.tls), peer.host) if peer.tls is not None else None
-    association.set_socket(wire)
-    association.inbox = Inbox(open_message)
-    association.acceptor.ae_title, association.acceptor.address_info = peer.ae_title, remote
-    ours = association.requestor
-    ours.address_info, ours.ae_title, ours.maximum_length = local, peer.calling_ae, peer.max_pdu
-    ours.implementation_class_uid = ae.implementation_class_uid
-    ours.implementation_version_name = ae.implementation_version_name
-    for number, context in enumerate(contexts):
-        context.context_id = 2 * number + 1
-    ours.requested_contexts = list(contexts)
-    return association

@@ -37,8 +37,8 @@ from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import P_DATA
 
 from proxy.network import messages
-from proxy.network.inbox import Inbox, place
-from proxy.network.messages import COMMAND, LAST, Malformed
+from proxy.network.inbox import Gathered, Inbox, place
+from proxy.network.messages import COMMAND, LAST, Command, Malformed
 from proxy.network.pdus import Pdus
 from proxy.network.wire import CLOSED, Wire
 
@@ -244,6 +244,13 @@ class Association(PlainAssociation):  # type: ignore[misc]
             self.dimse.receive_primitive(primitive)
         except Exception:
             raise Malformed("a message cannot be decoded") from None
+
+    def gather(self, context_id: int, encoded: bytes, command: Command) -> Gathered | None:
+        """Where a message goes that is for pynetdicom's services."""
+        if command.has_data_set:
+            return Gathered(context_id, encoded, self.pass_on)
+        self.pass_on(context_id, encoded, None)
+        return None
 
     def _run_reactor(self) -> None:
         while not self._kill and not self.dul.over:

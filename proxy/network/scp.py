@@ -21,7 +21,8 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.transport import AddressInformation, AssociationServer, RequestHandler
 
 from proxy.network import messages
-from proxy.network.contexts import accepted_classes, answers, supported_contexts
+from proxy.network.committing import Committing
+from proxy.network.contexts import PUSH_MODEL, accepted_classes, answers, supported_contexts
 from proxy.network.door import (
     LOCAL_LIMIT_EXCEEDED,
     Caller,
@@ -36,7 +37,6 @@ from proxy.network.inbox import Gathered, Inbox, Store, place
 from proxy.network.messages import Command
 from proxy.network.quiet import hush
 from proxy.network.quirks import NO_EXTENDED, pdu_limit
-from proxy.network.reactor import Association
 from proxy.network.seats import Seats
 from proxy.network.tls import ServerTls, TlsFiles
 from proxy.network.wire import Wire
@@ -68,7 +68,7 @@ class ListenSettings:
     tls: TlsFiles | None = None
 
 
-class Acceptor(Association):
+class Acceptor(Committing):
     """An association somebody asked us for."""
 
     server: "Server"
@@ -76,15 +76,16 @@ class Acceptor(Association):
     ticket: int
     quirks: frozenset[str] = frozenset()
 
+    @property
+    def door(self) -> Door:
+        return self.server.door
+
     def open_message(self, context_id: int, encoded: bytes, command: Command) -> Store | Gathered | None:
         """Decide where a message goes whose command is complete."""
         negotiated = self._accepted_cx.get(context_id)
         if command.number(messages.COMMAND_FIELD) == messages.C_STORE_RQ and negotiated is not None:
             return self._open_store(context_id, command, negotiated)
-        if command.has_data_set:
-            return Gathered(context_id, encoded, self.pass_on)
-        self.pass_on(context_id, encoded, None)
-        return None
+        return self.gather(context_id, encoded, command)
 
     def _open_store(self, context_id: int, command: Command, negotiated: Any) -> Store | None:
         store = Store(context_id, command, self.respond)
@@ -136,7 +137,8 @@ class Acceptor(Association):
         if rejection is None:
             self._mind_quirks(request)
             proposed = request.presentation_context_definition_list
-            self.acceptor.supported_contexts = answers(proposed, self.server.accepted)
+            commitment = frozenset({PUSH_MODEL} if self.offers_commitment() else ())
+            self.acceptor.supported_contexts = answers(proposed, self.server.accepted | commitment)
             return
         logger.warning("An association from %s is refused: %s", self.caller.address, rejection.why)
         self.acse.send_reject(rejection.result, rejection.source, rejection.reason)

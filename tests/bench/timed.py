@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from proxy.network.contexts import proposals
-from proxy.network.line import Line, Peer
+from proxy.network.line import Line
+from proxy.network.opening import Peer
 from proxy.network.quiet import hush
 
 HERE, EXPLICIT = "127.0.0.1", "1.2.840.10008.1.2.1"

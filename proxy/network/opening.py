@@ -1,0 +1,106 @@
+"""Ask a peer for an association: what pynetdicom's `AE.associate` does, around our reactor and our socket."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pynetdicom import AE
+from pynetdicom.transport import AddressInformation
+
+from proxy.network.inbox import Inbox
+from proxy.network.quirks import NO_EXTENDED
+from proxy.network.reactor import Association
+from proxy.network.tls import TlsFiles, TlsUnusable, client_context
+from proxy.network.wire import Wire
+
+OpenMessage = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    ae_title: str
+    host: str
+    port: int
+    calling_ae: str = "DICOMRCV"
+    max_pdu: int = 16384
+    acse_timeout: float = 30.0
+    dimse_timeout: float = 60.0
+    network_timeout: float = 60.0
+    connect_timeout: float = 10.0
+    tls: TlsFiles | None = None
+    quirks: frozenset[str] = frozenset()
+
+
+class Lost(Exception):
+    """The association is gone, or never came to be; the message is a sentence for an operator."""
+
+
+def opened(
+    peer: Peer, contexts: Sequence[Any], open_message: OpenMessage | None = None, extended: Sequence[Any] = ()
+) -> Association:
+    """An association that the peer has taken, perhaps without any of the contexts. Raises Lost.
+
+    `open_message` says where a message goes (`inbox.Inbox`); by default pynetdicom's services get them.
+    """
+    try:
+        association = _association(peer, contexts, open_message)
+    except (OSError, TlsUnusable) as error:
+        raise Lost(f"{_where(peer)} cannot be reached: {_told(error)}") from None
+    if NO_EXTENDED not in peer.quirks:
+        for item in extended:
+            association.requestor.add_negotiation_item(item)
+    association.request()
+    if not association.is_established and not _took_nothing(association):
+        why = _why_not(peer, association, association.dul.socket.failure)
+        association.dul.socket.dispose()
+        raise Lost(why)
+    return association
+
+
+def _took_nothing(association: Association) -> bool:
+    """The peer let us in but accepted no context: that is an answer about everything that was proposed."""
+    answer = association.acceptor.primitive
+    return answer is not None and answer.result == 0 and not association.accepted_contexts
+
+
+def _why_not(peer: Peer, association: Association, failure: str) -> str:
+    if failure:
+        return f"{_where(peer)} cannot be reached: {failure}."
+    if not association.is_rejected and peer.tls is not None:
+        return f"{_where(peer)} hung up after the TLS handshake: does it trust our certificate?"
+    if not association.is_rejected:
+        return f"{_where(peer)} did not answer the association request: check its address and log."
+    answer = association.acceptor.primitive
+    numbers = f"{answer.result}/{answer.result_source}/{answer.diagnostic}"
+    return f"{_where(peer)} rejected the association ({numbers}: {answer.reason_str})."
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, TlsUnusable) else f"{type(error).__name__}."
+
+
+def _where(peer: Peer) -> str:
+    return f"{peer.ae_title} at {peer.host}:{peer.port}"
+
+
+def _association(peer: Peer, contexts: Sequence[Any], open_message: OpenMessage | None) -> Association:
+    ae = AE(ae_title=peer.calling_ae)
+    ae.maximum_pdu_size = peer.max_pdu
+    ae.acse_timeout, ae.dimse_timeout = peer.acse_timeout, peer.dimse_timeout
+    ae.network_timeout, ae.connection_timeout = peer.network_timeout, peer.connect_timeout
+    remote = AddressInformation.from_tuple((peer.host, peer.port))
+    local = AddressInformation.from_tuple(("", 0) if remote.is_ipv4 else ("::0", 0))
+    association = Association(ae, "requestor")
+    wire = Wire(association, peer.network_timeout, address=local)
+    wire.tls_args = (client_context(peer.tls), peer.host) if peer.tls is not None else None
+    association.set_socket(wire)
+    association.inbox = Inbox(open_message or association.gather)
+    association.acceptor.ae_title, association.acceptor.address_info = peer.ae_title, remote
+    ours = association.requestor
+    ours.address_info, ours.ae_title, ours.maximum_length = local, peer.calling_ae, peer.max_pdu
+    ours.implementation_class_uid = ae.implementation_class_uid
+    ours.implementation_version_name = ae.implementation_version_name
+    for number, context in enumerate(contexts):
+        context.context_id = 2 * number + 1
+    ours.requested_contexts = list(contexts)
+    return association
