@@ -28,13 +28,15 @@ from django.db import close_old_connections, connections, transaction
 
 from proxy.audit.actions import RELEASED
 from proxy.audit.record import record
-from proxy.deliveries import queue
+from proxy.deliveries import arrivals, queue
 from proxy.deliveries.work import Workers
 from proxy.network.door import Door
 from proxy.reception import held, storing, turns
 from proxy.reception.committer import Committer
 from proxy.reception.door import Reception
 from proxy.reception.storing import Commit, Written
+from proxy.retrieval.calling import Caller
+from proxy.retrieval.commitments import Commitments
 from proxy.routing.match import SnapshotCache
 from proxy.studies import quiet
 from proxy.studies.lifecycle import LIFE
@@ -49,7 +51,12 @@ log = logging.getLogger(__name__)
 def open_reception() -> tuple[Door, Callable[[], None]]:
     """What the listener asks for every association and every image, and how to close it."""
     committer: Committer[Commit, Written] = Committer(storing.write, turns.at_the_database())
-    return Reception(committer, SnapshotCache()), committer.stop
+    return Reception(committer, SnapshotCache(), commitments()), committer.stop
+
+
+def commitments() -> Commitments:
+    """What answers for images by storage commitment; only deliveries know where they have arrived."""
+    return Commitments(arrivals.everywhere)
 
 
 def release_held(item_id: int, by: str) -> str:
@@ -91,13 +98,16 @@ def open_deliveries(revision: Revision, now: datetime) -> int:
 def work(
     now: Callable[[], datetime], going: Callable[[], bool], workers: Workers, pause: float = 0.25
 ) -> None:
-    """Settle, deliver, compare what is held, until told to stop."""
+    """Settle, deliver, compare what is held, call who waits for a commitment, until told to stop."""
     workers.start()
+    caller = Caller(commitments())
+    caller.start()
     while going():
         if _quietly(lambda: settle(now())):
             workers.wake()
         _quietly(held.compare_recompressed)
         time.sleep(pause)
+    caller.stop(grace=1.0)
 
 
 def _quietly(step: Callable[[], int]) -> int:

@@ -2,18 +2,22 @@
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from django.conf import settings
 from django.db import connections
 
+from proxy.network.asking import Asked, Result
 from proxy.network.door import Caller, Rejection, Sink, StoreCommand
 from proxy.reception.committer import Committer
 from proxy.reception.sink import Receiving
 from proxy.reception.storing import Commit, Written
-from proxy.routing.match import ECHO, SnapshotCache, Table
+from proxy.routing.match import ECHO, NodeFacts, SnapshotCache, Table
+from proxy.routing.models import Route
 
 PERMANENT, TRANSIENT = 1, 2
 SERVICE_USER, ACSE, PRESENTATION = 1, 2, 3
+NOT_AUTHORISED = 0x0124
 CALLING_AE_UNKNOWN, CALLED_AE_UNKNOWN = 3, 7
 
 UNKNOWN_CALLED = Rejection(PERMANENT, SERVICE_USER, CALLED_AE_UNKNOWN, "No route has this called AE title.")
@@ -23,12 +27,23 @@ UNKNOWN_CALLING = Rejection(
 AWAY = Rejection(TRANSIENT, PRESENTATION, 1, "The database does not answer; the caller may try again.")
 
 
+class AnswersForImages(Protocol):
+    """Keeps requests for storage commitment, and knows what became of the images."""
+
+    def asked(self, node_id: int, asked: Asked) -> int: ...
+
+    def due_on_association(self, node_id: int) -> Result | None: ...
+
+    def told(self, result: Result, heard: bool) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reception:
     """The listener's door (`network.door.Door`)."""
 
     committer: Committer[Commit, Written]
     cache: SnapshotCache
+    commitments: AnswersForImages
 
     def admit(self, caller: Caller) -> Rejection | None:
         try:
@@ -45,10 +60,30 @@ class Reception:
         return Receiving(self.committer, route if allowed else None, node, command)
 
     def quirks(self, caller: Caller) -> frozenset[str]:
-        node = self.cache.get(time.monotonic()).node_for(
-            caller.calling_ae, caller.address, caller.certificate_subject
-        )
+        node = self._node(caller)
         return node.quirks if node is not None else frozenset()
+
+    def _node(self, caller: Caller) -> NodeFacts | None:
+        table = self.cache.get(time.monotonic())
+        return table.node_for(caller.calling_ae, caller.address, caller.certificate_subject)
+
+    def may_commit(self, caller: Caller) -> bool:
+        """Only a node may ask: whoever else calls, we could not tell which images are theirs."""
+        node = self._node(caller)
+        route = self.cache.get(time.monotonic()).route_for(caller.called_ae, caller.calling_ae)
+        offered = route is not None and route.commit_when != Route.NEVER
+        return offered and node is not None and "store" in node.may
+
+    def commitment_asked(self, caller: Caller, asked: Asked) -> int:
+        node = self._node(caller)
+        return NOT_AUTHORISED if node is None else self.commitments.asked(node.id, asked)
+
+    def commitment_due(self, caller: Caller) -> Result | None:
+        node = self._node(caller)
+        return None if node is None else self.commitments.due_on_association(node.id)
+
+    def commitment_told(self, result: Result, heard: bool) -> None:
+        self.commitments.told(result, heard)
 
     def echoed(self, caller: Caller) -> None:
         """A C-ECHO leaves nothing behind."""

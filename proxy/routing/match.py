@@ -32,6 +32,7 @@ class RouteFacts:
     project_issuer: str
     destination_ids: tuple[int, ...]
     review: bool
+    commit_when: str = Route.NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ def _route_facts(row: Route) -> RouteFacts:
         project_issuer=project.issuer,
         destination_ids=tuple(sorted(d.pk for d in row.destinations.all() if not d.is_retired)),
         review=row.review,
+        commit_when=row.commit_when,
     )
 
 

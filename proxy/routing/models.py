@@ -131,6 +131,13 @@ class Destination(Retirable):
 class Route(Retirable):
     """Called AE (and calling AE, where said) decide the project and its destinations."""
 
+    NEVER, STORED, DELIVERED = "never", "stored", "delivered"
+    COMMITS = (
+        (NEVER, "never"),
+        (STORED, "once they are stored here"),
+        (DELIVERED, "once every destination has them"),
+    )
+
     called_ae = models.CharField(max_length=16)
     calling_ae = models.CharField(max_length=16, blank=True, default="", help_text="Empty: whoever calls.")
     project = models.ForeignKey(Project, on_delete=models.PROTECT)
@@ -138,10 +145,19 @@ class Route(Retirable):
     review = models.BooleanField(
         default=False, help_text="A person looks at each study before it is released."
     )
+    commit_when = models.CharField(
+        max_length=9,
+        choices=COMMITS,
+        default=NEVER,
+        help_text="When we answer for its images by storage commitment: a sender may delete them then.",
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["called_ae", "calling_ae"], name="one_route_for_each_call"),
+            models.CheckConstraint(
+                condition=Q(commit_when__in=["never", "stored", "delivered"]), name="route_commit_when_known"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -111,6 +111,11 @@ class Instance(models.Model):
     bulk_digest = models.CharField(max_length=64, help_text="SHA-256 of the pixel data as it came.")
     node = models.ForeignKey(Node, null=True, blank=True, on_delete=models.PROTECT)
     received_at = models.DateTimeField(db_index=True)
+    committed_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Its sender was told that we keep it so long, and may have deleted it.",
+    )
 
     class Meta:
         constraints = [

@@ -40,6 +40,16 @@ class IssuerAlias(models.Model):
         return f"{self.alias} → {self.issuer}"
 
 
+class Memo(models.Model):
+    """Something to be remembered for a while that may name somebody; see `memos.py`."""
+
+    wrapped = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"memo {self.pk}"
+
+
 class Person(models.Model):
     project_id = models.BigIntegerField()
     blind = models.CharField(max_length=64, help_text="Keyed index of issuer and Patient ID.")

@@ -13,10 +13,11 @@ from django.db import transaction
 from proxy.audit import actions
 from proxy.audit.record import record
 from proxy.vault.keyring import Keyring, KeysMissing, current
-from proxy.vault.models import Person, ProjectKey
+from proxy.vault.models import Memo, Person, ProjectKey
 
 PAGE: Final = 500
-TABLES: Final = ((ProjectKey, "wrapped"), (Person, "wrapped_key"))
+TABLES: Final = ((ProjectKey, "wrapped"), (Person, "wrapped_key"), (Memo, "wrapped"))
+Wrapped = type[ProjectKey] | type[Person] | type[Memo]
 
 
 def rotate_master_keys(actor: str, purpose: str = "") -> int:
@@ -49,14 +50,12 @@ def drop_old_master_keys(actor: str, purpose: str = "") -> int:
     return count
 
 
-def _rewrap_table(ring: Keyring, model: type[ProjectKey] | type[Person], field: str) -> int:
+def _rewrap_table(ring: Keyring, model: Wrapped, field: str) -> int:
     old = [(pk, token) for pk, token in _pages(model, field) if not ring.opens_with_newest(token)]
     return sum(_rewrap(ring, model, field, old[at : at + PAGE]) for at in range(0, len(old), PAGE))
 
 
-def _rewrap(
-    ring: Keyring, model: type[ProjectKey] | type[Person], field: str, rows: list[tuple[int, bytes]]
-) -> int:
+def _rewrap(ring: Keyring, model: Wrapped, field: str, rows: list[tuple[int, bytes]]) -> int:
     """Only where the token is still the one we read: nobody who was forgotten meanwhile comes back."""
     fresh = [(pk, token, ring.rewrap(token)) for pk, token in rows]
     with transaction.atomic():
@@ -65,7 +64,7 @@ def _rewrap(
         )
 
 
-def _pages(model: type[ProjectKey] | type[Person], field: str) -> Iterator[tuple[int, bytes]]:
+def _pages(model: Wrapped, field: str) -> Iterator[tuple[int, bytes]]:
     last = 0
     while True:
         rows = model.objects.filter(pk__gt=last, **{f"{field}__isnull": False}).order_by("pk")

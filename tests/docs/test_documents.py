@@ -11,6 +11,7 @@ from proxy.deliveries.lifecycle import LIFE as DELIVERY
 from proxy.lives import Life
 from proxy.network.contexts import accepted_classes
 from proxy.quarantine.lifecycle import LIFE as HELD
+from proxy.retrieval.lifecycle import LIFE as COMMITMENT
 from proxy.studies.lifecycle import LIFE as REVISION
 from tests.docs import reading
 
@@ -62,6 +63,7 @@ def test_every_command_is_described_and_no_other() -> None:
         ("Revision of a study", REVISION),
         ("Delivery to a destination", DELIVERY),
         ("Image in quarantine", HELD),
+        ("Request for storage commitment", COMMITMENT),
     ],
 )
 def test_every_arrow_is_drawn_from_the_table(title: str, life: Life) -> None:

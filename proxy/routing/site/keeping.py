@@ -131,7 +131,8 @@ class _Keeper:
         self, spec: RouteSpec, projects: Mapping[str, Project], destinations: Mapping[str, Destination]
     ) -> Route:
         key = {"called_ae": spec.called_ae, "calling_ae": spec.calling_ae}
-        row = self._row(Route, spec.name, key, {"project": projects[spec.project], "review": spec.review})
+        columns = {"project": projects[spec.project], "review": spec.review, "commit_when": spec.commit_when}
+        row = self._row(Route, spec.name, key, columns)
         self._many(row, "destinations", [destinations[name] for name in spec.destinations])
         return row
 

@@ -20,6 +20,7 @@ from proxy.routing.site.schema import (
     destination_complaints,
     node_complaints,
     rights,
+    route_complaints,
 )
 from proxy.routing.site.specs import ProjectSpec, Site
 from proxy.routing.site.values import WrongValueError, did_you_mean
@@ -158,6 +159,7 @@ class _Reading:
         self._known("routes", "destinations", "destinations", lambda spec: spec.destinations)
         self._complain("nodes", node_complaints)
         self._complain("destinations", destination_complaints)
+        self._complain("routes", route_complaints)
         self._complain("projects", self._recipe_complaints)
         self._tell_apart()
 

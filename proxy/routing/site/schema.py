@@ -80,6 +80,7 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "project": One(values.slug, required=True),
         "destinations": Many(values.name),
         "review": One(values.boolean),
+        "commit_when": One(values.one_of("never", "stored", "delivered")),
     },
 }
 SECTIONS: Mapping[str, type[Any]] = {
@@ -124,3 +125,8 @@ def destination_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
         yield "associations", "only a dimse destination has associations."
     if spec.zip and spec.kind != "folder":
         yield "zip", "only a folder destination can be a ZIP."
+
+
+def route_complaints(spec: RouteSpec) -> Iterator[Complaint]:
+    if spec.commit_when == "delivered" and not spec.destinations:
+        yield "commit_when", "nothing is ever delivered without destinations."

@@ -58,6 +58,7 @@ class RouteSpec:
     calling_ae: str = ""
     destinations: tuple[str, ...] = ()
     review: bool = False
+    commit_when: str = "never"
 
     @property
     def name(self) -> str:

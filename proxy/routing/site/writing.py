@@ -71,4 +71,4 @@ def destination_spec(row: Destination) -> DestinationSpec:
 
 def route_spec(row: Route) -> RouteSpec:
     names = tuple(sorted(one.name for one in row.destinations.all() if not one.is_retired))
-    return RouteSpec(row.called_ae, row.project.name, row.calling_ae, names, row.review)
+    return RouteSpec(row.called_ae, row.project.name, row.calling_ae, names, row.review, row.commit_when)

@@ -224,11 +224,16 @@ class DestinationForm(SiteForm):
 class RouteForm(SiteForm):
     class Meta:
         model = Route
-        fields = ("called_ae", "calling_ae", "project", "destinations", "review")
+        fields = ("called_ae", "calling_ae", "project", "destinations", "review", "commit_when")
 
     def spec(self) -> RouteSpec:
         names = tuple(sorted(one.name for one in self.cleaned_data["destinations"]))
         project = self.cleaned_data["project"].name
         return RouteSpec(
-            self.value("called_ae"), project, self.value("calling_ae"), names, self.value("review")
+            self.value("called_ae"),
+            project,
+            self.value("calling_ae"),
+            names,
+            self.value("review"),
+            self.value("commit_when"),
         )

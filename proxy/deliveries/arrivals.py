@@ -1,0 +1,35 @@
+"""Has an image arrived everywhere it was to go?"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from proxy.deliveries import bitmap
+from proxy.deliveries.lifecycle import DELIVERED, DROPPED
+from proxy.deliveries.models import Delivery
+
+Arrival = Literal["arrived", "on its way", "given up"]
+Place = tuple[int, int]  # revision and ordinal
+Row = tuple[str, bytes]  # state and acknowledgements of a delivery
+
+
+def everywhere(places: Iterable[Place]) -> Mapping[Place, Arrival]:
+    wanted = list(places)
+    rows: dict[int, list[Row]] = {revision_id: [] for revision_id, _ in wanted}
+    found = Delivery.objects.filter(revision_id__in=list(rows)).values_list("revision_id", "state", "acks")
+    for revision_id, state, acks in found:
+        rows[revision_id].append((state, bytes(acks)))
+    return {place: judged(rows[place[0]], place[1]) for place in wanted}
+
+
+def judged(deliveries: Iterable[Row], ordinal: int) -> Arrival:
+    """A revision without deliveries is not released yet."""
+    each = [_one(state, acks, ordinal) for state, acks in deliveries]
+    if "given up" in each:
+        return "given up"
+    return "arrived" if each and all(one == "arrived" for one in each) else "on its way"
+
+
+def _one(state: str, acks: bytes, ordinal: int) -> Arrival:
+    if state == DELIVERED or bitmap.has(acks, ordinal):
+        return "arrived"
+    return "given up" if state == DROPPED else "on its way"
