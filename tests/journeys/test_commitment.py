@@ -55,12 +55,17 @@ def sent(modality: Orthanc, instance: int) -> dict[str, str]:
     """An image that the modality had, and we have now."""
     image = cast.ct(cast.StudyPlan(), instance=instance)
     known = post(modality, "/instances", cast.part10(image))["ID"]
+    journey.wait_until(lambda: _stored(modality, known), "we take its image", 30)
+    return {"SOPClassUID": str(image.SOPClassUID), "SOPInstanceUID": str(image.SOPInstanceUID)}
+
+
+def _stored(modality: Orthanc, known: str) -> bool:
+    """False while it holds on to an association with a process that was killed."""
     try:
         answer = post(modality, "/modalities/POSTERN/store", [known])
-    except urllib.error.HTTPError:  # it kept an association to a process that was killed
-        answer = post(modality, "/modalities/POSTERN/store", [known])
-    assert answer["FailedInstancesCount"] == 0
-    return {"SOPClassUID": str(image.SOPClassUID), "SOPInstanceUID": str(image.SOPInstanceUID)}
+    except urllib.error.HTTPError:
+        return False
+    return bool(answer["FailedInstancesCount"] == 0)
 
 
 def asked(modality: Orthanc, *instances: dict[str, str]) -> str:
