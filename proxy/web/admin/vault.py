@@ -20,7 +20,7 @@ from proxy.routing.models import Project
 from proxy.storage.errors import SealBroken
 from proxy.storage.keys import KeysMissing
 from proxy.vault import reidentify
-from proxy.vault.models import IssuerAlias, Person, ProjectKey, Seal, UidPair
+from proxy.vault.models import IssuerAlias, Memo, Person, ProjectKey, Seal, UidPair
 from proxy.vault.reidentify import Identity, NotAllowed, Principal
 from proxy.vault.seals import Forgotten
 from proxy.web.admin.base import ReadOnlyAdmin, by
@@ -132,3 +132,10 @@ class SealAdmin(VaultAdmin):
     search_fields = ("=sop_uid", "=person__pseudonym")
     fields = ("sop_uid", "person", "project", "size", "created_at")
     readonly_fields = ("project",)
+
+
+@admin.register(Memo)
+class MemoAdmin(VaultAdmin):
+    list_display = ("__str__", "created_at")
+    fields = ("created_at",)
+    readonly_fields = ("created_at",)
