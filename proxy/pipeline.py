@@ -38,6 +38,7 @@ from proxy.reception.storing import Commit, Written
 from proxy.retrieval.calling import Caller
 from proxy.retrieval.commitments import Commitments
 from proxy.routing.match import SnapshotCache
+from proxy.routing.refusals import Refusals
 from proxy.studies import quiet
 from proxy.studies.lifecycle import LIFE
 from proxy.studies.models import Revision
@@ -51,7 +52,14 @@ log = logging.getLogger(__name__)
 def open_reception() -> tuple[Door, Callable[[], None]]:
     """What the listener asks for every association and every image, and how to close it."""
     committer: Committer[Commit, Written] = Committer(storing.write, turns.at_the_database())
-    return Reception(committer, SnapshotCache(), commitments()), committer.stop
+    refusals = Refusals()
+    refusals.start()
+
+    def close() -> None:
+        committer.stop()
+        refusals.stop()
+
+    return Reception(committer, SnapshotCache(), commitments(), refusals), close
 
 
 def commitments() -> Commitments:

@@ -35,6 +35,7 @@ class Rejection:
 CALLED_AE_UNKNOWN = (1, 1, 7)
 CALLING_AE_UNKNOWN = (1, 1, 3)
 LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
+NOT_ASKED = (0, 0, 0)  # turned away before an association was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,13 @@ class CommitsStorage(Protocol):
         ...
 
     def commitment_told(self, result: Result, heard: bool) -> None: ...
+
+
+@runtime_checkable
+class HearsRefusals(Protocol):
+    """A door that has this too is told whom the listener turned away, and why."""
+
+    def refused(self, caller: Caller, rejection: Rejection) -> None: ...
 
 
 @runtime_checkable

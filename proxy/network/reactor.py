@@ -40,9 +40,11 @@ from proxy.network import messages
 from proxy.network.inbox import Gathered, Inbox, place
 from proxy.network.messages import COMMAND, LAST, Command, Malformed
 from proxy.network.pdus import Pdus
+from proxy.network.sparing import Sparing
 from proxy.network.wire import CLOSED, Wire
 
 logger = logging.getLogger(__name__)
+sparing = Sparing(logger)
 
 LINGER = 1.0
 ESTABLISHED, RELEASING, CLOSING, IDLE = "Sta6", "Sta7", "Sta13", "Sta1"
@@ -152,7 +154,7 @@ class Provider(DULServiceProvider):  # type: ignore[misc]
         try:
             self._pdus.took(count)
         except Malformed as malformed:
-            logger.warning("An association from %s is aborted: %s.", self.assoc.peer_address, malformed)
+            sparing.warn(f"An association from {self.assoc.peer_address} is aborted: {malformed}.")
             self.event_queue.put(INVALID)
 
     # What the stream of PDUs tells us.
@@ -279,7 +281,7 @@ class Association(PlainAssociation):  # type: ignore[misc]
         elif self.acse.is_aborted():
             self._note_abort()
         elif self.dul.idle_timer_expired():
-            logger.warning("The association from %s was silent for too long: aborted.", self.peer_address)
+            sparing.warn(f"The association from {self.peer_address} was silent for too long: aborted.")
             self.abort()
         return not self.is_established
 

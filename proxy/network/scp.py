@@ -25,10 +25,12 @@ from proxy.network.committing import Committing
 from proxy.network.contexts import PUSH_MODEL, accepted_classes, answers, supported_contexts
 from proxy.network.door import (
     LOCAL_LIMIT_EXCEEDED,
+    NOT_ASKED,
     Caller,
     Door,
     HearsEchoes,
     HearsFarewells,
+    HearsRefusals,
     KnowsQuirks,
     Rejection,
 )
@@ -38,11 +40,13 @@ from proxy.network.messages import Command
 from proxy.network.quiet import hush
 from proxy.network.quirks import NO_EXTENDED, pdu_limit
 from proxy.network.seats import Seats
+from proxy.network.sparing import Sparing
 from proxy.network.tls import ServerTls, TlsFiles
 from proxy.network.wire import Wire
 
 hush()
 logger = logging.getLogger(__name__)
+sparing = Sparing(logger)
 
 SUCCESS = 0x0000
 NOT_EXTENDED = (
@@ -51,6 +55,7 @@ NOT_EXTENDED = (
     ImplementationVersionNameNotification,
 )
 SHUTDOWN_POLL = 0.1
+NO_TLS = Rejection(*NOT_ASKED, "The TLS handshake failed: is it TLS, and is the certificate one we trust?")
 NO_DECISION = Rejection(2, 3, 1, "the decision who may come in failed.")
 
 
@@ -120,7 +125,8 @@ class Acceptor(Committing):
         tls = self.server.tls
         if tls is None or self.dul.socket.secure(tls.context(), time.monotonic() + self.acse_timeout):
             return True
-        logger.warning("A TLS handshake with %s failed.", self.peer_address)
+        info = self.requestor.address_info
+        self.server.turned_away(Caller("", "", info.address, info.port), NO_TLS)
         return False
 
     def requested(self, event: Any) -> None:
@@ -140,7 +146,7 @@ class Acceptor(Committing):
             commitment = frozenset({PUSH_MODEL} if self.offers_commitment() else ())
             self.acceptor.supported_contexts = answers(proposed, self.server.accepted | commitment)
             return
-        logger.warning("An association from %s is refused: %s", self.caller.address, rejection.why)
+        self.server.turned_away(self.caller, rejection)
         self.acse.send_reject(rejection.result, rejection.source, rejection.reason)
         self.kill()
 
@@ -285,6 +291,11 @@ class Server(AssociationServer):  # type: ignore[misc]
         else:
             self._doorstep.seated(association.ticket)
         return rejection
+
+    def turned_away(self, caller: Caller, rejection: Rejection) -> None:
+        sparing.warn(f"A caller at {caller.address} is refused: {rejection.why}")
+        if isinstance(self.door, HearsRefusals):
+            self.door.refused(caller, rejection)
 
     def hang_up(self) -> None:
         """Accept nobody any more."""

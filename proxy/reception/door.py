@@ -14,6 +14,7 @@ from proxy.reception.sink import Receiving
 from proxy.reception.storing import Commit, Written
 from proxy.routing.match import ECHO, NodeFacts, SnapshotCache, Table
 from proxy.routing.models import Route
+from proxy.routing.refusals import Refusals
 
 PERMANENT, TRANSIENT = 1, 2
 SERVICE_USER, ACSE, PRESENTATION = 1, 2, 3
@@ -44,6 +45,7 @@ class Reception:
     committer: Committer[Commit, Written]
     cache: SnapshotCache
     commitments: AnswersForImages
+    refusals: Refusals
 
     def admit(self, caller: Caller) -> Rejection | None:
         try:
@@ -84,6 +86,9 @@ class Reception:
 
     def commitment_told(self, result: Result, heard: bool) -> None:
         self.commitments.told(result, heard)
+
+    def refused(self, caller: Caller, rejection: Rejection) -> None:
+        self.refusals.note(caller, rejection)
 
     def echoed(self, caller: Caller) -> None:
         """A C-ECHO leaves nothing behind."""

@@ -162,3 +162,26 @@ class Route(Retirable):
 
     def __str__(self) -> str:
         return f"{self.calling_ae or '*'} → {self.called_ae}"
+
+
+class Refusal(models.Model):
+    """Callers that were not let in, each with how often: AE titles are what they claimed."""
+
+    address = models.CharField(max_length=64)
+    calling_ae = models.CharField(max_length=16, blank=True)
+    called_ae = models.CharField(max_length=16, blank=True)
+    code = models.CharField(max_length=8, help_text="Result, source and reason (PS3.8 9.3.4).")
+    why = models.CharField(max_length=255)
+    count = models.PositiveBigIntegerField(default=0)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["address", "calling_ae", "called_ae", "code"], name="one_row_for_a_refusal"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.calling_ae or '?'} at {self.address} → {self.called_ae or '?'}: {self.code}"

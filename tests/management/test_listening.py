@@ -182,3 +182,15 @@ def test_images_of_one_study_that_arrive_in_several_processes_at_once_are_all_th
     assert [sender.wait(timeout=60) for sender in senders] == [0] * 4
     assert len(list((house.data / "studies").rglob("*.dcm"))) == 30
     assert not list((house.data / "studies").rglob(".*"))
+
+
+def test_who_was_refused_stands_in_the_doctors_report(house: House) -> None:
+    listen = house.start("listen", DICOM_WORKERS="2", DICOM_MODE="private")
+    until(lambda: is_open(house.dicom_port))
+    for _ in range(3):
+        assert call(house).is_rejected
+    listen.terminate()  # the last counts are written at the end
+    assert listen.wait(timeout=30) == 0
+    said = house.command("doctor", DICOM_MODE="private").stdout
+    assert "CT_EAST at 127.0.0.1 was refused" in said and "add a node with AE title CT_EAST" in said
+    assert len(logs(house, "is refused")) <= 2  # once a minute in each process

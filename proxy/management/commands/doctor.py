@@ -26,6 +26,7 @@ HOUSE: tuple[tuple[str, Examination], ...] = (
     ("site", base.examine_site),
     ("listener", wire.examine_listener),
     ("tls", wire.examine_tls),
+    ("refused", wire.examine_refusals),
     ("web", wire.examine_web),
     ("peer", wire.examine_peers),
     ("images", stock.examine_images),

@@ -4,7 +4,7 @@ import http.client
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
@@ -12,12 +12,13 @@ from proxy.management import ports
 from proxy.management.doctor.findings import Finding, fail, ok, warn
 from proxy.network.scu import EchoResult, Peer, echo
 from proxy.network.tls import TlsUnusable, expires_at, server_context
-from proxy.routing.models import Destination, Node
+from proxy.routing.models import Destination, Node, Refusal
 from proxy.routing.peers import peer_of
 from proxy.routing.site import load_site
 
 PATIENCE = 5.0
 SOON = 30  # days in which a certificate should be renewed
+MOST_TOLD = 5
 UNKNOWN_CALLER = "1/1/3"  # PS3.8 9.3.4: calling AE title not recognised
 
 
@@ -78,6 +79,26 @@ def examine_peers() -> Iterator[Finding]:
     sending = Destination.objects.filter(retired_at=None, node__isnull=False).values("node")
     for node in Node.objects.filter(retired_at=None, pk__in=sending).order_by("name"):
         yield _said(node, echo(peer_of(node, PATIENCE)))
+
+
+def examine_refusals() -> Iterator[Finding]:
+    """Callers that were turned away since yesterday, the latest first."""
+    since = datetime.now(UTC) - timedelta(days=1)
+    rows = list(Refusal.objects.filter(last_at__gte=since).order_by("-last_at")[: MOST_TOLD + 1])
+    for row in rows[:MOST_TOLD]:
+        who = f"{row.calling_ae or 'somebody'} at {row.address}"
+        yield warn("refused", f"{who} was refused {row.count} times ({row.code}): {row.why} {_remedy(row)}")
+    if len(rows) > MOST_TOLD:
+        yield warn("refused", "and more; the admin's page of refusals has all of them.")
+
+
+def _remedy(row: Refusal) -> str:
+    remedies = {
+        "1/1/7": f"Add a route for {row.called_ae or 'the called AE title'}, or correct it at the caller.",
+        "1/1/3": f"If it may send, add a node with AE title {row.calling_ae} to the site file.",
+        "2/3/2": "If that happens often, raise DICOM_MAX_ASSOCIATIONS.",
+    }
+    return remedies.get(row.code, "")
 
 
 def _said(node: Node, answer: EchoResult) -> Finding:

@@ -13,8 +13,10 @@ from contextlib import suppress
 
 from proxy.management.listening.crew import Crew
 from proxy.network.doorstep import Doorstep
+from proxy.network.sparing import Sparing
 
 log = logging.getLogger(__name__)
+sparing = Sparing(log)
 
 BACKLOG = 512
 AT_ONCE = 64  # connections accepted before looking at anything else
@@ -76,6 +78,8 @@ class Usher:
 
     def _show_in(self, number: int, connection: socket.socket, address: str) -> None:
         ticket = self._doorstep.arrive(address)
-        if ticket is not None and not self._crew.take(number, ticket, connection):
+        if ticket is None:
+            sparing.warn(f"Too many connections from {address}, or in all, ask for nothing: one was hung up.")
+        elif not self._crew.take(number, ticket, connection):
             self._doorstep.gone(ticket)
-            log.warning("No process could take a connection: it was hung up.")
+            sparing.warn("No process could take a connection: it was hung up.")

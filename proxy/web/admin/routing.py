@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from proxy.deliveries import decisions
 from proxy.routing.audited import tell
-from proxy.routing.models import Destination, Node, Project, Route
+from proxy.routing.models import Destination, Node, Project, Refusal, Route
 from proxy.routing.site.keeping import one_at_a_time
-from proxy.web.admin.base import CommentForm, MarkedAdmin, by, decide
+from proxy.web.admin.base import CommentForm, MarkedAdmin, ReadOnlyAdmin, by, decide
 from proxy.web.admin.site_form import (
     DestinationForm,
     NodeForm,
@@ -161,3 +161,12 @@ class RouteAdmin(RetirableAdmin):
     @admin.display(description="destinations")
     def goes_to(self, route: Route) -> str:
         return ", ".join(one.name for one in route.destinations.all()) or "stays here"
+
+
+@admin.register(Refusal)
+class RefusalAdmin(ReadOnlyAdmin):
+    list_display = ("last_at", "calling_ae", "address", "called_ae", "code", "why", "count", "first_at")
+    list_filter = ("code",)
+    search_fields = ("=calling_ae", "=address", "=called_ae")
+    search_help_text = "AE titles and addresses."
+    ordering = ("-last_at",)
