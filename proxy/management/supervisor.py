@@ -51,6 +51,7 @@ class Child:
         self.process: subprocess.Popen[bytes] | None = None
         self.early_ends = 0
         self.began_at = self.next_at = clock()
+        self._told_to_stop = False
 
     def look(self) -> None:
         """Notice that it has ended; start it when its time has come."""
@@ -65,7 +66,7 @@ class Child:
     def launch(self, command: Sequence[str], inherited: Sequence[int] = ()) -> None:
         """Start its process with this command; it keeps the inherited descriptors open."""
         parent = os.getpid()
-        self.began_at = self.clock()
+        self.began_at, self._told_to_stop = self.clock(), False
         self.process = subprocess.Popen(  # noqa: S603 - our own commands
             command,
             stdin=subprocess.DEVNULL,
@@ -80,11 +81,17 @@ class Child:
         if self.service.renews and self.process is not None:
             self.process.send_signal(signal.SIGHUP)
 
+    def tell_to_stop(self) -> None:
+        """Once: a second SIGTERM ends a process of ours at once."""
+        if self.process is not None and not self._told_to_stop:
+            self.process.terminate()
+            self._told_to_stop = True
+
     def stop(self, grace: float) -> None:
         """SIGTERM, and SIGKILL after the grace time."""
         if self.process is None:
             return
-        self.process.terminate()
+        self.tell_to_stop()
         try:
             self.process.wait(grace)
         except subprocess.TimeoutExpired:

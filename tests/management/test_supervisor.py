@@ -156,3 +156,20 @@ def test_a_service_that_can_renews_its_settings_when_asked(tmp_path: Path) -> No
 
     supervise([renewing, Service("other", SLEEPER)], wait, 5, lambda: next(asked))
     assert said.read_text() == "hup"
+
+
+def test_who_is_told_to_stop_is_told_once(tmp_path: Path) -> None:
+    """A second SIGTERM would end it in the middle of what it may finish."""
+    said = tmp_path / "said"
+    script = (
+        "import signal, sys, time; from pathlib import Path; said = Path(sys.argv[1]);"
+        "signal.signal(signal.SIGTERM, lambda *_: said.write_text(said.read_text() + 'told '));"
+        "said.write_text('up '); [time.sleep(0.1) for _ in range(15)]"
+    )
+    child = Child(Service("finishing", (sys.executable, "-c", script, str(said))))
+    child.start()
+    until(lambda: said.exists() and said.read_text() == "up ")
+    child.tell_to_stop()
+    until(lambda: said.read_text() == "up told ")
+    child.stop(10)
+    assert said.read_text() == "up told "

@@ -81,10 +81,6 @@ class Server(Child):
         if self.line is not None:
             self.line.shutdown(socket.SHUT_WR)
 
-    def ask_to_stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-
     @property
     def is_over(self) -> bool:
         """Its process has ended, and has not been started again."""
@@ -164,7 +160,7 @@ class Crew:
         """All at once: the grace is for all of them together."""
         everyone = list(self.everyone())
         for one in everyone:
-            one.ask_to_stop()
+            one.tell_to_stop()
         end = time.monotonic() + grace
         for one in everyone:
             one.stop(max(0.1, end - time.monotonic()))
