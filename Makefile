@@ -32,8 +32,10 @@ lock: $(STAMP) ## Pin and hash what requirements.in and requirements-dev.in ask 
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
 		--custom-compile-command "make lock" -c requirements.txt requirements-dev.in -o requirements-dev.txt
 
-test-deps: ## Install the Debian packages that the tests need (as root or with sudo)
+test-deps: ## Install what the tests need: Debian packages (as root or with sudo), and a client from npm
 	@deploy/test-deps deploy/apt-test.txt
+	@command -v npm >/dev/null || deploy/test-deps deploy/apt-npm.txt
+	@npm ci --prefix tests/peers/dcmjs --ignore-scripts --no-audit --no-fund --loglevel error
 
 demo: $(STAMP) ## Send three studies through the whole house and keep serving; ONCE=1 stops when they have arrived
 	$(BIN)/python manage.py demo $(if $(filter 1 yes true,$(ONCE)),--once)
