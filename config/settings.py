@@ -41,6 +41,7 @@ DICOM_DIMSE_TIMEOUT = reading.number("DICOM_DIMSE_TIMEOUT", 60, low=1, high=3_60
 DICOM_NETWORK_TIMEOUT = reading.number("DICOM_NETWORK_TIMEOUT", 60, low=1, high=3_600)
 DICOM_MAX_ASSOCIATIONS = reading.number("DICOM_MAX_ASSOCIATIONS", 50, low=1, high=10_000)
 DICOM_WORKERS = reading.number("DICOM_WORKERS", 0, low=0, high=256)
+DICOM_MEMORY_LIMIT = reading.number("DICOM_MEMORY_LIMIT", 1_024, low=64, high=1_000_000)
 DICOM_TLS_PORT = reading.number("DICOM_TLS_PORT", 2762, low=1, high=65535)
 DICOM_TLS_CERTIFICATE = reading.text("DICOM_TLS_CERTIFICATE", "")
 DICOM_TLS_KEY = reading.text("DICOM_TLS_KEY", "")

@@ -315,6 +315,13 @@ class Pass:
         """Let go of pixel data that nobody will take."""
         self._ready.clear()
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory this image costs until its end: header and trailer are there as they came,
+        clean, and for the seal; pixels only where they are masked, before and after."""
+        masked = self._bulk_size if self._masking.plan else 0
+        return 4 * (self._header.size + self._trailer.size) + 3 * masked
+
     def take(self) -> list[bytes | memoryview]:
         """Clean bytes that are ready, each given once. Pixels to be masked are ready at the end."""
         if self._subject is None:

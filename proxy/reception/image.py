@@ -25,6 +25,7 @@ from proxy.quarantine import keeping
 from proxy.quarantine.keeping import Spool
 from proxy.quarantine.models import HeldItem
 from proxy.reception import pairs, rows
+from proxy.reception.budget import Budget, Share
 from proxy.reception.cleanfile import CleanFile
 from proxy.reception.engines import engine_for
 from proxy.reception.replies import MISMATCH, NOT_TAKEN, NoRoom, WrongImage
@@ -41,6 +42,8 @@ from proxy.vault.pseudonyms import Known
 
 Bytes = bytes | memoryview
 MEGABYTE = 1 << 20
+BUFFERS = 3 * MEGABYTE  # of an image's file and of its association
+BUDGET = Budget(lambda: settings.DICOM_MEMORY_LIMIT * MEGABYTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Image:
     _original: list[bytes] = field(init=False, default_factory=list)
     _clean: CleanFile = field(init=False)
     _spool: Spool | None = field(init=False, default=None)
+    _share: Share = field(init=False, default_factory=lambda: Share(BUDGET))
 
     def __post_init__(self) -> None:
         if not has_room(settings.DICOM_STORAGE_DIR, settings.DISK_WATERMARK * MEGABYTE):
@@ -89,6 +93,7 @@ class Image:
     # --- while bytes come ---------------------------------------------------------------------
 
     def feed(self, view: memoryview) -> None:
+        self._share.hold(self._pass.weight + BUFFERS + len(view))
         self._pass.feed(view)
         if self._spool is not None:
             self._spool.write(view)
@@ -139,6 +144,12 @@ class Image:
 
     def finish(self) -> Kept | Held:
         """Returns when the image is safe, in the index or in quarantine; raises what kept it from that."""
+        try:
+            return self._finish()
+        finally:
+            self._share.release()
+
+    def _finish(self) -> Kept | Held:
         self._pass.end()
         self._go_on()
         clean = self._pass.finish()
@@ -254,6 +265,7 @@ class Image:
         return Held(holds)
 
     def abort(self) -> None:
+        self._share.release()
         if self._spool is not None:
             self._spool.discard()
         self._original.clear()

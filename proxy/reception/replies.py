@@ -10,6 +10,7 @@ from django.db import DatabaseError, InterfaceError
 
 from proxy.deid import EngineFault, RecipeError, TooLarge, Unreadable
 from proxy.network.door import Reply
+from proxy.reception.budget import NoMemory
 from proxy.reception.committer import NotCommitting
 from proxy.storage.errors import StorageFull
 from proxy.vault.keyring import KeysMissing
@@ -53,6 +54,14 @@ FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Answer], ..
             OUT_OF_RESOURCES,
             "Disk is full",
             "The disk is full: make room under the storage folder; senders try again.",
+        ),
+    ),
+    (
+        NoMemory,
+        _answer(
+            OUT_OF_RESOURCES,
+            "Out of memory",
+            "Images on their way hold as much memory as DICOM_MEMORY_LIMIT allows: senders try again.",
         ),
     ),
     (
