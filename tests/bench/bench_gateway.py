@@ -5,8 +5,9 @@ DCMTK's storescp writes files; `receivers.py` says what each of them promises. T
 each association sends a study of its own. DCMTK's storescu gives images a second and CPU; a sender of ours that
 times every C-STORE gives latencies; what is large is sent by ours alone.
 
-Prints Markdown, asserts nothing. `make bench-gateway RUNS=5 LOADS=CT,MR ASSOCIATIONS=1,4 DATABASES=sqlite MINUTES=9`:
-each may be left out.
+Memory is the sum over processes, so what they share (libraries, PostgreSQL's buffers) counts several times; growth is
+the median of the turns. Prints Markdown, asserts nothing. Each of these may be left out:
+`make bench-gateway RUNS=5 LOADS=CT,MR,SR,enhanced ASSOCIATIONS=1,4,16 DATABASES=sqlite,postgresql MINUTES=9`
 """
 
 import shutil
@@ -30,7 +31,7 @@ AT_ONCE = ("1", "4", "16")
 SIZES = {"CT": "525 KB", "MR": "132 KB", "SR": "20 KB", "enhanced": "MR 210 MB"}
 LARGE = ("enhanced",)
 TITLE = """
-| load | associations | receiver | images/s | ours | p50 | p99 | CPU an image | peak memory | rounds |
+| load | associations | receiver | images/s | ours | p50 | p99 | CPU an image | peak memory (growth) | rounds |
 |---|---|---|---|---|---|---|---|---|---|"""
 
 
@@ -39,6 +40,7 @@ class Turn:
     rate: Sample
     latencies: list[float]
     peak: int
+    grown: int
 
 
 def by_storescu(receiver: Receiver, shares: Sequence[Sequence[Path]]) -> Sample:
@@ -71,7 +73,7 @@ def turn(receiver: Receiver, load: str, associations: int, count: int, folder: P
     if receiver.stored() < sample.count:
         raise RuntimeError(f"{receiver.name} said Success and kept fewer images")
     receiver.empty()
-    return Turn(sample, latencies, peak.bytes)
+    return Turn(sample, latencies, peak.bytes, peak.bytes - peak.before)
 
 
 def measure(receivers: list[Receiver], folder: Path) -> None:
@@ -95,11 +97,14 @@ def tell(load: str, associations: int, table: dict[str, list[Turn]]) -> None:
         rate = statistics.median(one.rate.rate for one in turns)
         cpu = statistics.median(one.rate.cpu_ms for one in turns)
         latencies = [seconds * 1e3 for one in turns for seconds in one.latencies]
-        peak = max(one.peak for one in turns) / 1e6
+        peak, grown = (
+            max(one.peak for one in turns) / 1e6,
+            statistics.median(one.grown for one in turns) / 1e6,
+        )
         print(
             f"| {load} {SIZES[load]} | {associations} | {name} | {rate:.1f} | {first / rate:.2f}x"
             f" | {percentile(latencies, 50):.1f} ms | {percentile(latencies, 99):.1f} ms"
-            f" | {cpu:.2f} ms | {peak:.0f} MB | {len(turns)} |",
+            f" | {cpu:.2f} ms | {peak:.0f} MB (+{grown:.0f}) | {len(turns)} |",
             flush=True,
         )
 
