@@ -35,7 +35,15 @@ class Turn:
     outward: float
 
 
-def turn(gateway: Gateway, to: Destination, load: str, associations: int, folder: Path) -> Turn:
+def idling(gateways: list[Gateway], seconds: float = 3.0) -> list[float]:
+    """What each of them uses while it has nothing to do, in cores: waiting that does not count costs CPU, too."""
+    time.sleep(1)
+    before = [one.front.cpu() for one in gateways]
+    time.sleep(seconds)
+    return [(one.front.cpu() - used) / seconds for one, used in zip(gateways, before, strict=True)]
+
+
+def turn(gateway: Gateway, idle: float, to: Destination, load: str, associations: int, folder: Path) -> Turn:
     for one in (gateway.front, to.receiver):
         one.empty()
     gateway.before()
@@ -43,8 +51,10 @@ def turn(gateway: Gateway, to: Destination, load: str, associations: int, folder
     shares = loads.write([load], folder, associations, count // associations)
     used = gateway.front.cpu()
     inward = by_storescu(gateway.front, shares).seconds
-    outward = gateway.rest(time.time(), count)
-    used = gateway.front.cpu() - used
+    sent_at = time.time()
+    outward = gateway.rest(sent_at, count)
+    waited = max(time.time() - sent_at - outward, 0.0)
+    used = gateway.front.cpu() - used - idle * waited
     _look(to)
     shutil.rmtree(folder)
     return Turn(Sample(count, inward + outward, used), count / inward, count / max(outward, 1e-3))
@@ -82,12 +92,13 @@ def main() -> None:
         gateways: list[Gateway] = [stack.enter_context(postern(folder, name, to)) for name in databases]
         gateways.append(stack.enter_context(orthanc(folder / "orthanc", to)))
         gateways.append(stack.enter_context(plain(folder / "plain", to)))
+        idle = idling(gateways)
         budget = Budget(len(cells))
         print(TITLE)
         for load, associations in cells:
             acts = {
-                one.front.name: partial(turn, one, to, load, associations, images / "sent")
-                for one in gateways
+                one.front.name: partial(turn, one, used, to, load, associations, images / "sent")
+                for one, used in zip(gateways, idle, strict=True)
             }
             tell(load, associations, interleaved(acts, runs(), budget.share()))
 

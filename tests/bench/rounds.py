@@ -48,7 +48,7 @@ def chosen(name: str, all_of: Iterable[str]) -> tuple[str, ...]:
 class Budget:
     """Minutes shared out among sections, `MINUTES=n`: no round begins once its section's share is spent."""
 
-    def __init__(self, sections: int, minutes: float = 8.5) -> None:
+    def __init__(self, sections: int, minutes: float = 7.0) -> None:
         self._left = sections
         self._end = time.monotonic() + 60 * float(os.environ.get("MINUTES") or minutes)
 
