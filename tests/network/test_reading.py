@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.network import reading
 from proxy.network.part10 import NotPart10
 from proxy.network.reading import WINDOW, Reading, Shorter, window
 
@@ -21,9 +22,16 @@ def part10(folder: Path, size: int) -> tuple[Path, bytes]:
     return path, data
 
 
+def cool(path: Path) -> None:
+    """Out of the cache of the system, as reception leaves it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def everything(path: Path) -> bytes:
-    with Reading(path, window()) as reading:
-        pieces = [(bytes(view), last) for view, last in reading.pieces()]
+    with Reading(path, window()) as file:
+        pieces = [(bytes(view), last) for view, last in file.pieces()]
     assert [last for _, last in pieces] == [False] * (len(pieces) - 1) + [True]
     return b"".join(view for view, _ in pieces)
 
@@ -32,13 +40,36 @@ def everything(path: Path) -> bytes:
     "size",
     [2, 4096 - META, 4096, WINDOW - META - 2, WINDOW - META, WINDOW - META + 2, WINDOW, 3 * WINDOW + 10],
 )
-def test_every_byte_of_the_data_set_comes_once(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("is_cold", [False, True])
+def test_every_byte_of_the_data_set_comes_once(tmp_path: Path, size: int, is_cold: bool) -> None:
     path, data = part10(tmp_path, size)
+    if is_cold:
+        cool(path)
     assert everything(path) == data
+
+
+@pytest.mark.parametrize("is_cold", [False, True])
+def test_only_what_does_not_lie_in_the_cache_is_read_past_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_cold: bool
+) -> None:
+    path, data = part10(tmp_path, 2 * WINDOW)
+    if is_cold:
+        cool(path)
+    asked: list[bool] = []
+    past = reading._past_the_cache
+
+    def noted(handle: int, *, wanted: bool) -> None:
+        asked.append(wanted)
+        past(handle, wanted=wanted)
+
+    monkeypatch.setattr(reading, "_past_the_cache", noted)
+    assert everything(path) == data
+    assert (True in asked) == is_cold
 
 
 def test_a_file_system_without_it_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, data = part10(tmp_path, 2 * WINDOW + 4)
+    cool(path)
     plain = fcntl.fcntl
 
     def refuse(handle: int, command: int, flags: int = 0) -> int:
