@@ -25,6 +25,7 @@ SHARES = (
     0.67,
     0.9999,
 )  # in the request, a command, data, between images, the last fragment
+CUT = 3.0  # seconds until we give up on a network that is cut
 QUICK = {f"DICOM_{name}_TIMEOUT": "2" for name in ("ACSE", "DIMSE", "NETWORK")}
 
 
@@ -39,12 +40,10 @@ def study(folder: Path, number: int) -> list[Outgoing]:
     return items
 
 
-def sent(port: int, items: Iterable[Outgoing], called: str = cast.DICOMRCV) -> set[int]:
+def sent(port: int, items: Iterable[Outgoing], called: str = cast.DICOMRCV, patience: float = 20) -> set[int]:
     """The ordinals for which we heard Success."""
     results: list[SendResult] = []
-    peer = Peer(
-        called, "127.0.0.1", port, calling_ae=cast.CT_EAST, acse_timeout=3, dimse_timeout=3, network_timeout=3
-    )
+    peer = Peer(called, "127.0.0.1", port, cast.CT_EAST, 16_384, patience, patience, patience)
     send(peer, list(items), results.append, lambda: True)
     return {one.ordinal for one in results if one.verdict == "stored"}
 
@@ -70,7 +69,7 @@ def test_promise_2_a_sender_that_is_cut_off_loses_nothing_that_was_acknowledged(
     for number, (how, up, down) in enumerate(cuts(whole), start=2):
         items = study(tmp_path / str(number), number)
         with Cutter(house.dicom_port, how, up, down) as cutter:
-            heard = sent(cutter.port, items)
+            heard = sent(cutter.port, items, patience=CUT)
             assert len(heard) < IMAGES, (how, up, down)
             files = journey.dicom_files(house.data / "studies")
             assert len(files) >= (number - 1) * IMAGES + len(heard), (how, up, down)
@@ -98,7 +97,7 @@ def test_a_destination_that_is_cut_off_gets_the_rest_later_and_each_image_whole(
         for number, (how, up, down) in enumerate(cuts(whole), start=2):
             items = study(tmp_path / str(number), number)
             with Cutter(archive.port, how, up, down) as cutter:
-                heard = sent(cutter.port, items, cast.ARCHIVE)
+                heard = sent(cutter.port, items, cast.ARCHIVE, CUT)
             assert len(heard) < IMAGES, (how, up, down)
             stored = set(journey.uids(journey.dicom_files(archive.folder)))
             assert {items[ordinal].sop_instance_uid for ordinal in heard} <= stored
