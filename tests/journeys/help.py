@@ -143,10 +143,10 @@ def leaks(house: House, needles: Iterable[str]) -> set[tuple[str, str]]:
 class Scp:
     """A DCMTK storescp that keeps what it gets, bit for bit."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
         self.folder = folder
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self.process = subprocess.Popen(
             [debian("storescp"), "--aetitle", cast.ARCHIVE, "-od", str(folder), "+B", "+xa", str(self.port)],
             env={"TCP_NODELAY": "1", "PATH": "/usr/bin:/bin"},
