@@ -43,8 +43,14 @@ class Pdus:
         self._value_left = 0  # of the presentation data value we are in
         self._context_id = self._control = 0
         self._first = self._behind = 0  # data that was not handed on yet, of this context
+        self._midway = False  # what waits to be handed on ends in the middle of a value
         self._whole = bytearray()
         self._whole_left = 0
+
+    def dispose(self) -> None:
+        """Nothing will come any more: give the buffer back, whoever still refers to us."""
+        self._view = memoryview(b"")
+        self._whole.clear()
 
     def room(self) -> memoryview:
         return self._view[self._end :]
@@ -58,7 +64,7 @@ class Pdus:
         """Raises Malformed, after which the stream cannot be read on."""
         end = self._end + count
         used = self._consume(end)
-        self._hand_on(ends=not self._value_left)
+        self._hand_on(ends=not self._midway)
         left = end - used
         self._view[:left] = self._view[used:end]  # the beginning of a header, at most five bytes
         self._end = left
@@ -128,6 +134,7 @@ class Pdus:
         if self._behind != at:
             self._view[self._behind : self._behind + stop - at] = self._view[at:stop]
         self._behind += stop - at
+        self._midway = self._value_left > 0
 
     def _hand_on(self, control: int = 0, *, ends: bool = True, also_empty: bool = False) -> None:
         first, behind = self._first, self._behind

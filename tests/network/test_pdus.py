@@ -1,7 +1,7 @@
 """The cutting of bytes into PDUs, with plain values: however they arrive, the same is understood."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.network import messages
@@ -62,6 +62,7 @@ def understand(stream: bytes, steps: list[int], size: int = 64) -> Heard:
 values = st.lists(st.tuples(st.integers(0, 255), st.integers(0, 3), st.binary(max_size=300)), max_size=6)
 
 
+@example([(0, 0, b"\0"), (0, 1, b"\0")], [25])  # the second one's header came, and nothing of its value
 @given(values, st.lists(st.integers(1, 70), min_size=1, max_size=5))
 def test_however_bytes_arrive_the_same_values_come_out(
     sent: list[tuple[int, int, bytes]], steps: list[int]
