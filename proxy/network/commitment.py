@@ -65,4 +65,4 @@ def call(peer: Peer, result: Result) -> str:
         return "" if tell(association, result) else "The peer did not confirm that it heard the result."
     finally:
         association.release() if association.is_established else association.kill()
-        association.dul.socket.dispose()
+        association.dul.dispose()

@@ -151,4 +151,5 @@ class Line:
             if self._ahead is not None:
                 self._ahead.close()
             self._assoc.kill()
-            self._assoc.dul.socket.dispose()
+            self._assoc.dul.dispose()
+            self._windows = cycle([memoryview(b"")])

@@ -52,7 +52,7 @@ def opened(
     association.request()
     if not association.is_established and not _took_nothing(association):
         why = _why_not(peer, association, association.dul.socket.failure)
-        association.dul.socket.dispose()
+        association.dul.dispose()
         raise Lost(why)
     return association
 

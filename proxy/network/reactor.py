@@ -95,6 +95,12 @@ class Provider(DULServiceProvider):  # type: ignore[misc]
             self.pump(deadline)
         return super().receive_pdu(wait=False)
 
+    def dispose(self) -> None:
+        """All is over. pynetdicom's objects refer to each other in a circle, and buffers must not wait for whoever
+        collects circles."""
+        self.socket.dispose()
+        self._pdus.dispose()
+
     def settle(self) -> None:
         """Let the state machine act on every event there is, and on every primitive that waits to be sent."""
         while not self.over:

@@ -110,7 +110,7 @@ class Acceptor(Committing):
             logger.error("An association failed: %s.", place(error))
         finally:
             self.inbox.drop()
-            self.dul.socket.dispose()
+            self.dul.dispose()
             self._say_farewell()
             self.server.forget(self)
 

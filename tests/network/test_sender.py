@@ -1,5 +1,7 @@
 """The sender against DCMTK's storescp: what arrives, and an outcome for each instance."""
 
+import gc
+import tracemalloc
 from pathlib import Path
 
 from pydicom import dcmread
@@ -127,3 +129,20 @@ def test_the_file_that_comes_next_is_read_ahead_and_whatever_it_is_spoils_nothin
     assert arrived == {items[n].sop_instance_uid for n in (0, 2, 4)}
     for path in inbox.iterdir():
         assert dcmread(path).PixelData == image(int(path.name.rpartition(".")[2]), rows=900).PixelData
+
+
+def test_an_association_that_is_over_holds_no_buffers(tmp_path: Path, inbox: Path) -> None:
+    """Also while nobody collects circles: a destination that is dead is tried for days."""
+    items = [outgoing(image(1), tmp_path, 1)]
+    gc.disable()
+    try:
+        with storescp(inbox) as port:
+            tracemalloc.start()
+            for _ in range(10):
+                sent(port, items)
+                echo(peer(free_port()))
+            held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert held < 4 << 20  # one buffer of a megabyte for each would be twenty
