@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pynetdicom import AE
 from pynetdicom.transport import AddressInformation
 
+from proxy.network.implementation import entity
 from proxy.network.inbox import Inbox
 from proxy.network.quirks import NO_EXTENDED
 from proxy.network.reactor import Association
@@ -84,7 +84,7 @@ def _where(peer: Peer) -> str:
 
 
 def _association(peer: Peer, contexts: Sequence[Any], open_message: OpenMessage | None) -> Association:
-    ae = AE(ae_title=peer.calling_ae)
+    ae = entity(peer.calling_ae)
     ae.maximum_pdu_size = peer.max_pdu
     ae.acse_timeout, ae.dimse_timeout = peer.acse_timeout, peer.dimse_timeout
     ae.network_timeout, ae.connection_timeout = peer.network_timeout, peer.connect_timeout

@@ -35,6 +35,7 @@ from proxy.network.door import (
     Rejection,
 )
 from proxy.network.doorstep import Doorstep, Standing
+from proxy.network.implementation import entity
 from proxy.network.inbox import Gathered, Inbox, Store, place
 from proxy.network.messages import Command
 from proxy.network.quiet import hush
@@ -390,7 +391,7 @@ class Listener:
 
 
 def _entity(settings: ListenSettings) -> AE:
-    ae = AE(ae_title=settings.ae_title)
+    ae = entity(settings.ae_title)
     ae.maximum_pdu_size = settings.max_pdu
     ae.acse_timeout, ae.dimse_timeout = settings.acse_timeout, settings.dimse_timeout
     ae.network_timeout = settings.network_timeout
