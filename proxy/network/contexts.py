@@ -2,14 +2,10 @@
 
 A site names groups (`default`, `all`), UIDs or keywords. Whatever it says, a Media Storage Directory and Raw
 Data stay out: the one is an index of files, the other a vendor's black box that no rule can clean.
-Contexts built here are shared by all associations and never changed: pynetdicom copies 170 classes with 45
-transfer syntaxes for each association, which costs 38 ms of CPU before the first byte.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 from pydicom.uid import UID_dictionary
 from pynetdicom import ALL_TRANSFER_SYNTAXES
@@ -76,28 +72,13 @@ def _named(word: str) -> tuple[str, ...]:
 
 
 def supported_contexts() -> tuple[PresentationContext, ...]:
-    """What pynetdicom wants to be told before there is a caller; `answers` says it again for each one."""
-    return (_context(VERIFICATION, PLAIN_SYNTAXES),)
+    """What pynetdicom wants to be told; what we answer a caller is `negotiating`'s to say."""
+    return (build_context(VERIFICATION, list(PLAIN_SYNTAXES)),)
 
 
-def answers(requested: Iterable[Any], accepted: frozenset[str]) -> list[PresentationContext]:
-    """What we negotiate with, out of what a peer proposes: its classes, its transfer syntaxes, in its order.
-
-    A peer names first what it would rather send, and choosing that spares it a conversion. pynetdicom keeps one
-    order per class, so where a class is proposed twice, the order is by the worst place a syntax was given.
-    """
-    worst: dict[str, dict[str, int]] = {}
-    for proposal in requested:
-        places = worst.setdefault(str(proposal.abstract_syntax), {})
-        for place, syntax in enumerate(proposal.transfer_syntax):
-            places[str(syntax)] = max(place, places.get(str(syntax), 0))
-    return [_answer(uid, places) for uid, places in worst.items() if uid in accepted or uid == VERIFICATION]
-
-
-def _answer(sop_class: str, places: dict[str, int]) -> PresentationContext:
-    known = PLAIN_SYNTAXES if sop_class in PLAIN_SERVICES else _KNOWN_SYNTAXES
-    ordered = sorted((syntax for syntax in places if syntax in known), key=lambda syntax: places[syntax])
-    return _context(sop_class, tuple(ordered) or (IMPLICIT_LITTLE,))
+def taken_syntaxes(sop_class: str) -> Collection[str]:
+    """In which ones this class may come, if it may."""
+    return PLAIN_SYNTAXES if sop_class in PLAIN_SERVICES else _KNOWN_SYNTAXES
 
 
 def rounds(wanted: Iterable[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
@@ -123,8 +104,3 @@ def proposals(pairs: Sequence[tuple[str, str]]) -> list[PresentationContext]:
 
 def _needed(pairs: Sequence[tuple[str, str]]) -> int:
     return len(pairs) + len({sop_class for sop_class, _ in pairs})
-
-
-@lru_cache(maxsize=4096)
-def _context(abstract: str, syntaxes: tuple[str, ...]) -> PresentationContext:
-    return build_context(abstract, list(syntaxes))

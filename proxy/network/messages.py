@@ -11,7 +11,6 @@ from dataclasses import dataclass
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 NO_DATA_SET = 0x0101
 LAST, COMMAND = 2, 1
-MOST_CONTEXTS, MOST_SYNTAXES = 128, 64
 
 AFFECTED_CLASS, AFFECTED_INSTANCE = 0x0002, 0x1000
 COMMAND_FIELD, MESSAGE_ID, RESPONDED_TO, DATA_SET_TYPE = 0x0100, 0x0110, 0x0120, 0x0800
@@ -21,7 +20,6 @@ MOVE_AE, MOVE_MESSAGE_ID = 0x1030, 0x1031
 _ELEMENT = struct.Struct("<HHL")
 _PDU = struct.Struct(">BxL")
 _PDV = struct.Struct(">LBB")
-_ITEM = struct.Struct(">BxH")
 
 
 class Malformed(ValueError):
@@ -115,19 +113,3 @@ def fragments(context_id: int, control: int, data: bytes, max_pdu: int) -> Itera
         piece = data[start : start + most]
         last = LAST if start + most >= len(data) else 0
         yield header(context_id, control | last, len(piece)) + piece
-
-
-def check_request(pdu: bytes | bytearray) -> None:
-    """Count before anything is built: 10,000 contexts cost a stranger nothing and us a second of CPU.
-
-    Raises Malformed when there are more presentation contexts than ids for them, or endless transfer syntaxes.
-    """
-    contexts = syntaxes = 0
-    offset, end = 74, len(pdu)
-    while offset + 4 <= end:
-        kind, length = _ITEM.unpack_from(pdu, offset)
-        contexts += kind == 0x20
-        syntaxes += kind == 0x40
-        offset += 8 if kind == 0x20 else 4 + length  # step into a context, over everything else
-        if contexts > MOST_CONTEXTS or syntaxes > MOST_CONTEXTS * MOST_SYNTAXES:
-            raise Malformed("an association request proposes more than its context ids can name")

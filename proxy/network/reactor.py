@@ -10,7 +10,8 @@ Bytes are received into one buffer of a fixed size, cut into PDUs (`pdus.py`) an
 (`inbox.py`): an image of any size costs that buffer. In the established state a C-STORE is answered from here.
 
 What stays pynetdicom's. The upper layer's state machine with its table of PS3.8 9.2, the timers, building and
-decoding of every PDU that is not P-DATA, negotiation, release, abort, and all other services. The state machine
+decoding of every PDU that is not P-DATA, negotiation (but of contexts: `negotiating.py`), release, abort, and all
+other services. The state machine
 is not run by a thread of its own: `Provider.settle` hands it its events at the moment they occur. Whoever in
 pynetdicom puts a primitive into the provider's queue (`send_pdu`) therefore finds it sent on return, and whoever
 waits for an answer (`receive_pdu`, `get_msg`) pumps the socket while it waits. A call from a foreign thread is
@@ -34,11 +35,13 @@ from pynetdicom.association import Association as PlainAssociation
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import InvalidEventError
+from pynetdicom.pdu import A_ASSOCIATE_AC
 from pynetdicom.pdu_primitives import P_DATA
 
-from proxy.network import messages
+from proxy.network import messages, negotiating
 from proxy.network.inbox import Gathered, Inbox, place
 from proxy.network.messages import COMMAND, LAST, Command, Malformed
+from proxy.network.negotiating import Answer, Proposal
 from proxy.network.pdus import Pdus
 from proxy.network.sparing import Sparing
 from proxy.network.wire import CLOSED, Wire
@@ -49,6 +52,7 @@ sparing = Sparing(logger)
 LINGER = 1.0
 ESTABLISHED, RELEASING, CLOSING, IDLE = "Sta6", "Sta7", "Sta13", "Sta1"
 CLOSED_BY_PEER, TIMER_EXPIRED, INVALID = "Evt17", "Evt18", "Evt19"
+REQUEST = 1  # the type of an A-ASSOCIATE-RQ PDU
 PROGRESS = 64 * 1024  # so many bytes count as a sign of life even if their PDU is not complete
 
 
@@ -56,6 +60,8 @@ class Provider(DULServiceProvider):  # type: ignore[misc]
     """The upper layer without its thread. It belongs to the thread that started it."""
 
     socket: Wire
+    proposals: tuple[Proposal, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
     def __init__(self, association: "Association", longest_data: int) -> None:
         super().__init__(association)
@@ -177,8 +183,8 @@ class Provider(DULServiceProvider):  # type: ignore[misc]
     def control(self, pdu: bytes) -> None:
         self.boundary()
         try:
-            if pdu[0] == 1:
-                messages.check_request(pdu)
+            if pdu[0] == REQUEST:
+                self.proposals, pdu = negotiating.taken_out(pdu)
             decoded, event = self._decode_pdu(bytearray(pdu))
         except Malformed:
             raise
@@ -187,6 +193,11 @@ class Provider(DULServiceProvider):  # type: ignore[misc]
         self._recv_pdu.put(decoded)
         self.event_queue.put(event)
         self.settle()
+
+    def _send(self, pdu: Any) -> None:
+        if isinstance(pdu, A_ASSOCIATE_AC):
+            pdu.variable_items.insert(1, negotiating.Items(self.answers))
+        super()._send(pdu)
 
     def linger(self) -> None:
         """Give the peer a moment to read our last words and hang up; then close."""

@@ -22,7 +22,7 @@ from pynetdicom.transport import AddressInformation, AssociationServer, RequestH
 
 from proxy.network import messages
 from proxy.network.committing import Committing
-from proxy.network.contexts import PUSH_MODEL, accepted_classes, answers, supported_contexts
+from proxy.network.contexts import PUSH_MODEL, accepted_classes, supported_contexts
 from proxy.network.door import (
     LOCAL_LIMIT_EXCEEDED,
     NOT_ASKED,
@@ -38,6 +38,7 @@ from proxy.network.doorstep import Doorstep, Standing
 from proxy.network.implementation import entity
 from proxy.network.inbox import Gathered, Inbox, Store, place
 from proxy.network.messages import Command
+from proxy.network.negotiating import answers, standing
 from proxy.network.quiet import hush
 from proxy.network.quirks import NO_EXTENDED, pdu_limit
 from proxy.network.seats import Seats
@@ -143,13 +144,15 @@ class Acceptor(Committing):
         rejection = self.server.judge(self)
         if rejection is None:
             self._mind_quirks(request)
-            proposed = request.presentation_context_definition_list
             commitment = frozenset({PUSH_MODEL} if self.offers_commitment() else ())
-            self.acceptor.supported_contexts = answers(proposed, self.server.accepted | commitment)
+            self.dul.answers = answers(self.dul.proposals, self.server.accepted | commitment)
             return
         self.server.turned_away(self.caller, rejection)
         self.acse.send_reject(rejection.result, rejection.source, rejection.reason)
         self.kill()
+
+    def accepted(self, event: Any) -> None:
+        self._accepted_cx = standing(self.dul.answers)
 
     def _mind_quirks(self, request: Any) -> None:
         door = self.server.door
@@ -195,6 +198,7 @@ class Handler(RequestHandler):  # type: ignore[misc]
         local.implementation_version_name = server.ae.implementation_version_name
         association.requestor.address_info = AddressInformation.from_tuple(self.client_address)
         association.bind(evt.EVT_REQUESTED, association.requested)
+        association.bind(evt.EVT_ACCEPTED, association.accepted)
         association.bind(evt.EVT_C_ECHO, association.echoed)
         return association
 

@@ -7,7 +7,7 @@ import queue
 
 import pynetdicom
 import pytest
-from pynetdicom import AE, acse, association, dimse, dul, fsm, transport
+from pynetdicom import AE, acse, association, dimse, dul, fsm, pdu, presentation, transport
 from pynetdicom.timer import Timer
 
 from proxy.network.reactor import Association
@@ -26,7 +26,7 @@ def test_the_version_is_one_we_know() -> None:
     [
         (
             dul.DULServiceProvider,
-            ["send_pdu", "receive_pdu", "kill_dul", "_process_recv_primitive", "_decode_pdu"],
+            ["send_pdu", "receive_pdu", "kill_dul", "_process_recv_primitive", "_decode_pdu", "_send"],
         ),
         (
             association.Association,
@@ -84,8 +84,17 @@ def test_a_request_can_be_rejected_before_negotiation() -> None:
     assert "if not self.is_aborted and not self.is_rejected" in text
 
 
-def test_negotiation_reads_the_supported_contexts_of_the_acceptor() -> None:
-    assert "self.acceptor.supported_contexts" in source(acse.ACSE._negotiate_as_acceptor)
+def test_negotiation_does_without_contexts_and_tells_us_when_it_has_accepted() -> None:
+    """`negotiating.py` takes them out before, and puts what stands in place after."""
+    text = source(acse.ACSE._negotiate_as_acceptor)
+    assert text.index("_accepted_cx = {") < text.index("self.send_accept()") < text.index("EVT_ACCEPTED")
+    assert presentation.negotiate_as_acceptor([], []) == ([], [])
+
+
+def test_an_acceptance_is_a_list_of_items_until_it_is_sent() -> None:
+    assert "dul._send(A_ASSOCIATE_AC(primitive))" in source(fsm.AE_7)
+    text = source(pdu.A_ASSOCIATE_AC.from_primitive)
+    assert text.index("ApplicationContextItem()") < text.index("self.variable_items.append")
 
 
 def test_nothing_of_pynetdicom_speaks() -> None:

@@ -110,14 +110,6 @@ def test_any_command_is_understood_or_malformed(encoded: bytes) -> None:
     assert command.text(messages.AFFECTED_CLASS) is not None
 
 
-@given(st.binary(max_size=400))
-def test_any_request_is_counted_without_end(body: bytes) -> None:
-    try:
-        messages.check_request(b"\x01\x00" + len(body).to_bytes(4, "big") + body)
-    except Malformed:
-        return
-
-
 def test_a_response_says_what_it_was_told() -> None:
     encoded = messages.store_response("1.2.3", "1.2.3.4", 7, 0xA700, "Disk is full")
     command = messages.parse_command(encoded)

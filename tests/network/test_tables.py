@@ -1,7 +1,6 @@
 """The two tables: which classes come in, and what a status means."""
 
 import pytest
-from pynetdicom.presentation import PresentationContext, build_context, negotiate_as_acceptor
 
 from proxy.network import contexts
 from proxy.network.statuses import Meaning, explain
@@ -51,44 +50,6 @@ def test_keywords_and_private_uids_may_be_named() -> None:
 def test_a_word_nobody_knows_is_an_error_that_names_it() -> None:
     with pytest.raises(ValueError, match="Sekundary"):
         contexts.accepted_classes(["Sekundary"])
-
-
-def _proposal(*syntaxes: str, uid: str = "1.2.840.10008.5.1.4.1.1.2") -> PresentationContext:
-    return build_context(uid, list(syntaxes))
-
-
-EXPLICIT, IMPLICIT, RLE = contexts.EXPLICIT_LITTLE, contexts.IMPLICIT_LITTLE, "1.2.840.10008.1.2.5"
-ALL = frozenset(contexts.ALL_CLASSES)
-
-
-@pytest.mark.parametrize(
-    ("proposed", "chosen"),
-    [
-        ([(RLE, EXPLICIT)], [RLE]),
-        ([(EXPLICIT, RLE)], [EXPLICIT]),
-        ([(EXPLICIT, IMPLICIT), (RLE, EXPLICIT, IMPLICIT)], [EXPLICIT, RLE]),
-        ([(IMPLICIT,)], [IMPLICIT]),
-    ],
-)
-def test_the_peers_first_choice_is_taken(proposed: list[tuple[str, ...]], chosen: list[str]) -> None:
-    requested = [_proposal(*syntaxes) for syntaxes in proposed]
-    for number, one in enumerate(requested):
-        one.context_id = 2 * number + 1
-    result, _ = negotiate_as_acceptor(requested, contexts.answers(requested, ALL))
-    assert [one.transfer_syntax[0] for one in result] == chosen
-
-
-def test_what_we_do_not_take_is_answered_by_its_reason() -> None:
-    requested = [_proposal("1.2.3.4"), _proposal(EXPLICIT, uid="1.2.840.10008.5.1.4.1.1.66")]
-    for number, one in enumerate(requested):
-        one.context_id = 2 * number + 1
-    result, _ = negotiate_as_acceptor(requested, contexts.answers(requested, ALL))
-    assert [one.result for one in result] == [4, 3]
-
-
-def test_contexts_are_built_once_and_shared() -> None:
-    first, second = (contexts.answers([_proposal(EXPLICIT)], ALL) for _ in range(2))
-    assert first[0] is second[0]
 
 
 def test_rounds_never_need_more_than_an_association_holds() -> None:
