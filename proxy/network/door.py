@@ -32,6 +32,7 @@ class Rejection:
     why: str
 
 
+APPLICATION_CONTEXT_UNKNOWN = (1, 1, 2)
 CALLED_AE_UNKNOWN = (1, 1, 7)
 CALLING_AE_UNKNOWN = (1, 1, 3)
 LOCAL_LIMIT_EXCEEDED = (2, 3, 2)

@@ -24,6 +24,7 @@ from proxy.network import messages
 from proxy.network.committing import Committing
 from proxy.network.contexts import PUSH_MODEL, accepted_classes, supported_contexts
 from proxy.network.door import (
+    APPLICATION_CONTEXT_UNKNOWN,
     LOCAL_LIMIT_EXCEEDED,
     NOT_ASKED,
     Caller,
@@ -58,6 +59,8 @@ NOT_EXTENDED = (
 )
 SHUTDOWN_POLL = 0.1
 NO_TLS = Rejection(*NOT_ASKED, "The TLS handshake failed: is it TLS, and is the certificate one we trust?")
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1: the only one there is
+NOT_DICOM = Rejection(*APPLICATION_CONTEXT_UNKNOWN, "The application context is not DICOM's.")
 NO_DECISION = Rejection(2, 3, 1, "the decision who may come in failed.")
 
 
@@ -282,7 +285,9 @@ class Server(AssociationServer):  # type: ignore[misc]
             self._seats.leave()
 
     def judge(self, association: Acceptor) -> Rejection | None:
-        """The limit first, then the door; a door that fails lets nobody in."""
+        """The limit before the door; a door that fails lets nobody in."""
+        if association.requestor.primitive.application_context_name != APPLICATION_CONTEXT:
+            return NOT_DICOM
         if not self._sit_down(association):
             why = f"{self._seats.most} associations are open, as many as are allowed."
             return Rejection(*LOCAL_LIMIT_EXCEEDED, why)

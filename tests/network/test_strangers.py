@@ -227,6 +227,27 @@ def test_one_association_too_many_hears_why(listen: Listen) -> None:
     everything_goes_on(listener.port)
 
 
+def test_an_application_context_that_is_not_dicoms_is_rejected(listen: Listen) -> None:
+    """PS3.7 A.2.1; pynetdicom by itself would let it in."""
+    listener, guest = listen(max_associations=1)
+    for _ in range(2):  # it takes no seat
+        with Stranger(listener.port) as stranger:
+            stranger.say(request().replace(b"1.2.840.10008.3.1.1.1", b"1.2.840.10008.3.1.1.2"))
+            assert stranger.hear() == (RJ, bytes([0, 1, 1, 2]))
+    assert guest.callers == []
+    everything_goes_on(listener.port)
+
+
+def test_another_version_of_the_protocol_is_rejected(listen: Listen) -> None:
+    """PS3.8 9.3.2: bit 0 is version 1, and there is no other."""
+    listener, guest = listen()
+    with Stranger(listener.port) as stranger:
+        whole = request()
+        stranger.say(whole[:6] + b"\x00\x02" + whole[8:])
+        assert stranger.hear() == (RJ, bytes([0, 1, 2, 2]))
+    assert guest.callers == []
+
+
 def test_a_door_that_fails_lets_nobody_in(listen: Listen, caplog: Any) -> None:
     class Failing(Guest):
         def admit(self, caller: Any) -> None:
