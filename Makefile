@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql bench card soak stress wheel
+.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql conformance bench card soak stress wheel
 
 # The first Python of 3.11 or newer that really starts; say PYTHON=/path/to/python to choose.
 PYTHON ?= $(shell for one in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -58,6 +58,9 @@ test-sqlite: $(STAMP)
 
 test-postgresql: $(STAMP)
 	POSTERN_TEST_DB=postgresql $(BIN)/pytest -q -n $(JOBS)
+
+conformance: $(STAMP) ## Write the tables of docs/conformance.md anew from the code
+	$(BIN)/python -m tests.docs.conformance
 
 soak: $(STAMP) ## The whole house under mixed load for an hour (SOAK_MINUTES=n): memory and descriptors must stay flat
 	TCP_NODELAY=1 $(BIN)/python -m tests.soak

@@ -9,7 +9,6 @@ import yaml
 
 from proxy.deliveries.lifecycle import LIFE as DELIVERY
 from proxy.lives import Life
-from proxy.network.contexts import accepted_classes
 from proxy.quarantine.lifecycle import LIFE as HELD
 from proxy.retrieval.lifecycle import LIFE as COMMITMENT
 from proxy.studies.lifecycle import LIFE as REVISION
@@ -145,8 +144,3 @@ def test_the_readme_says_what_it_is_and_is_not() -> None:
     assert "not a medical device" in text
     assert "make demo" in text
     assert "make test" in text
-
-
-def test_the_conformance_statement_names_every_class_of_the_default() -> None:
-    described = set(re.findall(r"\| `([\d.]+)` \|", reading.text("docs/conformance.md")))
-    assert described == {str(uid) for uid in accepted_classes(["default"])}

@@ -1,0 +1,100 @@
+"""docs/conformance.md says what the code does: its made parts are made of it, its written parts keep the outline."""
+
+import re
+
+import pytest
+
+from proxy.network import asking, contexts
+from proxy.reception.replies import FAILURES, UNEXPECTED
+from tests.docs import marked, reading, statement
+
+PAGE = reading.text("docs/conformance.md")
+MADE = statement.made()
+OUTLINE = [
+    "Overview", "Introduction", "Networking", "Implementation model", "Application data flow", "Application entities",
+    "Sequence of activities", "RECEIVER", "Association policies", "Acceptance", "Verification", "Storage",
+    "Storage commitment", "Query and retrieve", "SENDER", "Association policies", "Initiation", "Storage",
+    "Network interfaces", "Configuration", "Media interchange", "Character sets", "Security", "Secure transport",
+    "De-identification", "Annexes", "Contents of images", "Transfer syntaxes",
+]  # fmt: skip
+"""What PS3.2 wants said, in its order."""
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_every_made_part_is_as_the_code_makes_it(name: str) -> None:
+    assert marked.parts(PAGE)[name] == MADE[name], "run `make conformance`"
+
+
+def test_no_part_is_missing_and_none_is_made_by_nobody() -> None:
+    assert set(marked.parts(PAGE)) == set(MADE)
+    assert PAGE.count("<!-- made by") == PAGE.count("<!-- end of") == len(MADE)
+
+
+def test_writing_it_anew_changes_what_differs_and_nothing_else() -> None:
+    wrong = PAGE.replace("| CT Image Storage |", "| Cat Image Storage |")
+    assert wrong != PAGE
+    assert marked.filled(wrong, MADE) == PAGE
+
+
+def test_the_outline_is_kept() -> None:
+    headings = iter(re.findall(r"^#{2,4} [\d.A-C]+ (.+)$", PAGE, re.MULTILINE))
+    assert all(any(heading.startswith(wanted) for heading in headings) for wanted in OUTLINE)
+
+
+def test_chapters_are_numbered_without_a_gap_and_references_lead_to_one() -> None:
+    numbers = re.findall(r"^#{2,4} ([\d.A-C]+?)\.? ", PAGE, re.MULTILINE)
+    assert len(numbers) == len(set(numbers))
+    for number in numbers:
+        above, _, last = number.rpartition(".")
+        assert not above or above in numbers
+        assert last in {"1", "A"} or number.removesuffix(last) + chr(ord(last) - 1) in numbers
+    assert set(re.findall(r"\b(?:in|of|\() ?(\d(?:\.[\dA-C])+)", PAGE)) <= set(numbers)
+
+
+def test_every_status_of_a_failure_is_in_the_table() -> None:
+    answered = {(row[0], row[2]) for row in marked.rows(MADE["store-provider"])}
+    known = {(f"0x{one.reply.status:04X}", one.reply.comment) for _, one in FAILURES}
+    assert known | {(f"0x{UNEXPECTED.reply.status:04X}", UNEXPECTED.reply.comment)} <= answered
+    assert {"0x0000", "0x0110", "0x0122", "0x0124", "0xA700", "0xA900", "0xC000", "0xC001"} == {
+        status for status, _ in answered
+    }
+
+
+def test_every_status_of_storage_commitment_is_in_a_table() -> None:
+    """Whoever gives `asking` a status has to say what it means."""
+    told = {
+        row[0] for name in ("commitment-requests", "commitment-failures") for row in marked.rows(MADE[name])
+    }
+    statuses = {
+        value
+        for name, value in vars(asking).items()
+        if name.isupper() and isinstance(value, int)
+        and name not in {"MOST", "REQUEST_COMMITMENT", "ALL_COMMITTED", "FAILURES_EXIST"}
+    }  # fmt: skip
+    assert told == {f"0x{status:04X}" for status in statuses | {0x0124}}
+
+
+def test_every_class_and_transfer_syntax_has_a_name_and_stands_there_once() -> None:
+    listed = [
+        row for part in ("default-classes", "other-classes", "syntaxes") for row in marked.rows(MADE[part])
+    ]
+    assert {row[1] for row in listed} == {*contexts.ALL_CLASSES, *contexts.TRANSFER_SYNTAXES}
+    assert len(listed) == len({row[1] for row in listed}) == len({row[0] for row in listed})
+    assert not any(re.fullmatch(r"[\d.]+", row[0]) for row in listed)
+
+
+def test_no_setting_of_the_listener_is_forgotten() -> None:
+    told = {row[0] for row in marked.rows(MADE["settings"])}
+    assert {
+        "DICOM_AE_TITLE",
+        "DICOM_MAX_PDU_SIZE",
+        "DICOM_TLS_PORT",
+        "HEADER_LIMIT",
+        "COMMITMENT_TERM",
+    } <= told
+    assert set(re.findall(r"`((?:DICOM|COMMITMENT|DELIVERY)_[A-Z_]+)", PAGE)) <= set(reading.declared())
+
+
+def test_a_bar_in_a_cell_does_not_end_it() -> None:
+    part = marked.table(["a", "b"], [("one|two", "`three`")])
+    assert marked.rows(part) == [["one\\|two", "three"]]
