@@ -9,6 +9,7 @@ from typing import Any
 from proxy.network import asking, door, inbox, scp, statuses
 from proxy.reception import door as reception
 from proxy.reception import image, replies, sink
+from proxy.retrieval.commitments import MOST_WAITING
 from proxy.vault import pseudonyms
 from tests.docs import reading
 
@@ -103,7 +104,7 @@ REQUESTS: dict[int, str] = {
     asking.INVALID_ARGUMENT: "What is referenced is no UID, or the data set cannot be read.",
     asking.NO_SUCH_ACTION: f"The Action Type ID is not {asking.REQUEST_COMMITMENT}.",
     reception.NOT_AUTHORISED: "The caller is no node (any more).",
-    asking.RESOURCE_LIMITATION: f"More than {asking.MOST:,} references, or too many requests of this node wait.",
+    asking.RESOURCE_LIMITATION: f"Over {asking.MOST:,} references, or {MOST_WAITING:,} requests of this node wait.",
 }
 FAILURES: dict[int, str] = {
     asking.PROCESSING_FAILURE: "Its route never commits, a delivery was given up, or not every destination had it"

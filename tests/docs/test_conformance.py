@@ -1,11 +1,14 @@
 """docs/conformance.md says what the code does: its made parts are made of it, its written parts keep the outline."""
 
 import re
+from types import FunctionType
+from typing import cast
 
 import pytest
 
 from proxy.network import asking, contexts
 from proxy.reception.replies import FAILURES, UNEXPECTED
+from proxy.retrieval import commitments
 from tests.docs import marked, reading, statement
 
 PAGE = reading.text("docs/conformance.md")
@@ -60,18 +63,29 @@ def test_every_status_of_a_failure_is_in_the_table() -> None:
     }
 
 
-def test_every_status_of_storage_commitment_is_in_a_table() -> None:
-    """Whoever gives `asking` a status has to say what it means."""
-    told = {
-        row[0] for name in ("commitment-requests", "commitment-failures") for row in marked.rows(MADE[name])
+def statuses_named_in(*deciding: FunctionType) -> set[str]:
+    """Those of `asking` that the functions answer with."""
+    names = {name for one in deciding for name in one.__code__.co_names if name.isupper()}
+    values = {vars(asking)[name] for name in names & vars(asking).keys()}
+    return {
+        f"0x{value:04X}"
+        for value in values - {asking.MOST, asking.REQUEST_COMMITMENT}
+        if isinstance(value, int)
     }
-    statuses = {
-        value
-        for name, value in vars(asking).items()
-        if name.isupper() and isinstance(value, int)
-        and name not in {"MOST", "REQUEST_COMMITMENT", "ALL_COMMITTED", "FAILURES_EXIST"}
-    }  # fmt: skip
-    assert told == {f"0x{status:04X}" for status in statuses | {0x0124}}
+
+
+def test_every_answer_to_a_request_for_commitment_is_in_its_table() -> None:
+    refused = statuses_named_in(cast(FunctionType, asking.read_request))
+    assert refused
+    assert refused | {"0x0000", "0x0110", "0x0124"} == {
+        row[0] for row in marked.rows(MADE["commitment-requests"])
+    }
+
+
+def test_every_reason_not_to_commit_is_in_its_table() -> None:
+    reasons = statuses_named_in(cast(FunctionType, commitments.judge)) - {"0x0000"}
+    assert reasons
+    assert reasons | {"0x0131"} == {row[0] for row in marked.rows(MADE["commitment-failures"])}
 
 
 def test_every_class_and_transfer_syntax_has_a_name_and_stands_there_once() -> None:

@@ -1,12 +1,15 @@
 """docs/conformance.md against associations with the real listener behind its real door."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from django.db import DatabaseError
 from pydicom.uid import UID_dictionary
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation,
     ImplementationClassUIDNotification,
@@ -18,15 +21,19 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext, build_context, build_role
 
+from proxy.network.asking import Result
+from proxy.network.commitment import call
 from proxy.network.contexts import MOST_CONTEXTS, PUSH_MODEL, VERIFICATION
 from proxy.network.door import Caller, Rejection
+from proxy.network.scp import NOT_EXTENDED
+from proxy.network.scu import Peer, echo, send
 from proxy.reception.door import Reception
 from proxy.routing.match import NodeFacts, RouteFacts, SnapshotCache, Table, build_table
 from proxy.routing.models import Route
 from tests import cast as actors
 from tests.docs import marked, reading
 from tests.network.conftest import Listen
-from tests.network.people import Guest
+from tests.network.people import Guest, image, outgoing
 from tests.network.strangers import Stranger, request
 
 HERE = "127.0.0.1"
@@ -63,8 +70,9 @@ def table() -> Table:
 
 def door(load: Callable[[], Table] = table) -> Guest:
     """The product's own; what it would ask of a database is not asked for here."""
-    nobody = cast(Any, None)
-    return cast(Guest, Reception(nobody, SnapshotCache(load), nobody, cast(Any, Forgetful())))
+    rooms: dict[str, Any] = {one.name: None for one in fields(Reception)}
+    rooms |= {"cache": SnapshotCache(load), "refusals": Forgetful()}
+    return cast(Guest, Reception(**rooms))
 
 
 def answered(port: int, pairs: Sequence[Pair], calling: str = actors.CT_EAST) -> dict[Pair, int]:
@@ -250,3 +258,65 @@ def test_a_stranger_is_rejected_in_private_mode_and_a_node_is_not(listen: Listen
 
 def test_every_rejection_of_the_table_is_tried() -> None:
     assert set(column("rejections", 0)) == {numbers for numbers, _ in REJECTIONS.values()}
+
+
+# --- the sender ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Archive:
+    """A peer that takes every storage class, and remembers what it was asked."""
+
+    requests: list[Any] = field(default_factory=list)
+
+    @contextmanager
+    def open(self) -> Iterator[Peer]:
+        ae = AE(ae_title=actors.ARCHIVE)
+        for uid in (CT, VERIFICATION):
+            ae.add_supported_context(uid, [IMPLICIT, EXPLICIT])
+        ae.add_supported_context(PUSH_MODEL, scu_role=False, scp_role=True)
+        server = ae.start_server((HERE, 0), block=False, evt_handlers=[(evt.EVT_REQUESTED, self._note)])
+        try:
+            yield Peer(actors.ARCHIVE, HERE, server.server_address[1])
+        finally:
+            server.shutdown()
+
+    def _note(self, event: Any) -> None:
+        self.requests.append(event.assoc.requestor.primitive)
+
+    def proposed(self) -> list[tuple[str, list[str]]]:
+        [request] = self.requests
+        contexts = request.presentation_context_definition_list
+        return [
+            (str(one.abstract_syntax), [str(syntax) for syntax in one.transfer_syntax]) for one in contexts
+        ]
+
+    def extras(self) -> list[Any]:
+        [request] = self.requests
+        return [item for item in request.user_information if not isinstance(item, NOT_EXTENDED)]
+
+
+def test_a_delivery_proposes_what_the_page_says(tmp_path: Path) -> None:
+    archive = Archive()
+    items = [outgoing(image(1), tmp_path, 0), outgoing(image(2), tmp_path, 1, IMPLICIT)]
+    with archive.open() as peer:
+        send(peer, items, lambda result: None, lambda: True)
+    assert archive.proposed() == [(CT, [EXPLICIT]), (CT, [IMPLICIT]), (CT, [EXPLICIT, IMPLICIT])]
+    assert archive.extras() == []
+
+
+def test_an_echo_proposes_what_the_page_says() -> None:
+    archive = Archive()
+    with archive.open() as peer:
+        assert echo(peer).ok
+    assert archive.proposed() == [(VERIFICATION, [EXPLICIT, IMPLICIT])]
+    assert archive.extras() == []
+
+
+def test_the_result_of_a_commitment_is_told_in_the_role_that_the_page_says() -> None:
+    archive = Archive()
+    with archive.open() as peer:
+        call(peer, Result(1, "1.2.3", (), ()))
+    assert archive.proposed() == [(PUSH_MODEL, [EXPLICIT, IMPLICIT])]
+    [role] = archive.extras()
+    assert (role.sop_class_uid, role.scu_role, role.scp_role) == (PUSH_MODEL, False, True)
