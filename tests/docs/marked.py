@@ -23,8 +23,8 @@ def filled(page: str, made: Mapping[str, str]) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Of Markdown. A bar within a cell is escaped."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    first, *rest = ("| " + " | ".join(map(_cell, line)) + " |" for line in [heads, *rows])
+    return "\n".join([first, "|" + "---|" * len(heads), *rest])
 
 
 def _cell(value: object) -> str:
