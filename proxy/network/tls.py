@@ -1,4 +1,4 @@
-"""TLS for DICOM by the Non-Downgrading BCP 195 profile (PS3.15 B.12): RFC 8996 and RFC 9325.
+"""TLS for DICOM by the profile BCP 195 RFC 8996, 9325 (PS3.15 B.12).
 
 TLS 1.2 at least; with 1.2 only suites with forward secrecy and authenticated encryption, and nothing weaker
 even if the peer asks. Asked for mutual authentication, a server takes no caller without a certificate of its
