@@ -9,6 +9,7 @@ from proxy.deid.context import Hold
 from proxy.deid.facts import Facts
 from proxy.deid.recipe import Recipe
 
+_STANDARD: Final = "1.2.840.10008."  # the root of all UIDs of DICOM (PS3.5 9.1)
 _SECONDARY: Final = "1.2.840.10008.5.1.4.1.1.7"
 _ULTRASOUND: Final = ("1.2.840.10008.5.1.4.1.1.3", "1.2.840.10008.5.1.4.1.1.6")
 _REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
@@ -23,7 +24,9 @@ _SCREEN: Final = frozenset(("SCREEN SAVE", "SCREENSHOT", "SCREEN", "DOSE_INFO", 
 
 def gates(facts: Facts, recipe: Recipe) -> tuple[Hold, ...]:
     """The gates that say no to this header."""
-    found = (_directory(facts), _burned_in(facts, recipe), _document(facts, recipe), _report(facts, recipe))
+    found = (
+        _directory(facts), _private(facts), _burned_in(facts, recipe), _document(facts, recipe), _report(facts, recipe)
+    )  # fmt: skip
     return tuple(hold for hold in found if hold)
 
 
@@ -31,6 +34,13 @@ def _directory(facts: Facts) -> Hold | None:
     if facts.sop_class_uid:
         return None
     return Hold("no-class", "It names no SOP Class; a DICOMDIR is made anew from clean images, never passed.")
+
+
+def _private(facts: Facts) -> Hold | None:
+    """Which attributes such an object has, and what they say of whom, only its maker knows."""
+    if not facts.sop_class_uid or facts.sop_class_uid.startswith(_STANDARD):
+        return None
+    return Hold("private-class", "Its SOP Class is private: what its attributes mean, no rule knows.")
 
 
 def _burned_in(facts: Facts, recipe: Recipe) -> Hold | None:

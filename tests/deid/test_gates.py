@@ -47,6 +47,14 @@ def test_documents_and_reports_are_held() -> None:
     assert held(ds) == ["structured-report"]
 
 
+@pytest.mark.parametrize("uid", ["1.3.46.670589.5.0.1", "1.2.840.113619.4.30", "1.2.840.100080.1"])
+@pytest.mark.parametrize("recipe", ["basic", "minimal"])
+def test_a_private_class_is_held_by_every_recipe(uid: str, recipe: str) -> None:
+    ds = ct()
+    ds.SOPClassUID = uid
+    assert held(ds, recipe) == ["private-class"]
+
+
 def test_the_gate_speaks_before_the_pixels_have_come() -> None:
     ds = ct()
     ds.BurnedInAnnotation = "YES"
