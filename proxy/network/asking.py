@@ -1,4 +1,4 @@
-"""What a request for storage commitment says, as values (PS3.4 J.3.2), and what its answer will."""
+"""What a request for storage commitment says, as values (PS3.4 J.3.2), and what is told in answer (J.3.3)."""
 
 import warnings
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ALL_COMMITTED, FAILURES_EXIST = 1, 2  # event types
 MOST = 20_000  # instances of one request
 
 SUCCESS, NO_SUCH_ARGUMENT, INVALID_ARGUMENT = 0x0000, 0x0114, 0x0115
-NO_SUCH_INSTANCE, NO_SUCH_ACTION, RESOURCE_LIMITATION = 0x0112, 0x0123, 0x0213
+NO_SUCH_INSTANCE, NO_SUCH_EVENT, NO_SUCH_ACTION, RESOURCE_LIMITATION = 0x0112, 0x0113, 0x0123, 0x0213
 
 PROCESSING_FAILURE, CLASS_CONFLICT, DUPLICATE_TRANSACTION = 0x0110, 0x0119, 0x0131
 """Failure reasons, with NO_SUCH_INSTANCE (PS3.3 C.14.1.1)."""
@@ -45,6 +45,15 @@ class Result:
     failed: tuple[tuple[Reference, int], ...]
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Report:
+    """What a peer tells us about images of ours; what it says twice and in two ways is not committed."""
+
+    transaction: str
+    committed: tuple[Reference, ...]
+    failed: tuple[tuple[Reference, int], ...]
+
+
 def read_request(action: int | None, instance: str, information: Any) -> Asked | int:
     """What is asked, or the status of the N-ACTION-RSP that refuses it."""
     if action != REQUEST_COMMITMENT:
@@ -57,10 +66,37 @@ def read_request(action: int | None, instance: str, information: Any) -> Asked |
         return NO_SUCH_ARGUMENT
     if len(items) > MOST:
         return RESOURCE_LIMITATION
-    pairs = [(_uid(item, "ReferencedSOPClassUID"), _uid(item, "ReferencedSOPInstanceUID")) for item in items]
-    if not all(sop_class and instance for sop_class, instance in pairs):
+    references = [_reference(item) for item in items]
+    if not all(one.sop_class and one.sop_instance for one in references):
         return INVALID_ARGUMENT
-    return Asked(transaction, tuple(Reference(*pair) for pair in dict.fromkeys(pairs)))
+    return Asked(transaction, tuple(dict.fromkeys(references)))
+
+
+def read_report(event: int | None, instance: str, information: Any) -> Report | int:
+    """What is told, or the status of the N-EVENT-REPORT-RSP that refuses it."""
+    if event not in (ALL_COMMITTED, FAILURES_EXIST):
+        return NO_SUCH_EVENT
+    if instance != WELL_KNOWN_INSTANCE:
+        return NO_SUCH_INSTANCE
+    transaction = _uid(information, "TransactionUID")
+    if not transaction:
+        return NO_SUCH_ARGUMENT
+    good = getattr(information, "ReferencedSOPSequence", None) or []
+    bad = getattr(information, "FailedSOPSequence", None) or []
+    if len(good) + len(bad) > MOST:
+        return RESOURCE_LIMITATION
+    failed = {_reference(item): _number(item, "FailureReason", PROCESSING_FAILURE) for item in bad}
+    committed = dict.fromkeys(one for one in map(_reference, good) if one not in failed)
+    return Report(transaction, tuple(committed), tuple(failed.items()))
+
+
+def _reference(item: Any) -> Reference:
+    return Reference(_uid(item, "ReferencedSOPClassUID"), _uid(item, "ReferencedSOPInstanceUID"))
+
+
+def _number(item: Any, keyword: str, missing: int) -> int:
+    value = getattr(item, keyword, None)
+    return value if isinstance(value, int) else missing
 
 
 def _uid(item: Any, keyword: str) -> str:

@@ -7,7 +7,6 @@ there it proposes to be the provider by role selection (PS3.4 J.3.3, PS3.7 D.3.3
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import build_context
 
 from proxy.network.asking import (
@@ -19,6 +18,7 @@ from proxy.network.asking import (
     Result,
 )
 from proxy.network.contexts import PLAIN_SYNTAXES, PUSH_MODEL
+from proxy.network.negotiating import Roles, selection
 from proxy.network.opening import Lost, Peer, opened
 
 
@@ -35,10 +35,15 @@ def event(result: Result) -> tuple[int, Dataset]:
 
 
 def _item(reference: Reference, reason: int | None = None) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = reference.sop_class, reference.sop_instance
+    item = reference_item(reference)
     if reason is not None:
         item.FailureReason = reason
+    return item
+
+
+def reference_item(reference: Reference) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = reference.sop_class, reference.sop_instance
     return item
 
 
@@ -53,8 +58,7 @@ def tell(association: Any, result: Result) -> bool:
 
 def call(peer: Peer, result: Result) -> str:
     """On an association of our own. Why it was not heard, as a sentence; empty if it was."""
-    role = SCP_SCU_RoleSelectionNegotiation()
-    role.sop_class_uid, role.scu_role, role.scp_role = PUSH_MODEL, False, True
+    role = selection(PUSH_MODEL, Roles(scu=False, scp=True))
     try:
         association = opened(peer, [build_context(PUSH_MODEL, list(PLAIN_SYNTAXES))], extended=[role])
     except Lost as lost:

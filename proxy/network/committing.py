@@ -1,4 +1,6 @@
-"""An association on which a peer may ask for storage commitment, and hears the result while it stands."""
+"""An association on which a peer may ask for storage commitment, and hears the result while it stands; or on which
+it tells us the result of what we asked it.
+"""
 
 import logging
 import time
@@ -8,7 +10,8 @@ from pynetdicom import evt
 
 from proxy.network.asking import INVALID_ARGUMENT, PROCESSING_FAILURE, SUCCESS, read_request
 from proxy.network.commitment import tell
-from proxy.network.door import Caller, CommitsStorage, Door
+from proxy.network.door import Caller, CommitsStorage, Door, HearsCommitments
+from proxy.network.hearing import heard
 from proxy.network.inbox import place
 from proxy.network.reactor import Association
 
@@ -34,6 +37,19 @@ class Committing(Association):
             return False
         self.bind(evt.EVT_N_ACTION, self._asked)
         return True
+
+    def hears_commitments(self) -> bool:
+        """Whether this caller may tell us what it has committed; from now on it is heard."""
+        if not isinstance(self.door, HearsCommitments) or not self.door.may_report(self.caller):
+            return False
+        self.bind(evt.EVT_N_EVENT_REPORT, self._told_us)
+        return True
+
+    def _told_us(self, event: Any) -> tuple[int, None]:
+        door, caller = self.door, self.caller
+        if not isinstance(door, HearsCommitments):
+            return PROCESSING_FAILURE, None
+        return heard(event, lambda report: door.commitment_heard(caller, report)), None
 
     def _asked(self, event: Any) -> tuple[int, None]:
         """The status of the N-ACTION-RSP, which has no information."""

@@ -8,7 +8,7 @@ it never carries an identity.
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from proxy.network.asking import Asked, Result
+from proxy.network.asking import Asked, Report, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,17 @@ class CommitsStorage(Protocol):
         ...
 
     def commitment_told(self, result: Result, heard: bool) -> None: ...
+
+
+@runtime_checkable
+class HearsCommitments(Protocol):
+    """A door that has this too lets those it says tell us what they have committed (they are the provider)."""
+
+    def may_report(self, caller: Caller) -> bool: ...
+
+    def commitment_heard(self, caller: Caller, report: Report) -> int:
+        """The status of the N-EVENT-REPORT-RSP; with Success what was told is durable."""
+        ...
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from pynetdicom.pdu_items import PDUItem
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 
 from proxy.network.contexts import IMPLICIT_LITTLE, MOST_CONTEXTS, VERIFICATION, taken_syntaxes
@@ -112,6 +113,27 @@ def _answer(proposal: Proposal, accepted: frozenset[str]) -> Answer:
         if syntax in known:
             return Answer(context_id, ACCEPTED, abstract, syntax)
     return Answer(context_id, NO_SUCH_SYNTAX, abstract, IMPLICIT_LITTLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What the requestor may be in a service (PS3.7 D.3.3.4)."""
+
+    scu: bool
+    scp: bool
+
+    def __bool__(self) -> bool:
+        return self.scu or self.scp
+
+
+def agreed(proposed: Roles, allowed: Roles) -> Roles:
+    return Roles(proposed.scu and allowed.scu, proposed.scp and allowed.scp)
+
+
+def selection(sop_class: str, roles: Roles) -> SCP_SCU_RoleSelectionNegotiation:
+    item = SCP_SCU_RoleSelectionNegotiation()
+    item.sop_class_uid, item.scu_role, item.scp_role = sop_class, roles.scu, roles.scp
+    return item
 
 
 def standing(given: Iterable[Answer]) -> dict[int, PresentationContext]:

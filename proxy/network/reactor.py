@@ -28,6 +28,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from typing import Any
 
 from pynetdicom import evt
@@ -231,6 +232,7 @@ class Association(PlainAssociation):  # type: ignore[misc]
         self.inbox = Inbox(lambda context_id, command, parsed: None)
         self._is_paused = True  # nobody else reads this association's messages
         self._abort_asked = False
+        self._aside: deque[tuple[Any, int]] = deque()  # requests that came while an answer was waited for
 
     @property
     def peer_address(self) -> str:
@@ -272,23 +274,38 @@ class Association(PlainAssociation):  # type: ignore[misc]
         return None
 
     def _run_reactor(self) -> None:
-        while not self._kill and not self.dul.over:
-            self.dul.pump(self._next_look())
-            self._serve_waiting()
-            if self._ended():
-                break
+        while self.serve(self._next_look()):
+            pass
         self.kill()
+
+    def serve(self, deadline: float | None) -> bool:
+        """Read what there is, or wait for it until then, and serve it. False: the association is over."""
+        if self._kill or self.dul.over:
+            return False
+        self.dul.pump(deadline)
+        self._serve_waiting()
+        return not self._ended()
 
     def _next_look(self) -> float | None:
         timer = self.dul._idle_timer
         return None if timer.timeout is None else time.monotonic() + max(float(timer.remaining), 0.0) + 0.001
 
     def _serve_waiting(self) -> None:
+        while not self._kill and self._aside:
+            self._serve_request(*self._aside.popleft())
         while not self._kill and not self.dimse.msg_queue.empty():
             context_id, message = self.dimse.get_msg()
             if message is not None:
                 self._serve_request(message, context_id)
-                self._is_paused = True
+
+    def _serve_request(self, msg: Any, context_id: int) -> None:
+        """pynetdicom serves an N-EVENT-REPORT on a thread it starts for it; here it waits for its own."""
+        if threading.get_ident() != self.dul._owner:
+            self._aside.append((msg, context_id))
+            self.dul.socket.wake()
+            return
+        super()._serve_request(msg, context_id)
+        self._is_paused = True
 
     def _ended(self) -> bool:
         if self._abort_asked:

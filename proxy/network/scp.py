@@ -39,7 +39,7 @@ from proxy.network.doorstep import Doorstep, Standing
 from proxy.network.implementation import entity
 from proxy.network.inbox import Gathered, Inbox, Store, place
 from proxy.network.messages import Command
-from proxy.network.negotiating import answers, standing
+from proxy.network.negotiating import Roles, agreed, answers, selection, standing
 from proxy.network.quiet import hush
 from proxy.network.quirks import NO_EXTENDED, pdu_limit
 from proxy.network.seats import Seats
@@ -57,6 +57,7 @@ NOT_EXTENDED = (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
 )
+PUSH = frozenset({PUSH_MODEL})
 SHUTDOWN_POLL = 0.1
 NO_TLS = Rejection(*NOT_ASKED, "The TLS handshake failed: is it TLS, and is the certificate one we trust?")
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1: the only one there is
@@ -147,12 +148,23 @@ class Acceptor(Committing):
         rejection = self.server.judge(self)
         if rejection is None:
             self._mind_quirks(request)
-            commitment = frozenset({PUSH_MODEL} if self.offers_commitment() else ())
-            self.dul.answers = answers(self.dul.proposals, self.server.accepted | commitment)
+            classes = self.server.accepted | (PUSH if self._agree_on_commitment() else frozenset())
+            self.dul.answers = answers(self.dul.proposals, classes)
             return
         self.server.turned_away(self.caller, rejection)
         self.acse.send_reject(rejection.result, rejection.source, rejection.reason)
         self.kill()
+
+    def _agree_on_commitment(self) -> bool:
+        """Whether it is offered. A peer that selects no role is what it then does: it asks, or it tells."""
+        allowed = Roles(scu=self.offers_commitment(), scp=self.hears_commitments())
+        selected = self.requestor.role_selection.get(PUSH_MODEL)
+        if selected is None:
+            return bool(allowed)
+        roles = agreed(Roles(bool(selected.scu_role), bool(selected.scp_role)), allowed)
+        if roles:
+            self.acceptor.add_negotiation_item(selection(PUSH_MODEL, roles))
+        return bool(roles)
 
     def accepted(self, event: Any) -> None:
         self._accepted_cx = standing(self.dul.answers)

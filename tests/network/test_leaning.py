@@ -57,6 +57,13 @@ def test_an_association_has_the_parts_we_replace() -> None:
     assert not one.dul.is_alive()
 
 
+def test_an_event_report_is_the_one_request_that_is_served_on_a_thread_of_its_own() -> None:
+    """`Association._serve_request` brings it back to its own."""
+    handling = source(dimse.DIMSEServiceProvider.receive_primitive)
+    assert handling.count("threading.Thread(") == 1
+    assert "make_target(self.assoc._serve_request)" in handling
+
+
 def test_the_thread_of_the_provider_is_started_in_one_place() -> None:
     """`start` is where we take hold of the association's thread instead."""
     assert "self.dul.start()" in source(association.Association.run_reactor)
