@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import DatabaseError
+from django.db.models import Exists, OuterRef
 
-from proxy.routing.models import Node, Project, Route
+from proxy.routing.models import Destination, Node, Project, Route
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -52,6 +53,7 @@ class NodeFacts:
     outside: bool
     on_hold: str
     quirks: frozenset[str] = frozenset()
+    commits: bool = False  # a destination of ours that tells us what it has committed
 
     def matches(self, calling_ae: str, address: str, certificate: str | None) -> bool:
         """Everything the site said about this node must hold for the caller."""
@@ -128,7 +130,8 @@ def build_table(routes: Iterable[RouteFacts], nodes: Iterable[NodeFacts]) -> Tab
 def load_table() -> Table:
     """What is in force now. A route whose project is retired is not."""
     routes = Route.objects.filter(retired_at=None, project__retired_at=None).select_related("project")
-    nodes = Node.objects.filter(retired_at=None).order_by("pk")
+    committing = Destination.objects.filter(node=OuterRef("pk"), commitment=True, retired_at=None)
+    nodes = Node.objects.filter(retired_at=None).annotate(commits=Exists(committing)).order_by("pk")
     return build_table(
         [_route_facts(row) for row in routes.prefetch_related("destinations")],
         [_node_facts(row) for row in nodes.prefetch_related("projects")],
@@ -151,7 +154,7 @@ def _route_facts(row: Route) -> RouteFacts:
     )
 
 
-def _node_facts(row: Node) -> NodeFacts:
+def _node_facts(row: Any) -> NodeFacts:
     grant: dict[str, Any] | None = row.grant
     return NodeFacts(
         id=row.pk,
@@ -169,6 +172,7 @@ def _node_facts(row: Node) -> NodeFacts:
         outside=row.outside,
         on_hold=row.on_hold,
         quirks=frozenset(row.quirks),
+        commits=row.commits,
     )
 
 

@@ -111,6 +111,10 @@ class Destination(Retirable):
         default=1,
         help_text="For a DICOM node: associations that one delivery may have open at once, 1 to 16.",
     )
+    commitment = models.BooleanField(
+        default=False,
+        help_text="For a DICOM node: an image counts as delivered when the node commits to keep it.",
+    )
     failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
     rests_until = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True, help_text="Stopped by a person.")

@@ -158,11 +158,18 @@ def test_what_cannot_be_meant_about_a_node_is_said(field: str, sentence: str) ->
         ("{name: x, kind: folder, path: studies/x}", "studies is a folder of Postern itself"),
         ("{name: x, kind: folder, path: out, zip: maybe}", "say true or false."),
         ("{name: x, kind: folder, path: out, associations: 2}", "only a dimse destination has associations."),
+        (
+            "{name: x, kind: folder, path: out, commitment: true}",
+            "only a dimse destination can commit to keep what it gets.",
+        ),
         ("{name: x, kind: dimse, node: n, associations: 0}", "give a whole number from 1 to 16."),
         ("{name: x, kind: dimse, node: n, associations: many}", "give a whole number from 1 to 16."),
         ("{name: x, kind: folder, path: out, node: y}", "nodes has no 'y'."),
         ("{name: [x], kind: folder, path: out}", "this must be a single value."),
-        ("just-text", "this must be a mapping with the keys name, kind, node, path, zip, associations."),
+        (
+            "just-text",
+            "this must be a mapping with the keys name, kind, node, path, zip, associations, commitment.",
+        ),
     ],
 )
 def test_a_destination_has_what_its_kind_needs(line: str, sentence: str) -> None:

@@ -23,6 +23,7 @@ from proxy.routing.site import (
     load_site,
 )
 from proxy.routing.site.reading import read as read_file
+from proxy.routing.site.recipes import is_file_name
 from proxy.routing.site.writing import dump
 
 Told = list[tuple[str, list[str]]]
@@ -168,6 +169,7 @@ class TestTheFirstStart:
 words = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=12)
 visible = st.characters(categories=["L", "N", "P", "S"], exclude_characters="\\")
 texts = st.lists(st.text(visible, min_size=1, max_size=6), min_size=1, max_size=3).map(" ".join)
+recipes = texts.filter(lambda text: not is_file_name(text))  # a file's would need its full path
 ascii_words = st.text("".join(map(chr, range(33, 127))).replace("\\", ""), min_size=1, max_size=7)
 ae_titles = st.lists(ascii_words, min_size=1, max_size=2).map(" ".join)
 
@@ -183,11 +185,15 @@ def sites(draw: Callable[..., Any]) -> Site:
     folders = draw(st.lists(texts, max_size=3, unique=True))
     calls = draw(st.lists(st.tuples(ae_titles, ae_titles | st.just("")), max_size=3, unique=True))
     return Site(
-        tuple(ProjectSpec(name, draw(texts), draw(texts)) for name in projects),
+        tuple(ProjectSpec(name, draw(recipes), draw(texts)) for name in projects),
         tuple(draw(node(name, number, projects)) for number, name in enumerate(nodes)),
         tuple(
             DestinationSpec(
-                name, "dimse", draw(st.sampled_from(nodes)), associations=draw(st.integers(1, 16))
+                name,
+                "dimse",
+                draw(st.sampled_from(nodes)),
+                associations=draw(st.integers(1, 16)),
+                commitment=draw(st.booleans()),
             )
             if nodes and draw(st.booleans())
             else DestinationSpec(name, "folder", path=f"out/{number}", zip=draw(st.booleans()))

@@ -124,7 +124,7 @@ class _Keeper:
     def _destination(self, spec: DestinationSpec, nodes: Mapping[str, Node]) -> Destination:
         node = nodes[spec.node] if spec.node else None
         columns: dict[str, Any] = {"kind": spec.kind, "node": node, "path": spec.path, "as_zip": spec.zip}
-        columns["associations"] = spec.associations
+        columns |= {"associations": spec.associations, "commitment": spec.commitment}
         return self._row(Destination, spec.name, {"name": spec.name}, columns)
 
     def _route(

@@ -73,6 +73,7 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "path": One(values.folder),
         "zip": One(values.boolean),
         "associations": One(values.number(1, 16)),
+        "commitment": One(values.boolean),
     },
     RouteSpec: {
         "called_ae": One(values.ae_title, required=True),
@@ -123,6 +124,8 @@ def destination_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
         yield other, f"a {spec.kind} destination has no {other}."
     if spec.associations != 1 and spec.kind != "dimse":
         yield "associations", "only a dimse destination has associations."
+    if spec.commitment and spec.kind != "dimse":
+        yield "commitment", "only a dimse destination can commit to keep what it gets."
     if spec.zip and spec.kind != "folder":
         yield "zip", "only a folder destination can be a ZIP."
 

@@ -49,6 +49,7 @@ class DestinationSpec:
     path: str = ""
     zip: bool = False
     associations: int = 1
+    commitment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

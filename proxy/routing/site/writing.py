@@ -66,7 +66,7 @@ def node_spec(row: Node) -> NodeSpec:
 
 def destination_spec(row: Destination) -> DestinationSpec:
     node = row.node.name if row.node else ""
-    return DestinationSpec(row.name, row.kind, node, row.path, row.as_zip, row.associations)
+    return DestinationSpec(row.name, row.kind, node, row.path, row.as_zip, row.associations, row.commitment)
 
 
 def route_spec(row: Route) -> RouteSpec:

@@ -207,7 +207,7 @@ class NodeForm(SiteForm):
 class DestinationForm(SiteForm):
     class Meta:
         model = Destination
-        fields = ("name", "kind", "node", "path", "as_zip", "associations")
+        fields = ("name", "kind", "node", "path", "as_zip", "associations", "commitment")
 
     def spec(self) -> DestinationSpec:
         node = self.cleaned_data["node"]
@@ -218,6 +218,7 @@ class DestinationForm(SiteForm):
             self.value("path"),
             self.value("as_zip"),
             self.value("associations"),
+            self.value("commitment"),
         )
 
 
