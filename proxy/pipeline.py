@@ -29,6 +29,7 @@ from django.db import close_old_connections, connections, transaction
 from proxy.audit.actions import RELEASED
 from proxy.audit.record import record
 from proxy.deliveries import arrivals, queue
+from proxy.deliveries.commitment import Results
 from proxy.deliveries.work import Workers
 from proxy.network.door import Door
 from proxy.reception import held, storing, turns
@@ -59,7 +60,7 @@ def open_reception() -> tuple[Door, Callable[[], None]]:
         committer.stop()
         refusals.stop()
 
-    return Reception(committer, SnapshotCache(), commitments(), refusals), close
+    return Reception(committer, SnapshotCache(), commitments(), Results(), refusals), close
 
 
 def commitments() -> Commitments:

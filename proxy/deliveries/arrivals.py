@@ -9,15 +9,18 @@ from proxy.deliveries.models import Delivery
 
 Arrival = Literal["arrived", "on its way", "given up"]
 Place = tuple[int, int]  # revision and ordinal
-Row = tuple[str, bytes]  # state and acknowledgements of a delivery
+Row = tuple[
+    str, bytes
+]  # state of a delivery, and what it has brought: acknowledged, or committed where that is asked
 
 
 def everywhere(places: Iterable[Place]) -> Mapping[Place, Arrival]:
     wanted = list(places)
     rows: dict[int, list[Row]] = {revision_id: [] for revision_id, _ in wanted}
-    found = Delivery.objects.filter(revision_id__in=list(rows)).values_list("revision_id", "state", "acks")
-    for revision_id, state, acks in found:
-        rows[revision_id].append((state, bytes(acks)))
+    found = Delivery.objects.filter(revision_id__in=list(rows))
+    columns = found.values_list("revision_id", "state", "acks", "commits", "destination__commitment")
+    for revision_id, state, acks, commits, committing in columns:
+        rows[revision_id].append((state, bytes(commits if committing else acks)))
     return {place: judged(rows[place[0]], place[1]) for place in wanted}
 
 

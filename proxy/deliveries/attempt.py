@@ -16,10 +16,10 @@ from django.db import Error as DatabaseTrouble
 from django.db import connections
 from django.utils import timezone
 
-from proxy.deliveries import packing, queue
+from proxy.deliveries import commitment, packing, queue
 from proxy.deliveries.agents import AGENTS
-from proxy.deliveries.outcomes import Outcome, TryLater
-from proxy.deliveries.parcel import Parcel
+from proxy.deliveries.outcomes import Delivered, Outcome, TryLater
+from proxy.deliveries.parcel import Parcel, Wire
 from proxy.deliveries.queue import Claim
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,10 @@ def _attempt(claim: Claim, keep_going: Callable[[], bool]) -> Outcome:
         parcel = packing.pack(claim)
         if not isinstance(parcel, Parcel):
             return parcel
-        return _send(parcel, progress)
+        sent = _send(parcel, progress)
+        if isinstance(sent, Delivered) and isinstance(parcel.to, Wire) and parcel.to.commitment:
+            return commitment.seek(claim, parcel.to.peer, progress.keep_going)
+        return sent
     except DatabaseTrouble as trouble:
         return _surprise(claim, trouble, "The database did not take the progress")
     except Exception as trouble:

@@ -13,6 +13,19 @@ def mark(bits: bytes, ordinals: Iterable[int], total: int) -> bytes:
     return bytes(marked)
 
 
+def cleared(bits: bytes, ordinals: Iterable[int]) -> bytes:
+    """The same bits without these."""
+    left = bytearray(bits)
+    for ordinal in ordinals:
+        if ordinal >> 3 < len(left):
+            left[ordinal >> 3] &= ~(1 << (ordinal & 7))
+    return bytes(left)
+
+
+def ordinals(bits: bytes) -> list[int]:
+    return [ordinal for ordinal in range(8 * len(bits)) if has(bits, ordinal)]
+
+
 def has(bits: bytes, ordinal: int) -> bool:
     byte = ordinal >> 3
     return byte < len(bits) and bool(bits[byte] >> (ordinal & 7) & 1)

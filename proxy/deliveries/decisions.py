@@ -44,8 +44,16 @@ def _send_again(delivery: Delivery, now: datetime) -> bool:
 
 
 def _wait_again(delivery: Delivery, now: datetime) -> bool:
+    again = _moved(delivery, now)
+    if again:
+        delivery.commitment_requests.all().delete()  # what was refused before the decision does not count any more
+    return again
+
+
+def _moved(delivery: Delivery, now: datetime) -> bool:
     fresh = {"next_try_at": now, "finished_at": None, "attempts": 0, "reason": ""}
-    if LIFE.move(_row(delivery).filter(state=DELIVERED), "again", **fresh, acks=b"", acknowledged=0):
+    anew = {"acks": b"", "acknowledged": 0, "commits": b"", "committed": 0}
+    if LIFE.move(_row(delivery).filter(state=DELIVERED), "again", **fresh, **anew):
         return True
     if LIFE.move(_row(delivery), "again", **fresh):
         return True

@@ -21,6 +21,7 @@ from proxy.studies import lifecycle as study_life
 from proxy.studies.models import Revision, Study
 
 RECEIVED, DELIVERED, EXCLUDED, HELD, IN_FLIGHT = "received", "delivered", "excluded", "held", "in flight"
+COMMITTED = "committed"
 
 _Bound = Revision.destinations.through
 _HeldFor = HeldItem.destinations.through
@@ -29,7 +30,7 @@ _Rows = QuerySet[Any]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The account of one destination, in images."""
+    """The account of one destination, in images. `committed` is a part of what was delivered."""
 
     destination: str
     received: int
@@ -37,6 +38,7 @@ class Line:
     excluded: int
     held: int
     in_flight: int
+    committed: int = 0
 
     @property
     def difference(self) -> int:
@@ -83,7 +85,7 @@ def _lines(entries: _Rows) -> list[Line]:
 
 
 def _line(name: str, sums: dict[str, int]) -> Line:
-    columns = (RECEIVED, DELIVERED, EXCLUDED, HELD, IN_FLIGHT)
+    columns = (RECEIVED, DELIVERED, EXCLUDED, HELD, IN_FLIGHT, COMMITTED)
     return Line(name, *(sums.get(column, 0) for column in columns))
 
 
@@ -109,6 +111,7 @@ def _by_delivery(sent: Q) -> Iterator[_Rows]:
     unsent = Sum(F("total") - F("acknowledged"))
     open_states = [lifecycle.WAITING, lifecycle.CLAIMED, lifecycle.REFUSED]
     yield _say(rows, DELIVERED, Sum("acknowledged"))
+    yield _say(rows, COMMITTED, Sum("committed"))
     yield _say(rows.filter(state=lifecycle.DROPPED), EXCLUDED, unsent)
     yield _say(rows.filter(state__in=open_states), IN_FLIGHT, unsent)
 
@@ -166,5 +169,8 @@ def _drifts(delivery: Any) -> Iterator[Drift]:
     bits = bitmap.count(bytes(delivery.acks))
     if bits != delivery.acknowledged:
         yield Drift(delivery.pk, "acknowledged", delivery.acknowledged, bits)
+    kept = bitmap.count(bytes(delivery.commits))
+    if kept != delivery.committed:
+        yield Drift(delivery.pk, "committed", delivery.committed, kept)
     if delivery.instances != delivery.total:
         yield Drift(delivery.pk, "total", delivery.total, delivery.instances)

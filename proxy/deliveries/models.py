@@ -22,6 +22,10 @@ class Delivery(models.Model):
     acks = models.BinaryField(
         default=bytes, blank=True, help_text="A bit for each ordinal that was acknowledged."
     )
+    committed = models.PositiveIntegerField(default=0)
+    commits = models.BinaryField(
+        default=bytes, blank=True, help_text="A bit for each ordinal that the destination commits to keep."
+    )
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -44,6 +48,26 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.revision_id} → {self.destination_id}"
+
+
+class CommitmentRequest(models.Model):
+    """A request for storage commitment that we sent with a delivery, until its result is heard."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="commitment_requests")
+    transaction = models.CharField(max_length=64, unique=True, help_text="Transaction UID, made by us.")
+    asked = models.BinaryField(help_text="A bit for each ordinal that was asked for.")
+    asked_at = models.DateTimeField()
+    until = models.DateTimeField(help_text="Until then nothing is asked again.")
+    heard_at = models.DateTimeField(null=True, blank=True)
+    committed = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    reason = models.CharField(max_length=255, blank=True, default="", help_text="Why images were refused.")
+
+    class Meta:
+        indexes = [models.Index(fields=["delivery", "asked_at"], name="requests_of_a_delivery")]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} at {self.asked_at}"
 
 
 class Attempt(models.Model):

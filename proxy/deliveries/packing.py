@@ -60,7 +60,7 @@ def _items(delivery: Delivery, root: Path, acks: bytes) -> tuple[Item, ...]:
 def _address(destination: Destination) -> Wire | Shelf:
     if destination.node is None:
         return _shelf(destination)
-    return Wire(peer_of(destination.node), destination.associations)
+    return Wire(peer_of(destination.node), destination.associations, destination.commitment)
 
 
 def _shelf(destination: Destination) -> Shelf:

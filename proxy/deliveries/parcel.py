@@ -20,10 +20,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A DICOM peer, and how many associations may be open to it at once."""
+    """A DICOM peer, how many associations may be open to it at once, and whether it is to commit to what it gets."""
 
     peer: Peer
     associations: int = 1
+    commitment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

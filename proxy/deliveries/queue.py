@@ -184,7 +184,7 @@ def finish(claim: Claim, outcome: Outcome, now: datetime, chance: float = 0.0) -
         delivery = _ours(claim).select_for_update(no_key=True).first()
         if delivery is None:
             return False
-        verdict = _checked(outcome, delivery)
+        verdict = _checked(outcome, delivery, destination.commitment)
         gained = delivery.acknowledged - claim.acknowledged
         _note_health(destination, verdict, gained, now, chance)
         _let_go(claim, verdict, gained, now, chance)
@@ -194,11 +194,14 @@ def finish(claim: Claim, outcome: Outcome, now: datetime, chance: float = 0.0) -
     return True
 
 
-def _checked(outcome: Outcome, delivery: Delivery) -> Outcome:
-    """Nothing is delivered before every instance was acknowledged (promise 3), whatever an agent believes."""
+def _checked(outcome: Outcome, delivery: Delivery, commitment: bool) -> Outcome:
+    """Nothing is delivered before every instance was acknowledged (promise 3), whatever an agent believes; and
+    committed, where the destination commits."""
     open_ones = delivery.total - delivery.acknowledged
     if isinstance(outcome, Delivered) and open_ones:
         return TryLater(f"{open_ones} of {delivery.total} images have no acknowledgement yet.", rests=False)
+    if isinstance(outcome, Delivered) and commitment and delivery.committed < delivery.total:
+        return TryLater("The destination has not committed to keep every image yet.", rests=False)
     return outcome
 
 
@@ -220,7 +223,7 @@ def _note_health(
 ) -> None:
     """Failed attempts in a row lead to a rest; whatever gets through or is properly refused ends the row."""
     rows = Destination.objects.filter(pk=destination.pk)
-    if isinstance(outcome, TryLater) and not outcome.rests:
+    if isinstance(outcome, TryLater) and not outcome.rests and gained <= 0:
         return
     if isinstance(outcome, TryLater) and not gained:
         rest = backoff.rest(destination.failures + 1, pace(), chance)

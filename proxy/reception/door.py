@@ -7,12 +7,12 @@ from typing import Protocol
 from django.conf import settings
 from django.db import connections
 
-from proxy.network.asking import Asked, Result
+from proxy.network.asking import Asked, Report, Result
 from proxy.network.door import Caller, Rejection, Sink, StoreCommand
 from proxy.reception.committer import Committer
 from proxy.reception.sink import Receiving
 from proxy.reception.storing import Commit, Written
-from proxy.routing.match import ECHO, NodeFacts, SnapshotCache, Table
+from proxy.routing.match import ECHO, NodeFacts, SnapshotCache, Table, plain
 from proxy.routing.models import Route
 from proxy.routing.refusals import Refusals
 
@@ -38,6 +38,12 @@ class AnswersForImages(Protocol):
     def told(self, result: Result, heard: bool) -> None: ...
 
 
+class HearsResults(Protocol):
+    """Keeps what a destination tells of images that we brought there."""
+
+    def heard(self, node_id: int, report: Report) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reception:
     """The listener's door (`network.door.Door`)."""
@@ -45,6 +51,7 @@ class Reception:
     committer: Committer[Commit, Written]
     cache: SnapshotCache
     commitments: AnswersForImages
+    results: HearsResults
     refusals: Refusals
 
     def admit(self, caller: Caller) -> Rejection | None:
@@ -52,7 +59,8 @@ class Reception:
             table = self.cache.get(time.monotonic())
         except Exception:
             return AWAY
-        return judge(table, caller, public=settings.DICOM_MODE == "public")
+        ours = settings.DICOM_AE_TITLE
+        return judge(table, caller, public=settings.DICOM_MODE == "public", ours=ours)
 
     def begin(self, caller: Caller, command: StoreCommand) -> Sink:
         table = self.cache.get(time.monotonic())
@@ -87,6 +95,14 @@ class Reception:
     def commitment_told(self, result: Result, heard: bool) -> None:
         self.commitments.told(result, heard)
 
+    def may_report(self, caller: Caller) -> bool:
+        node = self._node(caller)
+        return node is not None and node.commits
+
+    def commitment_heard(self, caller: Caller, report: Report) -> int:
+        node = self._node(caller)
+        return NOT_AUTHORISED if node is None else self.results.heard(node.id, report)
+
     def refused(self, caller: Caller, rejection: Rejection) -> None:
         self.refusals.note(caller, rejection)
 
@@ -98,10 +114,18 @@ class Reception:
         connections.close_all()
 
 
-def judge(table: Table, caller: Caller, *, public: bool) -> Rejection | None:
+def judge(table: Table, caller: Caller, *, public: bool, ours: str = "") -> Rejection | None:
+    """A destination that commits may always call back the AE title that called it."""
+    if ours == plain(caller.called_ae) and _commits(table, caller):
+        return None
     if not table.answers_to(caller.called_ae):
         return UNKNOWN_CALLED
     node = table.node_for(caller.calling_ae, caller.address, caller.certificate_subject)
     if not table.may(node, ECHO, public=public):
         return UNKNOWN_CALLING
     return None if table.route_for(caller.called_ae, caller.calling_ae) else UNKNOWN_CALLING
+
+
+def _commits(table: Table, caller: Caller) -> bool:
+    node = table.node_for(caller.calling_ae, caller.address, caller.certificate_subject)
+    return node is not None and node.commits

@@ -5,7 +5,7 @@ import pytest
 from proxy.network.door import Caller
 from proxy.reception.door import UNKNOWN_CALLED, UNKNOWN_CALLING, judge
 from proxy.routing.match import Table, load_table
-from proxy.routing.models import Node, Project, Route
+from proxy.routing.models import Destination, Node, Project, Route
 
 pytestmark = pytest.mark.django_db
 
@@ -46,3 +46,15 @@ def test_who_is_let_in(
 def test_each_reason_is_the_standard_s() -> None:
     assert (UNKNOWN_CALLED.result, UNKNOWN_CALLED.source, UNKNOWN_CALLED.reason) == (1, 1, 7)
     assert (UNKNOWN_CALLING.result, UNKNOWN_CALLING.source, UNKNOWN_CALLING.reason) == (1, 1, 3)
+
+
+def test_a_destination_that_commits_may_call_back_whoever_called_it() -> None:
+    archive = Node.objects.create(name="ARCHIVE", ae_title="ARCHIVE", host="10.0.0.5", port=104)
+    destination = Destination.objects.create(name="archive", kind="dimse", node=archive, commitment=True)
+    back = Caller("POSTERN", "ARCHIVE", "10.0.0.5", 40000)
+    assert judge(load_table(), back, public=False, ours="POSTERN") is None
+    assert judge(load_table(), back, public=False, ours="OTHER") == UNKNOWN_CALLED
+    stranger = Caller("POSTERN", "STRANGER", "10.0.0.5", 40000)
+    assert judge(load_table(), stranger, public=True, ours="POSTERN") == UNKNOWN_CALLED
+    Destination.objects.filter(pk=destination.pk).update(commitment=False)
+    assert judge(load_table(), back, public=False, ours="POSTERN") == UNKNOWN_CALLED

@@ -11,12 +11,13 @@ from proxy.deliveries.ledger import Line, balance
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
 
-COLUMNS = ("destination", "received", "delivered", "excluded", "held", "in flight", "difference")
+COLUMNS = ("destination", "received", "delivered", "excluded", "held", "in flight", "difference", "committed")
 
 
 class Command(TeachingCommand):
     help = (
-        "For every destination, in images: received = delivered + excluded + held + in flight. "
+        "For every destination, in images: received = delivered + excluded + held + in flight; "
+        "committed are those of the delivered that the destination answers for by storage commitment. "
         "Exit code 1 if any difference is not 0."
     )
     examples = ("ledger", "ledger --json")
@@ -38,7 +39,7 @@ class Command(TeachingCommand):
 
 def row(line: Line) -> tuple[str, ...]:
     figures = (line.received, line.delivered, line.excluded, line.held, line.in_flight, line.difference)
-    return (line.destination, *map(str, figures))
+    return (line.destination, *map(str, (*figures, line.committed)))
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -7,7 +7,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from proxy.deliveries import decisions
-from proxy.deliveries.models import Attempt, Delivery
+from proxy.deliveries.models import Attempt, CommitmentRequest, Delivery
 from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
 from proxy.web.admin.ledger import ledger_page
 
@@ -18,14 +18,21 @@ class AttemptInline(ReadOnlyInline):
     ordering = ("-started_at",)
 
 
+class CommitmentInline(ReadOnlyInline):
+    model = CommitmentRequest
+    verbose_name_plural = "storage commitment"
+    fields = ("asked_at", "heard_at", "committed", "failed", "reason")
+    ordering = ("-asked_at",)
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("study", "destination", "state", "progress", "attempts", "next_try_at", "reason")
     list_filter = ("state", "destination")
     list_select_related = ("revision__study", "destination")
     search_fields = ("=revision__study__uid", "=revision__study__patient")
-    exclude = ("acks", "token")
-    inlines = (AttemptInline,)
+    exclude = ("acks", "commits", "token")
+    inlines = (AttemptInline, CommitmentInline)
     actions = ("retry", "drop")
 
     def get_urls(self) -> list[URLPattern]:
@@ -40,7 +47,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="images")
     def progress(self, delivery: Delivery) -> str:
-        return f"{delivery.acknowledged} of {delivery.total}"
+        kept = f", {delivery.committed} committed" if delivery.committed else ""
+        return f"{delivery.acknowledged} of {delivery.total}{kept}"
 
     @admin.action(description="Retry now", permissions=["decide"])
     def retry(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
@@ -67,3 +75,21 @@ class AttemptAdmin(ReadOnlyAdmin):
     @admin.display(description="destination")
     def destination(self, attempt: Attempt) -> str:
         return attempt.delivery.destination.name
+
+
+@admin.register(CommitmentRequest)
+class CommitmentRequestAdmin(ReadOnlyAdmin):
+    """What destinations were asked to keep, and what they said."""
+
+    list_display = ("study", "destination", "asked_at", "heard_at", "committed", "failed", "reason")
+    list_filter = ("delivery__destination",)
+    list_select_related = ("delivery__revision__study", "delivery__destination")
+    exclude = ("asked",)
+
+    @admin.display(description="study")
+    def study(self, request: CommitmentRequest) -> str:
+        return f"{request.delivery.revision.study.uid} ({request.delivery.revision.number})"
+
+    @admin.display(description="destination")
+    def destination(self, request: CommitmentRequest) -> str:
+        return request.delivery.destination.name
