@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 MOST_VALUES: Final = 500  # a real image names a few dozen people and places; more would only slow the hunt
 LONGEST_VALUE: Final = 2048
-NONE: Final = Needles((), None)
-TOO_MANY: Final = Needles((), None)
+NONE: Final = Needles((), "")
+TOO_MANY: Final = Needles((), "")
 UNHUNTED: Final = Hold("residual", "It names more people and places than can be hunted.")
 _EVERYTHING: Final = Plan(KEEP_ALL, hunting=True)
 _OURS: Final = STRUCTURE | frozenset((0x00100010, 0x00100020, 0x00120062, 0x00120063, 0x00120064, 0x00280303))

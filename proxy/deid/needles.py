@@ -50,7 +50,9 @@ class Needles:
     """What to look for; its repr shows nothing."""
 
     raw: tuple[bytes, ...]  # lower case, NUL free
-    pattern: re.Pattern[str] | None
+    expression: (
+        str  # all of them as one; most people's is never needed, and compiling it takes longer than an image
+    )
     whole: frozenset[bytes] = frozenset()  # of raw those that count only as whole words
     joined: tuple[
         bytes, ...
@@ -59,6 +61,11 @@ class Needles:
         bytes, ...
     ] = ()  # raw without punctuation, less what holds another: many spellings, one look
     short: tuple[bytes, ...] = ()  # of raw those that would be too short for that
+
+    @property
+    def pattern(self) -> re.Pattern[str] | None:
+        """For the slow, exact look; none if there is nothing to look for."""
+        return _compiled(self.expression) if self.expression else None
 
     def hits(self, squeezed: bytes) -> bool:
         """A look at everything; may be wrong by saying yes."""
@@ -117,6 +124,11 @@ def _bounded(needle: bytes) -> re.Pattern[bytes]:
     return re.compile(rb"(?<![a-z])" + re.escape(needle) + rb"(?![a-z][a-z])")
 
 
+@lru_cache(maxsize=512)
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.IGNORECASE)
+
+
 def squeeze(data: bytes) -> bytes:
     return data.lower().replace(b"\0", b"")
 
@@ -127,7 +139,6 @@ def needles(values: tuple[tuple[str, bytes], ...], charset: bytes) -> Needles:
     words = {word for kind, value in values for word in _words(kind, decode(value, charset))}
     ordered = sorted(words, key=len, reverse=True)
     raw = {form for word in ordered for form in _forms(word, charset)}
-    pattern = "|".join(_pattern(word) for word in ordered)
     folds = {form: form.translate(_LOWER, _NOT_ALNUM) for form in raw}
     words_of = {
         bounded: [word for word in ordered if word.isascii() and _is_bounded(word) is bounded]
@@ -135,7 +146,7 @@ def needles(values: tuple[tuple[str, bytes], ...], charset: bytes) -> Needles:
     }
     return Needles(
         tuple(sorted(raw)),
-        re.compile(pattern, re.IGNORECASE) if pattern else None,
+        "|".join(_pattern(word) for word in ordered),
         frozenset(word.lower().encode("ascii") for word in words_of[True]),
         _least(word.encode("ascii").translate(_LOWER, _NOT_ALNUM) for word in words_of[False]),
         _least(fold for fold in folds.values() if len(fold) >= _FOLDABLE),
