@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from proxy import sql
 from proxy.studies.lifecycle import RECEIVING
-from proxy.studies.models import Instance, Revision, Series, Study
+from proxy.studies.models import Instance, Study
 
 Columns = Callable[[], Mapping[str, str]]
 """What a row says besides its keys; asked for only where the row is new."""
@@ -92,6 +92,11 @@ TWIN = ", ".join(Twin.__dataclass_fields__)
 COPIED = (
     "uid", "sop_class", "transfer_syntax", "number", "path", "size", "header_mac", "bulk_digest", "node_id",
 )  # fmt: skip
+OF_STUDY = ("birth_date", "sex", "date", "time", "accession", "description", "study_id")
+OF_SERIES = ("modality", "number", "date", "time", "description", "body_part")
+STUDY = ("project_id", "uid", "patient", "received_at", "held_reason", *OF_STUDY)
+SERIES = ("study_id", "uid", *OF_SERIES)
+REVISION = ("study_id", "route_id", "number", "state", "opened_at", "quiet_at", "total")
 COLUMNS = ("project_id", "revision_id", "series_id", "ordinal", "received_at", *COPIED)
 
 
@@ -198,18 +203,20 @@ def _locked_study(arrival: Arrival) -> Place | None:
 
 def _made_study(arrival: Arrival) -> Place:
     """Whoever comes second waits for the first one's commit and then finds the row."""
-    fresh = Study(
-        project_id=arrival.project_id,
-        uid=arrival.study_uid,
-        patient=arrival.patient,
-        received_at=arrival.received_at,
-        **arrival.study(),
-    )
-    Study.objects.bulk_create([fresh], ignore_conflicts=True)
+    row = (
+        arrival.project_id, arrival.study_uid, arrival.patient, sql.time(arrival.received_at), "",
+        *_said(arrival.study, OF_STUDY),
+    )  # fmt: skip
+    sql.insert_many("studies_study", STUDY, [row], on_conflict="ON CONFLICT DO NOTHING")
     made = _locked_study(arrival)
     if made is None:
         raise Study.DoesNotExist
     return made
+
+
+def _said(columns: Columns, names: Sequence[str]) -> Iterator[str]:
+    said = columns()
+    return (said.get(name, "") for name in names)
 
 
 def _hold(study_id: int, arrival: Arrival) -> Conflict:
@@ -262,28 +269,34 @@ def _places_in_open(study_id: int, group: Sequence[Arrival]) -> tuple[int, int] 
 
 def _places_in_new(study_id: int, group: Sequence[Arrival]) -> tuple[int, int]:
     """The study's next revision."""
-    numbers = Revision.objects.filter(study_id=study_id).order_by("-number").values_list("number", flat=True)
-    revision = Revision.objects.create(
-        study_id=study_id,
-        route_id=group[0].route_id,
-        number=(numbers.first() or 0) + 1,
-        opened_at=group[0].received_at,
-        quiet_at=max(arrival.quiet_at for arrival in group),
-        total=len(group),
+    first = group[0]
+    [(last,)] = sql.ask("SELECT max(number) FROM studies_revision WHERE study_id = %s", study_id)
+    quiet_at = sql.time(max(arrival.quiet_at for arrival in group))
+    row = (
+        study_id,
+        first.route_id,
+        (last or 0) + 1,
+        RECEIVING,
+        sql.time(first.received_at),
+        quiet_at,
+        len(group),
     )
-    revision.destinations.set(group[0].destination_ids)
-    return revision.pk, 0
+    [(revision_id,)] = sql.insert_many("studies_revision", REVISION, [row], returning="id")
+    bound = [(revision_id, destination_id) for destination_id in dict.fromkeys(first.destination_ids)]
+    sql.insert_many("studies_revision_destinations", ("revision_id", "destination_id"), bound)
+    return revision_id, 0
 
 
 def _series_id(study: Place, arrival: Arrival) -> int:
     """Looked up under the study's lock: another process may have made it while we waited for that."""
     known = study.series.get(arrival.series_uid)
     if known is None:
-        found = Series.objects.filter(study_id=study.id, uid=arrival.series_uid).values_list("pk", flat=True)
-        made = found.first() or _made_series(study, arrival)
-        known = study.series.setdefault(arrival.series_uid, made)
+        question = "SELECT id FROM studies_series WHERE study_id = %s AND uid = %s"
+        found = sql.ask(question, study.id, arrival.series_uid) or _made_series(study, arrival)
+        known = study.series.setdefault(arrival.series_uid, found[0][0])
     return known
 
 
-def _made_series(study: Place, arrival: Arrival) -> int:
-    return Series.objects.create(study_id=study.id, uid=arrival.series_uid, **arrival.series()).pk
+def _made_series(study: Place, arrival: Arrival) -> list[sql.Row]:
+    row = study.id, arrival.series_uid, *_said(arrival.series, OF_SERIES)
+    return sql.insert_many("studies_series", SERIES, [row], returning="id")

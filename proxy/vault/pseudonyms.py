@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.utils import timezone
 
 from proxy import sql
 from proxy.deid import identifiers
@@ -128,8 +128,17 @@ def known_by(person: Person) -> Known:
 
 
 def _find(ring: Keyring, project_id: int, blind: str) -> Known | None:
-    person = Person.objects.filter(project_id=project_id, blind=blind, forgotten_at__isnull=True).first()
-    return None if person is None else _known(ring, person)
+    rows = sql.ask(_FIND, project_id, blind)
+    return _known(ring, Person(**dict(zip(NAMED, rows[0], strict=True)))) if rows else None
+
+
+NAMED: Final = (
+    "id", "project_id", "pseudonym", "shift_days", "generation", "per_study", "wrapped_key",
+)  # fmt: skip
+_FIND: Final = (
+    f"SELECT {', '.join(NAMED)} FROM vault_person"  # noqa: S608 - our own names
+    " WHERE project_id = %s AND blind = %s AND forgotten_at IS NULL"
+)
 
 
 def _known(ring: Keyring, person: Person) -> Known:
@@ -140,7 +149,7 @@ def _known(ring: Keyring, person: Person) -> Known:
         pseudonym=person.pseudonym,
         shift_days=person.shift_days,
         generation=person.generation,
-        per_study=person.per_study,
+        per_study=bool(person.per_study),
         uid_key=uid_key,
         data_key=data_key(ring, person),
     )
@@ -169,17 +178,20 @@ def _create(ring: Keyring, newcomer: Newcomer) -> Person:
     pseudonym, shift_days = _named(newcomer, generation)
     fresh = base64.urlsafe_b64encode(token_bytes(32))
     written = json.dumps(dict(newcomer.identity), sort_keys=True).encode("ascii")
-    return Person.objects.create(
-        project_id=project_id,
-        blind=newcomer.blind,
-        generation=generation,
-        pseudonym=pseudonym,
-        shift_days=shift_days,
-        wrapped_key=ring.wrap(_key_context(project_id, pseudonym), fresh),
-        identity=tokens.encrypt(fresh, identity_context(project_id, pseudonym), written),
-        per_study=newcomer.who.per_study,
-        normal_version=VERSION,
-    )
+    row = {
+        "project_id": project_id,
+        "blind": newcomer.blind,
+        "generation": generation,
+        "pseudonym": pseudonym,
+        "shift_days": shift_days,
+        "wrapped_key": ring.wrap(_key_context(project_id, pseudonym), fresh),
+        "identity": tokens.encrypt(fresh, identity_context(project_id, pseudonym), written),
+        "per_study": newcomer.who.per_study,
+        "normal_version": VERSION,
+        "created_at": sql.time(timezone.now()),
+    }
+    [(person_id,)] = sql.insert_many("vault_person", [*row], [[*row.values()]], returning="id")
+    return Person(id=person_id, **row)
 
 
 def _named(newcomer: Newcomer, generation: int) -> tuple[str, int]:
@@ -190,8 +202,8 @@ def _named(newcomer: Newcomer, generation: int) -> tuple[str, int]:
 
 
 def _next_generation(project_id: int, blind: str) -> int:
-    rows = Person.objects.filter(project_id=project_id, blind=blind)
-    last: int | None = rows.aggregate(last=Max("generation"))["last"]
+    question = "SELECT max(generation) FROM vault_person WHERE project_id = %s AND blind = %s"
+    [(last,)] = sql.ask(question, project_id, blind)
     return 0 if last is None else last + 1
 
 
