@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from proxy.deliveries.commitment import SENTENCES
 from proxy.network import asking, door, inbox, scp, statuses
 from proxy.reception import door as reception
 from proxy.reception import image, replies, sink
@@ -115,6 +116,17 @@ FAILURES: dict[int, str] = {
     asking.DUPLICATE_TRANSACTION: "This node used the Transaction UID before; all references fail.",
 }
 
+REPORTS: dict[int, str] = {
+    asking.SUCCESS: "The result is durable, or was heard before.",
+    asking.PROCESSING_FAILURE: "The database is away: the same result may come again.",
+    asking.NO_SUCH_INSTANCE: f"The Affected SOP Instance UID is not {asking.WELL_KNOWN_INSTANCE}.",
+    asking.NO_SUCH_EVENT: f"The Event Type ID is neither {asking.ALL_COMMITTED} nor {asking.FAILURES_EXIST}.",
+    asking.NO_SUCH_ARGUMENT: "The Transaction UID is missing.",
+    asking.INVALID_ARGUMENT: "This node was not asked under this Transaction UID, or the data set cannot be read.",
+    reception.NOT_AUTHORISED: "The caller is no node (any more).",
+    asking.RESOURCE_LIMITATION: f"Over {asking.MOST:,} references.",
+}
+
 
 def requests() -> list[Row]:
     return [(code(status), REQUESTS[status]) for status in sorted(REQUESTS)]
@@ -122,6 +134,15 @@ def requests() -> list[Row]:
 
 def failures() -> list[Row]:
     return [(code(status), FAILURES[status]) for status in sorted(FAILURES)]
+
+
+def reports() -> list[Row]:
+    return [(code(status), REPORTS[status]) for status in sorted(REPORTS)]
+
+
+def refusals() -> list[Row]:
+    """Failure Reasons that we hear, as an operator reads them."""
+    return [(code(reason), _sentence(f"{sentence}.")) for reason, sentence in sorted(SENTENCES.items())]
 
 
 # --- A-ASSOCIATE-RJ -----------------------------------------------------------------------------------

@@ -94,6 +94,14 @@ def commitment_failures() -> str:
     return marked.table(["Failure Reason (0008,1197)", "when"], answers.failures())
 
 
+def commitment_reports() -> str:
+    return marked.table(["status", "when"], answers.reports())
+
+
+def commitment_refusals() -> str:
+    return marked.table(["Failure Reason (0008,1197)", "what an operator reads"], answers.refusals())
+
+
 # --- configuration ------------------------------------------------------------------------------------
 
 
@@ -154,6 +162,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "store-user": store_user,
     "commitment-requests": commitment_requests,
     "commitment-failures": commitment_failures,
+    "commitment-reports": commitment_reports,
+    "commitment-refusals": commitment_refusals,
     "settings": settings,
     "recipes": recipes,
     "codes": codes,

@@ -1,11 +1,13 @@
 """docs/conformance.md says what the code does: its made parts are made of it, its written parts keep the outline."""
 
 import re
+from datetime import timedelta
 from types import FunctionType
 from typing import cast
 
 import pytest
 
+from proxy.deliveries.commitment import AGAIN, LISTEN, LONGEST, REFUSALS, Results
 from proxy.network import asking, contexts
 from proxy.reception.replies import FAILURES, UNEXPECTED
 from proxy.retrieval import commitments
@@ -63,15 +65,14 @@ def test_every_status_of_a_failure_is_in_the_table() -> None:
     }
 
 
+NO_STATUSES = {"MOST", "REQUEST_COMMITMENT", "ALL_COMMITTED", "FAILURES_EXIST"}
+
+
 def statuses_named_in(*deciding: FunctionType) -> set[str]:
     """Those of `asking` that the functions answer with."""
     names = {name for one in deciding for name in one.__code__.co_names if name.isupper()}
-    values = {vars(asking)[name] for name in names & vars(asking).keys()}
-    return {
-        f"0x{value:04X}"
-        for value in values - {asking.MOST, asking.REQUEST_COMMITMENT}
-        if isinstance(value, int)
-    }
+    values = {vars(asking)[name] for name in (names & vars(asking).keys()) - NO_STATUSES}
+    return {f"0x{value:04X}" for value in values if isinstance(value, int)}
 
 
 def test_every_answer_to_a_request_for_commitment_is_in_its_table() -> None:
@@ -80,6 +81,22 @@ def test_every_answer_to_a_request_for_commitment_is_in_its_table() -> None:
     assert refused | {"0x0000", "0x0110", "0x0124"} == {
         row[0] for row in marked.rows(MADE["commitment-requests"])
     }
+
+
+def test_every_answer_to_a_result_of_a_commitment_is_in_its_table() -> None:
+    refused = statuses_named_in(cast(FunctionType, asking.read_report), cast(FunctionType, Results.heard))
+    assert refused
+    assert refused | {"0x0000", "0x0110", "0x0124"} == {
+        row[0] for row in marked.rows(MADE["commitment-reports"])
+    }
+
+
+def test_how_long_a_destination_is_asked_is_as_the_page_says() -> None:
+    said = " ".join(PAGE.split("#### 3.3.4")[1].split("### 3.4")[0].split())
+    assert "for five seconds" in said and LISTEN == 5.0
+    assert "asked again after ten minutes" in said and timedelta(minutes=10) == AGAIN
+    assert "at most a day" in said and timedelta(days=1) == LONGEST
+    assert "after three results in a row" in said and REFUSALS == 3
 
 
 def test_every_reason_not_to_commit_is_in_its_table() -> None:

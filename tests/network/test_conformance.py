@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,11 +21,12 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext, build_context, build_role
 
-from proxy.network.asking import Result
+from proxy.network.asking import Asked, Reference, Result
 from proxy.network.commitment import call
 from proxy.network.contexts import MOST_CONTEXTS, PUSH_MODEL, VERIFICATION
 from proxy.network.door import Caller, Rejection
-from proxy.network.scp import NOT_EXTENDED
+from proxy.network.requesting import request as ask
+from proxy.network.scp import NOT_EXTENDED, Listener, ListenSettings
 from proxy.network.scu import Peer, echo, send
 from proxy.reception.door import Reception
 from proxy.routing.match import NodeFacts, RouteFacts, SnapshotCache, Table, build_table
@@ -58,14 +59,20 @@ class Forgetful:
 
 
 def table() -> Table:
-    """CT_EAST may store by a route that commits; another node's own route is closed to everybody else."""
+    """CT_EAST may store by a route that commits; MR's own route is closed to everybody else; ARCHIVE is a destination
+    that commits, and may ask nothing.
+    """
     facts = RouteFacts(1, actors.DICOMRCV, "", 1, "default", "basic", "", (), False, Route.STORED)
     closed = RouteFacts(2, "ONLY_MR", "MR", 1, "default", "basic", "", (), False)
-    node = NodeFacts(
-        1, actors.CT_EAST, actors.CT_EAST, HERE, 104, frozenset({"store"}), "pseudonymous", (), "", frozenset(), None,
-        "", False, "success",
+    archive = replace(node(actors.ARCHIVE), commits=True)
+    return build_table([facts, closed], [node(actors.CT_EAST, "store"), archive])
+
+
+def node(name: str, *may: str) -> NodeFacts:
+    return NodeFacts(
+        len(name), name, name, HERE, 104, frozenset(may), "pseudonymous", (), "", frozenset(), None, "", False,
+        "success",
     )  # fmt: skip
-    return build_table([facts, closed], [node])
 
 
 def door(load: Callable[[], Table] = table) -> Guest:
@@ -73,6 +80,15 @@ def door(load: Callable[[], Table] = table) -> Guest:
     rooms: dict[str, Any] = {one.name: None for one in fields(Reception)}
     rooms |= {"cache": SnapshotCache(load), "refusals": Forgetful()}
     return cast(Guest, Reception(**rooms))
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Of one listener for all who only ask."""
+    listener = Listener(ListenSettings(port=0, bind=HERE), door())
+    listener.start()
+    yield listener.port
+    listener.stop(grace=0.5)
 
 
 def answered(port: int, pairs: Sequence[Pair], calling: str = actors.CT_EAST) -> dict[Pair, int]:
@@ -100,21 +116,19 @@ def asked(
 # --- presentation contexts ----------------------------------------------------------------------------
 
 
-def test_each_class_of_the_table_is_accepted_in_each_transfer_syntax(listen: Listen) -> None:
-    listener, _ = listen(door())
+def test_each_class_of_the_table_is_accepted_in_each_transfer_syntax(port: int) -> None:
     pairs = [(uid, syntax) for uid in CLASSES for syntax in SYNTAXES]
     assert len(pairs) > 1_500
-    assert set(answered(listener.port, pairs).values()) == {0}
+    assert set(answered(port, pairs).values()) == {0}
 
 
-def test_every_other_class_is_refused(listen: Listen) -> None:
+def test_every_other_class_is_refused(port: int) -> None:
     """Also those of query and retrieve, worklist, print ...: whatever PS3.6 calls a SOP Class."""
-    listener, _ = listen(door())
     others = {uid for uid, entry in UID_dictionary.items() if entry[1] in {"SOP Class", "Meta SOP Class"}}
     others |= {*column("other-classes", 1), *column("never", 1), "1.2.826.0.1.3680043.8.498.4711"}
     pairs = [(uid, IMPLICIT) for uid in sorted(others - {*CLASSES, VERIFICATION, PUSH_MODEL})]
     assert len(pairs) > 250
-    assert set(answered(listener.port, pairs).values()) == {NO_SUCH_CLASS}
+    assert set(answered(port, pairs).values()) == {NO_SUCH_CLASS}
 
 
 def test_further_classes_are_accepted_where_a_site_says_all(listen: Listen) -> None:
@@ -125,33 +139,63 @@ def test_further_classes_are_accepted_where_a_site_says_all(listen: Listen) -> N
     assert set(answered(listener.port, never).values()) == {NO_SUCH_CLASS}
 
 
-def test_every_other_transfer_syntax_is_refused(listen: Listen) -> None:
-    listener, _ = listen(door())
+def test_every_other_transfer_syntax_is_refused(port: int) -> None:
     known = {uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax"}
     others = [*sorted(known - set(SYNTAXES)), "1.2.840.113619.5.2"]
     assert len(others) > 10
     pairs = [(CT, syntax) for syntax in others] + [(VERIFICATION, JPEG_2000), (PUSH_MODEL, JPEG_2000)]
-    assert set(answered(listener.port, pairs).values()) == {NO_SUCH_SYNTAX}
+    assert set(answered(port, pairs).values()) == {NO_SUCH_SYNTAX}
 
 
 @pytest.mark.parametrize("service", [VERIFICATION, PUSH_MODEL])
-def test_services_without_images_are_accepted_uncompressed(listen: Listen, service: str) -> None:
-    listener, _ = listen(door())
-    assert set(answered(listener.port, [(service, IMPLICIT), (service, EXPLICIT)]).values()) == {0}
+def test_services_without_images_are_accepted_uncompressed(port: int, service: str) -> None:
+    assert set(answered(port, [(service, IMPLICIT), (service, EXPLICIT)]).values()) == {0}
 
 
-def test_storage_commitment_is_for_nodes(listen: Listen) -> None:
-    listener, _ = listen(door())
+def test_storage_commitment_is_for_nodes(port: int) -> None:
     pairs = [(PUSH_MODEL, IMPLICIT), (CT, IMPLICIT)]
-    assert answered(listener.port, pairs, "STRANGER") == {pairs[0]: NO_SUCH_CLASS, pairs[1]: 0}
+    assert answered(port, pairs, "STRANGER") == {pairs[0]: NO_SUCH_CLASS, pairs[1]: 0}
+
+
+@pytest.mark.parametrize(
+    ("calling", "selected", "agreed"),
+    [
+        (actors.CT_EAST, (True, False), (True, False)),  # it asks us
+        (actors.CT_EAST, (True, True), (True, False)),
+        (actors.CT_EAST, (False, True), None),
+        (actors.ARCHIVE, (False, True), (False, True)),  # it tells what we asked it
+        (actors.ARCHIVE, (True, True), (False, True)),
+        (actors.ARCHIVE, (True, False), None),
+        ("STRANGER", (False, True), None),
+    ],
+)
+def test_roles_of_storage_commitment_are_what_the_caller_may_be(
+    port: int, calling: str, selected: tuple[bool, bool], agreed: tuple[bool, bool] | None
+) -> None:
+    role = build_role(PUSH_MODEL, scu_role=selected[0], scp_role=selected[1])
+    association = asked(port, [build_context(PUSH_MODEL), build_context(VERIFICATION)], calling, [role])
+    said = association.acceptor.primitive.user_information
+    roles = [(bool(one.scu_role), bool(one.scp_role)) for one in said if not isinstance(one, NOT_EXTENDED)]
+    accepted = {str(one.abstract_syntax) for one in association.accepted_contexts}
+    association.abort()
+    assert roles == ([] if agreed is None else [agreed])
+    assert (PUSH_MODEL in accepted) == (agreed is not None)
+
+
+def test_a_destination_that_commits_calls_back_without_a_route(port: int, settings: Any) -> None:
+    settings.DICOM_MODE, settings.DICOM_AE_TITLE = "private", "GATEWAY"
+    ae = AE(ae_title=actors.ARCHIVE)
+    association = ae.associate(HERE, port, contexts=[build_context(PUSH_MODEL)], ae_title="GATEWAY")
+    assert association.is_established
+    association.abort()
+    assert rejected(port, request(called="GATEWAY")) == "1/1/7"
 
 
 @pytest.mark.parametrize(
     "order", [[JPEG_2000, IMPLICIT, EXPLICIT], [EXPLICIT, JPEG_2000], ["1.2.3", IMPLICIT]]
 )
-def test_the_first_known_transfer_syntax_is_taken(listen: Listen, order: list[str]) -> None:
-    listener, _ = listen(door())
-    association = asked(listener.port, [build_context(CT, order)])
+def test_the_first_known_transfer_syntax_is_taken(port: int, order: list[str]) -> None:
+    association = asked(port, [build_context(CT, order)])
     [taken] = association.accepted_contexts
     association.abort()
     assert taken.transfer_syntax == [next(one for one in order if one in SYNTAXES)]
@@ -171,9 +215,8 @@ def everything_else() -> list[Any]:
     return [window, user, extended, common, build_role(CT, scu_role=False, scp_role=True)]
 
 
-def test_no_role_window_or_extension_is_answered(listen: Listen) -> None:
-    listener, _ = listen(door())
-    association = asked(listener.port, [build_context(CT)], extra=everything_else())
+def test_no_role_window_or_extension_is_answered(port: int) -> None:
+    association = asked(port, [build_context(CT)], extra=everything_else())
     said = {type(one) for one in association.acceptor.primitive.user_information}
     [context] = association.accepted_contexts
     association.abort()
@@ -249,11 +292,10 @@ def test_a_rejection_has_the_numbers_of_the_table(listen: Listen, why: str) -> N
     assert act(listen) == numbers
 
 
-def test_a_stranger_is_rejected_in_private_mode_and_a_node_is_not(listen: Listen, settings: Any) -> None:
+def test_a_stranger_is_rejected_in_private_mode_and_a_node_is_not(port: int, settings: Any) -> None:
     settings.DICOM_MODE = "private"
-    listener, _ = listen(door())
-    assert rejected(listener.port, request()) == "1/1/3"
-    asked(listener.port, [build_context(VERIFICATION)]).abort()
+    assert rejected(port, request()) == "1/1/3"
+    asked(port, [build_context(VERIFICATION)]).abort()
 
 
 def test_every_rejection_of_the_table_is_tried() -> None:
@@ -310,6 +352,14 @@ def test_an_echo_proposes_what_the_page_says() -> None:
     with archive.open() as peer:
         assert echo(peer).ok
     assert archive.proposed() == [(VERIFICATION, [EXPLICIT, IMPLICIT])]
+    assert archive.extras() == []
+
+
+def test_a_destination_is_asked_to_commit_as_the_page_says() -> None:
+    archive = Archive()
+    with archive.open() as peer:
+        ask(peer, Asked("1.2.3", (Reference(CT, "1.2.3.4"),)), lambda report: 0, lambda: False, 0)
+    assert archive.proposed() == [(PUSH_MODEL, [EXPLICIT, IMPLICIT])]
     assert archive.extras() == []
 
 
