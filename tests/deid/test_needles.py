@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.deid.needles import NAME, Needles, needles
+from proxy.deid.needles import NAME, Needles, _compiled, needles
 from proxy.deid.splice import make_element
 
 NAMES = needles(((NAME, b"Li^Ann"), ("id", b"1234"), ("id", b"A1-9"), (NAME, b"Wu-Op")), b"")
@@ -22,6 +22,19 @@ def test_a_quick_look_never_misses_a_text(elements: list[tuple[int, str, str]], 
     assert pattern is not None
     if any(pattern.search(text) for _, _, text in elements):
         assert NAMES.glance(header) and NAMES.stand_in(header)
+
+
+def test_a_pattern_is_compiled_when_something_was_met_and_once() -> None:
+    met = needles(((NAME, b"Compiled^Once"),), b"")
+    before = _compiled.cache_info().misses
+    assert not met.glance(make_element(0x00081030, "LO", b"Thorax", True))
+    assert _compiled.cache_info().misses == before
+    assert met.pattern is met.pattern
+    assert _compiled.cache_info().misses == before + 1
+
+
+def test_nothing_to_look_for_is_no_pattern() -> None:
+    assert needles((), b"").pattern is None
 
 
 @pytest.mark.parametrize("text", ["Clinical planned", "0.123456", "8123499", "sleeping"])
