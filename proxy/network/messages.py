@@ -89,7 +89,15 @@ def store_response(sop_class: str, sop_instance: str, message_id: int, status: i
     )
 
 
-def store_request(sop_class: str, sop_instance: str, message_id: int) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """Whose C-MOVE brings an image: its AE title and its Message ID."""
+
+    ae_title: str
+    message_id: int
+
+
+def store_request(sop_class: str, sop_instance: str, message_id: int, mover: Mover | None = None) -> bytes:
     """The command set of a C-STORE-RQ of medium priority (PS3.7 9.3.1.1)."""
     return _grouped(
         _text(AFFECTED_CLASS, sop_class, b"\0")
@@ -98,7 +106,12 @@ def store_request(sop_class: str, sop_instance: str, message_id: int) -> bytes:
         + _short(PRIORITY, 0)
         + _short(DATA_SET_TYPE, 0x0001)
         + _text(AFFECTED_INSTANCE, sop_instance, b"\0")
+        + (_moved_by(mover) if mover else b"")
     )
+
+
+def _moved_by(mover: Mover) -> bytes:
+    return _text(MOVE_AE, mover.ae_title, b" ") + _short(MOVE_MESSAGE_ID, mover.message_id)
 
 
 def header(context_id: int, control: int, length: int) -> bytes:
