@@ -103,6 +103,29 @@ def restore_instances(
     return opened
 
 
+def restoring(
+    principal: Principal, sop_uids: Mapping[str, Sequence[str]], project_id: int, purpose: str
+) -> Callable[[str], Opened]:
+    """Marks for whoever these are (pseudonym -> instances), and what opens one of them after the other.
+
+    The marks come first: an image that leaves while the next is opened has been looked at already. What is returned
+    raises NoSeal, Forgotten, SealBroken, KeysMissing, and Unknown for any other instance.
+    """
+    allowed(principal, VIEW, f"{sum(map(len, sop_uids.values()))} instances", project_id, purpose)
+    with transaction.atomic():
+        for pseudonym, uids in sop_uids.items():
+            more = {"instances": len(uids)}
+            _mark(principal, actions.INSTANCE_RESTORED, pseudonym, project_id, purpose, more=more)
+    marked = {uid for uids in sop_uids.values() for uid in uids}
+
+    def opened(uid: str) -> Opened:
+        if uid not in marked:
+            raise Unknown("No mark was left for this instance.")
+        return _opened(_seals(project_id, [uid])[uid])
+
+    return opened
+
+
 def pseudonym_of(
     principal: Principal, project_id: int, *, issuer: str, patient_id: str, purpose: str, study_key: str = ""
 ) -> str:
