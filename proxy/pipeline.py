@@ -38,6 +38,7 @@ from proxy.reception.door import Reception
 from proxy.reception.storing import Commit, Written
 from proxy.retrieval.calling import Caller
 from proxy.retrieval.commitments import Commitments
+from proxy.retrieval.images import Images
 from proxy.routing.match import SnapshotCache
 from proxy.routing.refusals import Refusals
 from proxy.studies import quiet
@@ -60,7 +61,7 @@ def open_reception() -> tuple[Door, Callable[[], None]]:
         committer.stop()
         refusals.stop()
 
-    return Reception(committer, SnapshotCache(), commitments(), Results(), refusals), close
+    return Reception(committer, SnapshotCache(), commitments(), Results(), Images(), refusals), close
 
 
 def commitments() -> Commitments:

@@ -20,7 +20,7 @@ from proxy.deliveries.models import CommitmentRequest, Delivery
 from proxy.deliveries.outcomes import Delivered, Outcome, Refused, TryLater
 from proxy.deliveries.queue import Claim
 from proxy.network.asking import INVALID_ARGUMENT, SUCCESS, Asked, Reference, Report
-from proxy.network.opening import Lost, Peer
+from proxy.network.peer import Lost, Peer
 from proxy.network.requesting import Answer, request
 from proxy.studies.models import Instance
 

@@ -18,13 +18,14 @@ from pathlib import Path
 
 from proxy.network import messages
 from proxy.network.messages import COMMAND, LAST, Command, Mover
-from proxy.network.opening import Lost
 from proxy.network.part10 import NotPart10
+from proxy.network.peer import Lost
 from proxy.network.quirks import pdu_limit
 from proxy.network.reactor import Association
 from proxy.network.reading import Reading, Shorter, window
 
 LONGEST_PDU = 256 * 1024  # a peer without a limit gets this much at a time
+SMALL = 64 * 1024
 LOST = "The association was lost while an image was on its way: it is sent again."
 SILENT = "The peer gave no answer in time: the image is sent again."
 
@@ -42,7 +43,7 @@ class Named:
 
 
 class Carrier:
-    """Every store returns the status, and raises Lost. Who reads the association's messages hands answers to `heard`."""
+    """Every store returns the status, or raises Lost. Who reads the association's messages hands on what it hears."""
 
     def __init__(
         self, association: Association, longest: int, patience: float, quirks: frozenset[str]
@@ -79,7 +80,7 @@ class Carrier:
     def store_pieces(self, named: Named, pieces: Iterable[Piece]) -> int:
         """A data set that is being made. What stops it midway, stops the association: raise it."""
         self._begin(named)
-        for piece, ends in _with_end(pieces):
+        for piece, ends in _with_end(_gathered(pieces)):
             self._say(self._framed(named.context_id, memoryview(piece), ends))
         return self._await_answer()
 
@@ -134,11 +135,30 @@ class Carrier:
         self.midway = False
         return status
 
+    def abort(self) -> None:
+        """An image cannot be brought to its end: nobody may take the half of it for a whole."""
+        self._assoc.abort()
+
     def close(self) -> None:
         """Let go of file and windows; the association is somebody else's."""
         if self._ahead is not None:
             self._ahead.close()
         self._windows = cycle([memoryview(b"")])
+
+
+def _gathered(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Small ones together: what was put together of many would wake the peer for each."""
+    small = bytearray()
+    for piece in pieces:
+        if len(small) + len(piece) < SMALL:
+            small += piece
+            continue
+        if small:
+            yield bytes(small)
+            small.clear()
+        yield piece
+    if small:
+        yield bytes(small)
 
 
 def _with_end(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, bool]]:

@@ -19,7 +19,8 @@ from proxy.network.asking import (
 )
 from proxy.network.contexts import PLAIN_SYNTAXES, PUSH_MODEL
 from proxy.network.negotiating import Roles, selection
-from proxy.network.opening import Lost, Peer, opened
+from proxy.network.opening import opened
+from proxy.network.peer import Lost, Peer
 
 
 def event(result: Result) -> tuple[int, Dataset]:

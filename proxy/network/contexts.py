@@ -13,6 +13,9 @@ from pynetdicom.presentation import AllStoragePresentationContexts, Presentation
 
 VERIFICATION = "1.2.840.10008.1.1"
 PUSH_MODEL = "1.2.840.10008.1.20.1"  # storage commitment
+PATIENT_ROOT_MOVE, PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.2", "1.2.840.10008.5.1.4.1.2.1.3"
+STUDY_ROOT_MOVE, STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.2", "1.2.840.10008.5.1.4.1.2.2.3"
+RETRIEVAL = (PATIENT_ROOT_MOVE, PATIENT_ROOT_GET, STUDY_ROOT_MOVE, STUDY_ROOT_GET)
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 PLAIN_SYNTAXES = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
@@ -40,7 +43,7 @@ TRANSFER_SYNTAXES: tuple[str, ...] = (
     *PLAIN_SYNTAXES,
     *(str(uid) for uid in ALL_TRANSFER_SYNTAXES if uid not in PLAIN_SYNTAXES),
 )
-PLAIN_SERVICES = frozenset({VERIFICATION, PUSH_MODEL})
+PLAIN_SERVICES = frozenset({VERIFICATION, PUSH_MODEL, *RETRIEVAL})
 """Those that carry no images, so that compression means nothing to them."""
 _KNOWN_SYNTAXES = frozenset(TRANSFER_SYNTAXES)
 

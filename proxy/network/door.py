@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from proxy.network.asking import Asked, Report, Result
+from proxy.network.giving import Selection, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,19 @@ class HearsCommitments(Protocol):
 
     def commitment_heard(self, caller: Caller, report: Report) -> int:
         """The status of the N-EVENT-REPORT-RSP; with Success what was told is durable."""
+        ...
+
+
+@runtime_checkable
+class GivesImages(Protocol):
+    """A door that has this too gives images to those it says (C-GET, C-MOVE)."""
+
+    def may_retrieve(self, caller: Caller) -> bool:
+        """Asked when somebody proposes to; a no is the refusal of an attempt."""
+        ...
+
+    def selected(self, caller: Caller, wish: Wish) -> Selection | int:
+        """What is meant, or the status that refuses it."""
         ...
 
 

@@ -10,7 +10,8 @@ from proxy.network import messages
 from proxy.network.carrier import Carrier, Named
 from proxy.network.inbox import Gathered
 from proxy.network.messages import Command, Mover
-from proxy.network.opening import Lost, Peer, opened
+from proxy.network.opening import opened
+from proxy.network.peer import Lost, Peer
 from proxy.network.quiet import hush
 from proxy.network.quirks import ABORT_ON_CANCEL
 

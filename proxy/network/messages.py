@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
+C_GET_RQ, C_GET_RSP, C_MOVE_RQ, C_MOVE_RSP, C_CANCEL_RQ = 0x0010, 0x8010, 0x0021, 0x8021, 0x0FFF
 NO_DATA_SET = 0x0101
 LAST, COMMAND = 2, 1
 
 AFFECTED_CLASS, AFFECTED_INSTANCE = 0x0002, 0x1000
 COMMAND_FIELD, MESSAGE_ID, RESPONDED_TO, DATA_SET_TYPE = 0x0100, 0x0110, 0x0120, 0x0800
 PRIORITY, STATUS, ERROR_COMMENT = 0x0700, 0x0900, 0x0902
-MOVE_AE, MOVE_MESSAGE_ID = 0x1030, 0x1031
+MOVE_AE, MOVE_MESSAGE_ID, MOVE_DESTINATION = 0x1030, 0x1031, 0x0600
+REMAINING, COMPLETED, FAILED, WARNED = 0x1020, 0x1021, 0x1022, 0x1023
 
 _ELEMENT = struct.Struct("<HHL")
 _PDU = struct.Struct(">BxL")
@@ -112,6 +114,27 @@ def store_request(sop_class: str, sop_instance: str, message_id: int, mover: Mov
 
 def _moved_by(mover: Mover) -> bytes:
     return _text(MOVE_AE, mover.ae_title, b" ") + _short(MOVE_MESSAGE_ID, mover.message_id)
+
+
+def retrieve_response(
+    field: int,
+    sop_class: str,
+    message_id: int,
+    status: int,
+    counts: tuple[int | None, int, int, int],
+    *,
+    has_data: bool,
+) -> bytes:
+    """The command set of a C-GET-RSP or C-MOVE-RSP (PS3.7 9.3.3.2, 9.3.4.2); remaining is said while it goes on."""
+    numbered = zip((REMAINING, COMPLETED, FAILED, WARNED), counts, strict=True)
+    return _grouped(
+        _text(AFFECTED_CLASS, sop_class, b"\0")
+        + _short(COMMAND_FIELD, field)
+        + _short(RESPONDED_TO, message_id)
+        + _short(DATA_SET_TYPE, 0x0001 if has_data else NO_DATA_SET)
+        + _short(STATUS, status)
+        + b"".join(_short(element, min(count, 0xFFFF)) for element, count in numbered if count is not None)
+    )
 
 
 def header(context_id: int, control: int, length: int) -> bytes:

@@ -1,38 +1,19 @@
 """Ask a peer for an association: what pynetdicom's `AE.associate` does, around our reactor and our socket."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pynetdicom.transport import AddressInformation
 
 from proxy.network.implementation import entity
 from proxy.network.inbox import Inbox
+from proxy.network.peer import Lost, Peer
 from proxy.network.quirks import NO_EXTENDED
 from proxy.network.reactor import Association
-from proxy.network.tls import TlsFiles, TlsUnusable, client_context
+from proxy.network.tls import TlsUnusable, client_context
 from proxy.network.wire import Wire
 
 OpenMessage = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    ae_title: str
-    host: str
-    port: int
-    calling_ae: str = "DICOMRCV"
-    max_pdu: int = 16384
-    acse_timeout: float = 30.0
-    dimse_timeout: float = 60.0
-    network_timeout: float = 60.0
-    connect_timeout: float = 10.0
-    tls: TlsFiles | None = None
-    quirks: frozenset[str] = frozenset()
-
-
-class Lost(Exception):
-    """The association is gone, or never came to be; the message is a sentence for an operator."""
 
 
 def opened(

@@ -7,13 +7,17 @@ against what its codec says; its UIDs stay.
 
 import struct
 import warnings
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydicom import dcmread
+from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
+from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
+from pynetdicom.dsutils import decode as read_data
 
 from proxy.network.contexts import IMPLICIT_LITTLE
 
@@ -50,10 +54,27 @@ def data_set(path: Path) -> bytes:
 
 def reencoded(path: Path, syntax: str) -> bytes:
     """The data set in explicit or implicit little endian. Raises Unconvertible with a sentence."""
+    return _reencoded(lambda: dcmread(path), syntax)
+
+
+def reencoded_data(data: bytes, stored: str, syntax: str) -> bytes:
+    """The same for a data set in memory."""
+
+    def read() -> Any:
+        known = UID(stored)
+        image: Any = read_data(BytesIO(data), known.is_implicit_VR, known.is_little_endian, known.is_deflated)
+        image.file_meta = FileMetaDataset()
+        image.file_meta.TransferSyntaxUID = known
+        return image
+
+    return _reencoded(read, syntax)
+
+
+def _reencoded(read: Callable[[], Any], syntax: str) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _plain(dcmread(path), syntax)
+            return _plain(read(), syntax)
     except OSError:
         raise
     except Exception as error:

@@ -14,7 +14,8 @@ from proxy.network.asking import REQUEST_COMMITMENT, SUCCESS, WELL_KNOWN_INSTANC
 from proxy.network.commitment import reference_item
 from proxy.network.contexts import PLAIN_SYNTAXES, PUSH_MODEL
 from proxy.network.hearing import heard
-from proxy.network.opening import Lost, Peer, opened
+from proxy.network.opening import opened
+from proxy.network.peer import Lost, Peer
 from proxy.network.reactor import Association
 
 LOOK_EVERY = 0.5  # seconds; the answer may reach another process of ours

@@ -21,7 +21,6 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.transport import AddressInformation, AssociationServer, RequestHandler
 
 from proxy.network import messages
-from proxy.network.committing import Committing
 from proxy.network.contexts import PUSH_MODEL, accepted_classes, supported_contexts
 from proxy.network.door import (
     APPLICATION_CONTEXT_UNKNOWN,
@@ -42,6 +41,7 @@ from proxy.network.messages import Command
 from proxy.network.negotiating import Roles, agreed, answers, selection, standing
 from proxy.network.quiet import hush
 from proxy.network.quirks import NO_EXTENDED, pdu_limit
+from proxy.network.retrieving import Retrieving
 from proxy.network.seats import Seats
 from proxy.network.sparing import Sparing
 from proxy.network.tls import ServerTls, TlsFiles
@@ -79,7 +79,7 @@ class ListenSettings:
     tls: TlsFiles | None = None
 
 
-class Acceptor(Committing):
+class Acceptor(Retrieving):
     """An association somebody asked us for."""
 
     server: "Server"
@@ -94,13 +94,23 @@ class Acceptor(Committing):
     def open_message(self, context_id: int, encoded: bytes, command: Command) -> Store | Gathered | None:
         """Decide where a message goes whose command is complete."""
         negotiated = self._accepted_cx.get(context_id)
-        if command.number(messages.COMMAND_FIELD) == messages.C_STORE_RQ and negotiated is not None:
+        field = command.number(messages.COMMAND_FIELD)
+        if field == messages.C_STORE_RQ and negotiated is not None:
             return self._open_store(context_id, command, negotiated)
+        if field in (messages.C_GET_RQ, messages.C_MOVE_RQ) and negotiated is not None:
+            return self.open_retrieval(context_id, command, str(negotiated.abstract_syntax))
+        if field == messages.C_STORE_RSP:
+            self.heard_answer(command)
+            return None
+        if field == messages.C_CANCEL_RQ:
+            self.heard_cancel(command)
         return self.gather(context_id, encoded, command)
 
     def _open_store(self, context_id: int, command: Command, negotiated: Any) -> Store | None:
         store = Store(context_id, command, self.respond)
-        pair = (str(negotiated.abstract_syntax), str(negotiated.transfer_syntax[0]))
+        sop_class = str(negotiated.abstract_syntax)
+        taken = sop_class if sop_class in self.server.accepted else ""  # it may stand there to be given only
+        pair = (taken, str(negotiated.transfer_syntax[0]))
         store.begin(self.server.door, self.caller, pair, self.quirks)
         if command.has_data_set:
             return store
@@ -148,12 +158,15 @@ class Acceptor(Committing):
         rejection = self.server.judge(self)
         if rejection is None:
             self._mind_quirks(request)
-            classes = self.server.accepted | (PUSH if self._agree_on_commitment() else frozenset())
-            self.dul.answers = answers(self.dul.proposals, classes)
+            self.dul.answers = answers(self.dul.proposals, self._classes())
             return
         self.server.turned_away(self.caller, rejection)
         self.acse.send_reject(rejection.result, rejection.source, rejection.reason)
         self.kill()
+
+    def _classes(self) -> frozenset[str]:
+        commitment = PUSH if self._agree_on_commitment() else frozenset()
+        return self.server.accepted | commitment | self.agree_on_retrieval(self.server.accepted)
 
     def _agree_on_commitment(self) -> bool:
         """Whether it is offered. A peer that selects no role is what it then does: it asks, or it tells."""

@@ -14,8 +14,8 @@ from pynetdicom.presentation import build_context
 
 from proxy.network.contexts import PLAIN_SYNTAXES, VERIFICATION, proposals, rounds
 from proxy.network.line import Line
-from proxy.network.opening import Lost, Peer
 from proxy.network.part10 import NotPart10, Unconvertible, reencoded
+from proxy.network.peer import Lost, Peer
 from proxy.network.quirks import ONE_IMAGE
 from proxy.network.statuses import Meaning, explain
 

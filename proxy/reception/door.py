@@ -1,6 +1,7 @@
 """Who may come in, and which way what he brings goes."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +9,8 @@ from django.conf import settings
 from django.db import connections
 
 from proxy.network.asking import Asked, Report, Result
-from proxy.network.door import Caller, Rejection, Sink, StoreCommand
+from proxy.network.door import NOT_ASKED, Caller, Rejection, Sink, StoreCommand
+from proxy.network.giving import Selection, Wish
 from proxy.reception.committer import Committer
 from proxy.reception.sink import Receiving
 from proxy.reception.storing import Commit, Written
@@ -25,6 +27,9 @@ UNKNOWN_CALLED = Rejection(PERMANENT, SERVICE_USER, CALLED_AE_UNKNOWN, "No route
 UNKNOWN_CALLING = Rejection(
     PERMANENT, SERVICE_USER, CALLING_AE_UNKNOWN, "Private mode: no node has this AE title and address."
 )
+NOT_A_NODE = Rejection(
+    *NOT_ASKED, "It proposed to retrieve images, and is no node: the service is not offered."
+)
 AWAY = Rejection(TRANSIENT, PRESENTATION, 1, "The database does not answer; the caller may try again.")
 
 
@@ -36,6 +41,16 @@ class AnswersForImages(Protocol):
     def due_on_association(self, node_id: int) -> Result | None: ...
 
     def told(self, result: Result, heard: bool) -> None: ...
+
+
+class SelectsImages(Protocol):
+    """Knows which stored images a node may have, and what it means by its keys."""
+
+    def admits(self, node: NodeFacts) -> bool:
+        """A no leaves a mark."""
+        ...
+
+    def selected(self, node: NodeFacts, called: Sequence[NodeFacts], wish: Wish) -> Selection | int: ...
 
 
 class HearsResults(Protocol):
@@ -52,6 +67,7 @@ class Reception:
     cache: SnapshotCache
     commitments: AnswersForImages
     results: HearsResults
+    images: SelectsImages
     refusals: Refusals
 
     def admit(self, caller: Caller) -> Rejection | None:
@@ -102,6 +118,21 @@ class Reception:
     def commitment_heard(self, caller: Caller, report: Report) -> int:
         node = self._node(caller)
         return NOT_AUTHORISED if node is None else self.results.heard(node.id, report)
+
+    def may_retrieve(self, caller: Caller) -> bool:
+        node = self._node(caller)
+        if node is None:
+            self.refusals.note(caller, NOT_A_NODE)
+            return False
+        return self.images.admits(node)
+
+    def selected(self, caller: Caller, wish: Wish) -> Selection | int:
+        """The nodes that have the AE title of a C-MOVE's destination are those it may mean."""
+        node = self._node(caller)
+        if node is None:
+            return NOT_AUTHORISED
+        table = self.cache.get(time.monotonic())
+        return self.images.selected(node, table.nodes.get(plain(wish.to or ""), ()), wish)
 
     def refused(self, caller: Caller, rejection: Rejection) -> None:
         self.refusals.note(caller, rejection)

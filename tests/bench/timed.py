@@ -16,7 +16,7 @@ from typing import Any
 
 from proxy.network.contexts import proposals
 from proxy.network.line import Line
-from proxy.network.opening import Peer
+from proxy.network.peer import Peer
 from proxy.network.quiet import hush
 
 HERE, EXPLICIT = "127.0.0.1", "1.2.840.10008.1.2.1"

@@ -16,7 +16,7 @@ from proxy.network.asking import WELL_KNOWN_INSTANCE, Asked, Reference, Result, 
 from proxy.network.commitment import call, event
 from proxy.network.contexts import PUSH_MODEL
 from proxy.network.door import Caller
-from proxy.network.opening import Peer
+from proxy.network.peer import Peer
 from proxy.network.quirks import NO_EXTENDED
 from tests.network.conftest import Listen
 from tests.network.people import Guest, wait_for

@@ -23,7 +23,7 @@ from pynetdicom.presentation import PresentationContext, build_context, build_ro
 
 from proxy.network.asking import Asked, Reference, Result
 from proxy.network.commitment import call
-from proxy.network.contexts import MOST_CONTEXTS, PUSH_MODEL, VERIFICATION
+from proxy.network.contexts import MOST_CONTEXTS, PUSH_MODEL, RETRIEVAL, STUDY_ROOT_GET, VERIFICATION
 from proxy.network.door import Caller, Rejection
 from proxy.network.requesting import request as ask
 from proxy.network.scp import NOT_EXTENDED, Listener, ListenSettings
@@ -58,6 +58,13 @@ class Forgetful:
     def note(self, caller: Caller, rejection: Rejection) -> None: ...
 
 
+class Pictures:
+    """Who may retrieve is what the site says; nothing is asked for here."""
+
+    def admits(self, node: NodeFacts) -> bool:
+        return "retrieve" in node.may
+
+
 def table() -> Table:
     """CT_EAST may store by a route that commits; MR's own route is closed to everybody else; ARCHIVE is a destination
     that commits, and may ask nothing.
@@ -65,7 +72,7 @@ def table() -> Table:
     facts = RouteFacts(1, actors.DICOMRCV, "", 1, "default", "basic", "", (), False, Route.STORED)
     closed = RouteFacts(2, "ONLY_MR", "MR", 1, "default", "basic", "", (), False)
     archive = replace(node(actors.ARCHIVE), commits=True)
-    return build_table([facts, closed], [node(actors.CT_EAST, "store"), archive])
+    return build_table([facts, closed], [node(actors.CT_EAST, "store"), node("READER", "retrieve"), archive])
 
 
 def node(name: str, *may: str) -> NodeFacts:
@@ -78,7 +85,7 @@ def node(name: str, *may: str) -> NodeFacts:
 def door(load: Callable[[], Table] = table) -> Guest:
     """The product's own; what it would ask of a database is not asked for here."""
     rooms: dict[str, Any] = {one.name: None for one in fields(Reception)}
-    rooms |= {"cache": SnapshotCache(load), "refusals": Forgetful()}
+    rooms |= {"cache": SnapshotCache(load), "refusals": Forgetful(), "images": Pictures()}
     return cast(Guest, Reception(**rooms))
 
 
@@ -129,6 +136,22 @@ def test_every_other_class_is_refused(port: int) -> None:
     pairs = [(uid, IMPLICIT) for uid in sorted(others - {*CLASSES, VERIFICATION, PUSH_MODEL})]
     assert len(pairs) > 250
     assert set(answered(port, pairs).values()) == {NO_SUCH_CLASS}
+
+
+def test_retrieval_is_for_nodes_that_may_and_the_peer_says_what_it_wants_to_be_given(port: int) -> None:
+    """A class that nobody may store here may be given all the same, if the peer selects the role."""
+    pairs = [(uid, IMPLICIT) for uid in RETRIEVAL]
+    assert set(answered(port, pairs, "READER").values()) == {0}
+    ultrasound = "1.2.840.10008.5.1.4.1.1.6.1"
+    contexts = [build_context(uid, IMPLICIT) for uid in (STUDY_ROOT_GET, ultrasound, CT)]
+    roles = [build_role(ultrasound, scp_role=True), build_role(CT, scu_role=True, scp_role=True)]
+    association = asked(port, contexts, "READER", roles)
+    assert {str(one.abstract_syntax): (one.as_scu, one.as_scp) for one in association.accepted_contexts} == {
+        STUDY_ROOT_GET: (True, False),
+        ultrasound: (False, True),
+        CT: (True, True),
+    }
+    association.abort()
 
 
 def test_further_classes_are_accepted_where_a_site_says_all(listen: Listen) -> None:

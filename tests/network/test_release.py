@@ -13,7 +13,7 @@ from pynetdicom.presentation import build_context
 
 from proxy.network.contexts import PLAIN_SYNTAXES, VERIFICATION
 from proxy.network.line import Line
-from proxy.network.opening import Peer
+from proxy.network.peer import Peer
 from tests.network.strangers import ABORT, RELEASE_RP, RELEASE_RQ, Stranger
 
 HERE = "127.0.0.1"

@@ -16,7 +16,7 @@ from proxy.network.asking import WELL_KNOWN_INSTANCE, Asked, Reference, Report, 
 from proxy.network.commitment import call, event
 from proxy.network.contexts import PUSH_MODEL
 from proxy.network.door import Caller
-from proxy.network.opening import Lost, Peer
+from proxy.network.peer import Lost, Peer
 from proxy.network.requesting import NOT_OFFERED, Answer, request
 from tests.network.conftest import Listen
 from tests.network.people import Guest, wait_for

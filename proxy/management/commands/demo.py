@@ -23,7 +23,7 @@ from proxy.management.demo.tables import before_and_after
 from proxy.management.stopping import Told
 from proxy.management.supervisor import Child, Service
 from proxy.management.teaching import TeachingCommand
-from proxy.network.opening import Peer
+from proxy.network.peer import Peer
 from proxy.network.scu import echo, send
 from proxy.routing import site
 

@@ -1,0 +1,28 @@
+"""Whom a Patient ID means, for the identified view: the pseudonyms of everybody in view who bears it.
+
+A Patient ID is one person under each issuer. Where none is named, those count that this house knows: of nodes, of
+projects, and no issuer at all.
+"""
+
+from collections.abc import Iterator
+
+from proxy.retrieval.views import View
+from proxy.routing.models import Node, Project
+from proxy.vault.pseudonyms import find_person
+
+
+def bearers(view: View, patient_id: str, issuer: str) -> list[str]:
+    """By keyed index: nothing is opened for it."""
+    found = {
+        known.pseudonym
+        for project_id in view.projects
+        for name in ([issuer] if issuer else _issuers(project_id))
+        if (known := find_person(project_id, name, patient_id)) is not None
+    }
+    return sorted(found)
+
+
+def _issuers(project_id: int) -> Iterator[str]:
+    named = set(Node.objects.exclude(issuer="").values_list("issuer", flat=True))
+    named |= set(Project.objects.filter(pk=project_id).values_list("issuer", flat=True))
+    yield from sorted(named | {""})
