@@ -14,7 +14,7 @@ from pynetdicom.presentation import build_context
 
 from proxy.network.contexts import PLAIN_SYNTAXES, VERIFICATION, proposals, rounds
 from proxy.network.line import Line
-from proxy.network.part10 import NotPart10, Unconvertible, reencoded
+from proxy.network.part10 import NotPart10, Unconvertible, reencoded, reencoded_data
 from proxy.network.peer import Lost, Peer
 from proxy.network.quirks import ONE_IMAGE
 from proxy.network.statuses import Meaning, explain
@@ -31,13 +31,17 @@ NOT_ACCEPTED = (
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A Part 10 file to send; the UIDs are those of its data set, the ordinal is the asker's."""
+    """A Part 10 file to send; the UIDs are those of its data set, the ordinal is the asker's.
+
+    Instead of a file, `source` makes a data set in memory, when its turn has come and the peer is there to take it.
+    """
 
     ordinal: int
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax: str
-    path: Path
+    path: Path = Path()
+    source: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +137,10 @@ class _Round:
     def _following(self) -> Path | None:
         """Probably the next one's file; another line may be faster."""
         try:
-            return self.waiting[0].path
+            following = self.waiting[0]
         except IndexError:
             return None
+        return following.path if following.source is None else None
 
     def _next(self) -> Outgoing | None:
         try:
@@ -238,13 +243,21 @@ def _send_one(line: Line, item: Outgoing, ahead: Path | None) -> SendResult:
 def _stored(line: Line, item: Outgoing, ahead: Path | None) -> SendResult:
     uids = item.sop_class_uid, item.sop_instance_uid
     exact = line.accepted.get((item.sop_class_uid, item.transfer_syntax))
+    if exact is not None and item.source is not None:
+        return _judged(item.ordinal, line.store_bytes(exact, *uids, item.source()))
     if exact is not None:
         return _judged(item.ordinal, line.store_file(exact, *uids, item.path, ahead))
     for syntax in PLAIN_SYNTAXES:
         plain = line.accepted.get((item.sop_class_uid, syntax))
         if plain is not None:
-            return _judged(item.ordinal, line.store_bytes(plain, *uids, reencoded(item.path, syntax)))
+            return _judged(item.ordinal, line.store_bytes(plain, *uids, _reencoded(item, syntax)))
     return SendResult(item.ordinal, None, "refused", NOT_ACCEPTED)
+
+
+def _reencoded(item: Outgoing, syntax: str) -> bytes:
+    if item.source is None:
+        return reencoded(item.path, syntax)
+    return reencoded_data(item.source(), item.transfer_syntax, syntax)
 
 
 def _judged(ordinal: int, code: int) -> SendResult:
