@@ -194,7 +194,7 @@ def shift(basic: Action) -> Action:
             return
         value = splice.value(token).strip(_PADDING)
         moved = [
-            _moved(part.strip(_PADDING), splice.context.subject.shift_days) for part in value.split(b"\\")
+            moved_date(part.strip(_PADDING), splice.context.subject.shift_days) for part in value.split(b"\\")
         ]
         if None in moved:
             basic(splice, token)
@@ -204,7 +204,7 @@ def shift(basic: Action) -> Action:
     return act
 
 
-def _moved(value: bytes, days: int) -> bytes | None:
+def moved_date(value: bytes, days: int) -> bytes | None:
     if not value:
         return b""
     if not _EXTENDED_DATES.match(value):
