@@ -14,7 +14,8 @@ delivery for each destination. A late image opens the study's next revision; onl
 **deliver** claims one delivery at a time, hands a parcel to the destination's agent, keeps each
 acknowledgement, and ends in an outcome: delivered, later, or refused, with the reason.
 
-**bring home** (what is made outside from our images, and comes back) is not built yet: see the issues.
+**bring home** takes what was made outside from our images, such as a segmentation, finds the study it belongs to, and
+sends it there with its identity, restored in memory. What does not fit with certainty goes to quarantine.
 
 Nothing here waits in memory: whatever is stopped in between goes on where it stood (promise 12).
 """
@@ -28,18 +29,24 @@ from django.db import close_old_connections, connections, transaction
 
 from proxy.audit.actions import RELEASED
 from proxy.audit.record import record
+from proxy.deid import Hold
+from proxy.deid.homeward import Mentions
 from proxy.deliveries import arrivals, queue
 from proxy.deliveries.commitment import Results
 from proxy.deliveries.work import Workers
 from proxy.network.door import Door
+from proxy.quarantine.models import HeldItem
 from proxy.reception import held, storing, turns
 from proxy.reception.committer import Committer
 from proxy.reception.door import Reception
 from proxy.reception.storing import Commit, Written
 from proxy.retrieval.calling import Caller
 from proxy.retrieval.commitments import Commitments
+from proxy.retrieval.home import deciding as homeward
+from proxy.retrieval.home.arriving import Arrival, arrive
+from proxy.retrieval.home.carrying import Carrier
 from proxy.retrieval.images import Images
-from proxy.routing.match import SnapshotCache
+from proxy.routing.match import NodeFacts, RouteFacts, SnapshotCache
 from proxy.routing.refusals import Refusals
 from proxy.studies import quiet
 from proxy.studies.lifecycle import LIFE
@@ -61,7 +68,9 @@ def open_reception() -> tuple[Door, Callable[[], None]]:
         committer.stop()
         refusals.stop()
 
-    return Reception(committer, SnapshotCache(), commitments(), Results(), Images(), refusals), close
+    return Reception(
+        committer, SnapshotCache(), commitments(), Results(), Images(), refusals, bring_home
+    ), close
 
 
 def commitments() -> Commitments:
@@ -71,7 +80,13 @@ def commitments() -> Commitments:
 
 def release_held(item_id: int, by: str) -> str:
     """A person, or a proof, sets a held image free: it goes the way of any other, past the gate that held it."""
-    return held.release(item_id, by)
+    item = HeldItem.objects.get(pk=item_id)
+    if not homeward.is_result(item):
+        return held.release(item_id, by)
+    try:
+        return homeward.look_again(item, by)
+    except homeward.StaysHeld as why:
+        raise held.CannotRelease(str(why)) from None
 
 
 # --- settle ---------------------------------------------------------------------------------------
@@ -111,13 +126,16 @@ def work(
     """Settle, deliver, compare what is held, call who waits for a commitment, until told to stop."""
     workers.start()
     caller = Caller(commitments())
+    carrier = Carrier()
     caller.start()
+    carrier.start()
     while going():
         if _quietly(lambda: settle(now())):
             workers.wake()
         _quietly(held.compare_recompressed)
         time.sleep(pause)
     caller.stop(grace=1.0)
+    carrier.stop(grace=1.0)
 
 
 def _quietly(step: Callable[[], int]) -> int:
@@ -129,3 +147,11 @@ def _quietly(step: Callable[[], int]) -> int:
         log.error("work: %s while settling; it is tried again", type(trouble).__name__)
         connections.close_all()
         return 0
+
+
+# --- bring home -----------------------------------------------------------------------------------
+
+
+def bring_home(route: RouteFacts, node: NodeFacts, syntax: str, data: bytes, said: Mentions) -> Hold | None:
+    """A result of an outside node: safe and on its way to the study it belongs to, or held for this reason."""
+    return arrive(Arrival(route, node, syntax, data, said))

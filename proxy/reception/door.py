@@ -12,6 +12,7 @@ from proxy.network.asking import Asked, Report, Result
 from proxy.network.door import NOT_ASKED, Caller, Rejection, Sink, StoreCommand
 from proxy.network.giving import Selection, Wish
 from proxy.reception.committer import Committer
+from proxy.reception.results import BringsHome
 from proxy.reception.sink import Receiving
 from proxy.reception.storing import Commit, Written
 from proxy.routing.match import ECHO, NodeFacts, SnapshotCache, Table, plain
@@ -69,6 +70,7 @@ class Reception:
     results: HearsResults
     images: SelectsImages
     refusals: Refusals
+    brings_home: BringsHome
 
     def admit(self, caller: Caller) -> Rejection | None:
         try:
@@ -83,7 +85,7 @@ class Reception:
         route = table.route_for(caller.called_ae, caller.calling_ae)
         node = table.node_for(caller.calling_ae, caller.address, caller.certificate_subject)
         allowed = table.may(node, "store", public=settings.DICOM_MODE == "public")
-        return Receiving(self.committer, route if allowed else None, node, command)
+        return Receiving(self.committer, route if allowed else None, node, command, self.brings_home)
 
     def quirks(self, caller: Caller) -> frozenset[str]:
         node = self._node(caller)

@@ -9,6 +9,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from proxy.network.door import Reply, StoreCommand
 from proxy.reception.image import Commits, Held, Image
 from proxy.reception.replies import REFUSED_BY_NODE, SUCCESS, UNEXPECTED, Answer, answer_to
+from proxy.reception.results import BringsHome, Result
 from proxy.routing.match import NodeFacts, RouteFacts
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ class Receiving:
     route: RouteFacts | None
     node: NodeFacts | None
     command: StoreCommand
-    _image: Image | None = field(init=False, default=None)
+    brings_home: BringsHome | None = None
+    _image: Image | Result | None = field(init=False, default=None)
     _trouble: Answer | None = field(init=False, default=None)
 
     def feed(self, view: memoryview) -> None:
@@ -47,14 +49,20 @@ class Receiving:
     def abort(self) -> None:
         self._drop()
 
-    def _open(self) -> Image:
+    def _open(self) -> Image | Result:
         if self._image is None:
             if self.route is None:
                 raise NotAllowed
-            self._image = Image(
-                self.commits, self.route, self.node, self.command, self.command.transfer_syntax
-            )
+            self._image = self._begun(self.route)
         return self._image
+
+    def _begun(self, route: RouteFacts) -> Image | Result:
+        """What an outside node sends is pseudonymous already, and on its way home."""
+        if self.node is None or not self.node.outside:
+            return Image(self.commits, route, self.node, self.command, self.command.transfer_syntax)
+        if self.brings_home is None:
+            raise NotAllowed
+        return Result(self.brings_home, route, self.node, self.command)
 
     def _reply(self, fate: object) -> Reply:
         if not isinstance(fate, Held):

@@ -1,10 +1,15 @@
-"""Requests for storage commitment. Which images are meant, only the vault knows: their UIDs are the sender's own."""
+"""What is asked of us, and what comes back from outside.
+
+Requests for storage commitment: which images are meant, only the vault knows, their UIDs are the sender's own. Results
+that were made outside: what is known of them here is pseudonymous, as they are themselves.
+"""
 
 from django.db import models
 from django.db.models import Q
 
+from proxy.retrieval.home.lifecycle import LIFE as HOMEWARD
 from proxy.retrieval.lifecycle import LIFE
-from proxy.routing.models import Node
+from proxy.routing.models import Destination, Node, Project, Route
 
 
 class Commitment(models.Model):
@@ -36,3 +41,62 @@ class Commitment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node_id} at {self.asked_at}"
+
+
+class Result(models.Model):
+    """An object made outside from images of ours, and the study that it belongs to. It keeps its own UIDs."""
+
+    CERTAINTIES = tuple((word, word) for word in ("instances", "series", "study", "frame", "patient"))
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT)
+    route = models.ForeignKey(Route, on_delete=models.PROTECT)
+    node = models.ForeignKey(Node, on_delete=models.PROTECT)
+    patient = models.CharField(max_length=64, db_index=True)
+    study_uid = models.CharField(max_length=64, db_index=True, help_text="Pseudonymous.")
+    certainty = models.CharField(
+        max_length=16, choices=CERTAINTIES, help_text="What says that it belongs there."
+    )
+    uid = models.CharField(max_length=64, help_text="Its own, made outside.")
+    series_uid = models.CharField(max_length=64, blank=True, default="", help_text="Its own, made outside.")
+    sop_class = models.CharField(max_length=64)
+    transfer_syntax = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, help_text="Keyed digest of what came.")
+    path = models.CharField(max_length=255, unique=True, help_text="Below the folder of results; encrypted.")
+    size = models.BigIntegerField(help_text="Bytes of the data set.")
+    received_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "uid"], name="one_result_for_a_uid")]
+        indexes = [models.Index(fields=["project", "series_uid"], name="result_by_series")]
+
+    def __str__(self) -> str:
+        return self.uid
+
+
+class Homecoming(models.Model):
+    """A result on its way to one node of the hospital. It gets its identity in memory, while it is sent."""
+
+    result = models.ForeignKey(Result, on_delete=models.PROTECT, related_name="homecomings")
+    destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="homecomings")
+    state = models.CharField(max_length=16, choices=HOMEWARD.choices, default=HOMEWARD.first)
+    token = models.CharField(max_length=32, blank=True, default="", help_text="Of the claim that holds it.")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    reason = models.CharField(max_length=255, blank=True, default="")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            HOMEWARD.check("homecoming_state_known"),
+            models.UniqueConstraint(
+                fields=["result", "destination"], name="one_homecoming_for_a_destination"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(state="waiting"), name="homecoming_waiting"),
+            models.Index(fields=["lease_until"], condition=Q(state="claimed"), name="homecoming_claimed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.result_id} → {self.destination_id}"

@@ -5,10 +5,10 @@ with somebody else's trouble would be a look that nobody sees. What was forgotte
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -24,6 +24,7 @@ from proxy.vault.seals import Forgotten
 
 VIEW: Final = "vault.view_identity"
 FORGET: Final = "vault.forget_person"
+PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ class Opened:
 
     known: Known
     plain: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What stands behind a result: the person, seals of the images it refers to, and other UIDs as they were."""
+
+    known: Known
+    seals: Mapping[str, bytes] = field(repr=False)  # by pseudonymous SOP Instance UID
+    uids: Mapping[str, str] = field(repr=False)  # pseudonymous to original
 
 
 class NotAllowed(Exception):
@@ -126,6 +136,25 @@ def restoring(
     return opened
 
 
+def behind_result(
+    principal: Principal, result: str, pseudonym: str, uids: Collection[str], project_id: int, purpose: str
+) -> Behind:
+    """What `uids`, which a result mentions, were: all that are of this person. One mark for the result.
+
+    `result` is its own SOP Instance UID, which was made outside. Raises Unknown, Forgotten, SealBroken.
+    """
+    allowed(principal, VIEW, pseudonym, project_id, purpose)
+    with transaction.atomic():
+        person = _living(_person(project_id, pseudonym))
+        rows = list(_of_person(Seal.objects, person, "sop_uid", uids))
+        pairs = list(_of_person(UidPair.objects, person, "uid", uids))
+        opened = {row.sop_uid: seals.open_row(row) for row in rows}
+        behind = Behind(known_by(person), opened, {pair.uid: seals.open_pair(pair) for pair in pairs})
+        more: dict[str, int | str] = {"result": result, "instances": len(rows)}
+        _mark(principal, actions.RESULT_BROUGHT_HOME, pseudonym, project_id, purpose, more=more)
+    return behind
+
+
 def pseudonym_of(
     principal: Principal, project_id: int, *, issuer: str, patient_id: str, purpose: str, study_key: str = ""
 ) -> str:
@@ -166,7 +195,7 @@ def _mark(
     project_id: int,
     purpose: str,
     *,
-    more: Mapping[str, int] | None = None,
+    more: Mapping[str, int | str] | None = None,
 ) -> None:
     detail = {"project": project_id, **(more or {})}
     record(action, actor=principal.name, subject=subject, purpose=purpose, detail=detail)
@@ -215,6 +244,13 @@ def _seals(project_id: int, sop_uids: Iterable[str]) -> dict[str, Seal]:
     if wanted - set(found):
         raise seals.NoSeal("There is no seal for one of these instances.")
     return found
+
+
+def _of_person(rows: Any, person: Person, column: str, uids: Collection[str]) -> Iterator[Any]:
+    wanted = sorted(uids)
+    for at in range(0, len(wanted), PAGE):
+        page = {f"{column}__in": wanted[at : at + PAGE]}
+        yield from rows.select_related("person").filter(person=person, **page)
 
 
 def _opened(seal: Seal) -> Opened:

@@ -10,6 +10,7 @@ import yaml
 from proxy.deliveries.lifecycle import LIFE as DELIVERY
 from proxy.lives import Life
 from proxy.quarantine.lifecycle import LIFE as HELD
+from proxy.retrieval.home.lifecycle import LIFE as HOMECOMING
 from proxy.retrieval.lifecycle import LIFE as COMMITMENT
 from proxy.studies.lifecycle import LIFE as REVISION
 from tests.docs import reading
@@ -63,6 +64,7 @@ def test_every_command_is_described_and_no_other() -> None:
         ("Delivery to a destination", DELIVERY),
         ("Image in quarantine", HELD),
         ("Request for storage commitment", COMMITMENT),
+        ("Homecoming of a result", HOMECOMING),
     ],
 )
 def test_every_arrow_is_drawn_from_the_table(title: str, life: Life) -> None:

@@ -5,6 +5,26 @@ rooms carry those out and leave the marks. Only pseudonyms are shown; the one pa
 `vault.py`'s.
 """
 
-from proxy.web.admin import audit, deliveries, quarantine, retrieval, routing, studies, users, vault
+from proxy.web.admin import (
+    audit,
+    deliveries,
+    homecomings,
+    quarantine,
+    retrieval,
+    routing,
+    studies,
+    users,
+    vault,
+)
 
-__all__ = ["audit", "deliveries", "quarantine", "retrieval", "routing", "studies", "users", "vault"]
+__all__ = [
+    "audit",
+    "deliveries",
+    "homecomings",
+    "quarantine",
+    "retrieval",
+    "routing",
+    "studies",
+    "users",
+    "vault",
+]

@@ -1,0 +1,165 @@
+"""Bring results home: claim, send, keep the outcome. What is claimed by one who died is taken up again.
+
+A destination that is away costs nobody a look at an identity: a result is restored when the association stands.
+"""
+
+import logging
+import secrets
+import threading
+import traceback
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.utils import timezone
+
+from proxy.deid import DeidError
+from proxy.deid.homeward import Unfit
+from proxy.network import scu
+from proxy.retrieval.home import restoring
+from proxy.retrieval.home.lifecycle import LIFE, WAITING
+from proxy.retrieval.home.whither import identified
+from proxy.retrieval.models import Homecoming
+from proxy.routing.peers import peer_of
+from proxy.storage.errors import SealBroken
+from proxy.vault.pseudonyms import Forgotten
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+LEASE = timedelta(minutes=15)
+AGAIN, LONGEST = timedelta(seconds=15), timedelta(hours=1)
+NOT_ALLOWED = (
+    "This destination has not the identified view, or its grant has ended; change the site, then retry."
+)
+GONE = "The person was forgotten: nothing leads back any more."
+BROKEN = "It could not be restored from its seals; run doctor."
+OUR_FAULT = "It stopped by a fault of Postern's own; the log says where."
+
+
+def carry_to(destination_id: int, now: datetime) -> int:
+    """Send what is due there, one by one; how many arrived."""
+    arrived = 0
+    for row in _claimed(destination_id, now):
+        answer = _sent(row)
+        _finish(row, answer)
+        arrived += answer.verdict == "stored"
+        if answer.verdict == "later":
+            break
+    return arrived
+
+
+def due(now: datetime) -> list[int]:
+    """Destinations for which something is due; what a dead process held is freed first."""
+    LIFE.move(Homecoming.objects.filter(lease_until__lt=now), "rescue", next_try_at=now, lease_until=None)
+    rows = Homecoming.objects.filter(state=WAITING, next_try_at__lte=now)
+    open_ones = rows.filter(destination__paused_at=None)
+    return sorted(set(open_ones.values_list("destination_id", flat=True)))
+
+
+def _claimed(destination_id: int, now: datetime) -> Iterator[Homecoming]:
+    rows = Homecoming.objects.filter(state=WAITING, destination_id=destination_id, next_try_at__lte=now)
+    for pk in list(rows.order_by("pk").values_list("pk", flat=True)[:100]):
+        token = secrets.token_hex(16)
+        mine = Homecoming.objects.filter(pk=pk, next_try_at__lte=now)
+        if LIFE.move(mine, "claim", token=token, lease_until=timezone.now() + LEASE):
+            related = ("result__node", "destination__node")
+            yield Homecoming.objects.select_related(*related).get(pk=pk)
+
+
+def _sent(row: Homecoming) -> scu.SendResult:
+    result, node = row.result, row.destination.node
+    if node is None or not identified([row.destination_id], result.project_id, timezone.now().date()):
+        return _refused(NOT_ALLOWED)
+    outgoing = scu.Outgoing(
+        0,
+        result.sop_class,
+        result.uid,
+        result.transfer_syntax,
+        source=lambda: restoring.restored_data(result),
+    )
+    told: list[scu.SendResult] = []
+    try:
+        scu.send(peer_of(node), [outgoing], told.append, lambda: True)
+    except Unfit as trouble:
+        return _refused(str(trouble))
+    except Forgotten:
+        return _refused(GONE)
+    except (DeidError, SealBroken) as trouble:
+        return _refused(f"{BROKEN} ({type(trouble).__name__})")
+    except Exception as trouble:
+        return _surprise(row, trouble)
+    return told[0]
+
+
+def _refused(reason: str) -> scu.SendResult:
+    return scu.SendResult(0, None, "refused", reason)
+
+
+def _surprise(row: Homecoming, trouble: Exception) -> scu.SendResult:
+    """The place and the kind are logged, not the message: it could quote anything."""
+    where = traceback.extract_tb(trouble.__traceback__)[-1]
+    log.error("homecoming %s: %s in %s line %s", row.pk, type(trouble).__name__, where.name, where.lineno)
+    if isinstance(trouble, DatabaseError | InterfaceError):
+        connections.close_all()
+    return scu.SendResult(0, None, "later", f"{OUR_FAULT} ({type(trouble).__name__})")
+
+
+def _finish(row: Homecoming, answer: scu.SendResult) -> None:
+    """Nothing, if the lease was lost meanwhile: then somebody else has it."""
+    now = timezone.now()
+    mine = Homecoming.objects.filter(pk=row.pk, token=row.token)
+    free = {"lease_until": None, "token": "", "reason": answer.reason[:255]}
+    if answer.verdict == "stored":
+        LIFE.move(mine, "delivered", finished_at=now, **free)
+    elif answer.verdict == "refused":
+        LIFE.move(mine, "refused", finished_at=now, **free)
+    else:
+        pause = min(AGAIN * 2 ** min(row.tries, 10), LONGEST)
+        LIFE.move(mine, "later", next_try_at=now + pause, tries=row.tries + 1, **free)
+    log.info("homecoming %s: %s", row.pk, answer.reason or answer.verdict)
+
+
+class Carrier:
+    """A thread for each destination that has something due: one that is slow keeps no other waiting."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._busy: dict[int, threading.Thread] = {}
+        self._thread = threading.Thread(target=self._run, name="homecomings", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, grace: float) -> None:
+        self._stop.set()
+        self._thread.join(grace)
+
+    def _run(self) -> None:
+        while not self._stop.wait(LOOK_EVERY):
+            try:
+                close_old_connections()
+                self._look()
+            except Exception as trouble:
+                log.error("bringing results home ended in %s; it is tried again", type(trouble).__name__)
+                connections.close_all()
+        connections.close_all()
+
+    def _look(self) -> None:
+        self._busy = {key: thread for key, thread in self._busy.items() if thread.is_alive()}
+        for destination_id in due(timezone.now()):
+            if destination_id not in self._busy:
+                thread = threading.Thread(
+                    target=_carry, args=(destination_id,), name="homecoming", daemon=True
+                )
+                self._busy[destination_id] = thread
+                thread.start()
+
+
+def _carry(destination_id: int) -> None:
+    try:
+        carry_to(destination_id, timezone.now())
+    except Exception as trouble:
+        log.error("a homecoming ended in %s; it is tried again", type(trouble).__name__)
+    finally:
+        connections.close_all()

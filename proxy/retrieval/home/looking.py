@@ -1,0 +1,101 @@
+"""Look up what a result mentions: in the index, and among results that came home before."""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+
+from proxy.deid.homeward import Found, Mentions, Place
+from proxy.retrieval.models import Result
+from proxy.studies.models import Instance, Series, Study
+from proxy.vault import uids as names
+from proxy.vault.models import Person, UidPair
+
+PAGE = 500
+MOST = 20_000  # UIDs that one result may mention
+
+Row = tuple[str, str, str]  # UID, patient, study
+
+
+def look_up(project_id: int, result: Mentions) -> Found:
+    wanted = sorted(result.uids)
+    instances = _places(_instances(project_id, wanted))
+    series = _places(_series(project_id, wanted))
+    studies = _places(_studies(project_id, wanted))
+    frames = set() if instances or series or studies else _frames(project_id, wanted)
+    is_known = Person.objects.filter(project_id=project_id, pseudonym=result.patient).exists()
+    patients = {place.patient for level in (instances, series, studies) for place in level.values()}
+    patients |= frames | ({result.patient} if is_known else set())
+    alone = () if instances or series or studies else patients
+    return Found(
+        instances, series, studies, frames, is_known,
+        forgotten=names.forgotten(project_id, patients),
+        studies_of={patient: _studies_of(project_id, patient) for patient in alone},
+    )  # fmt: skip
+
+
+def is_ours(project_id: int, uid: str) -> Instance | None:
+    """An image that we gave out under this very UID."""
+    return Instance.objects.filter(project_id=project_id, uid=uid).first()
+
+
+def images(project_id: int, wanted: Collection[str]) -> set[str]:
+    """Those of these UIDs that are images of ours."""
+    rows = Instance.objects.filter(project_id=project_id)
+    return {
+        uid for at in _pages(sorted(wanted)) for uid in rows.filter(uid__in=at).values_list("uid", flat=True)
+    }
+
+
+def speaker(project_id: int, study_uid: str, wanted: Collection[str]) -> Instance | None:
+    """The image whose seal speaks for the study: best one that the result refers to."""
+    rows = Instance.objects.filter(project_id=project_id, series__study__uid=study_uid).order_by("pk")
+    mentioned = (rows.filter(uid__in=page).first() for page in _pages(sorted(wanted)))
+    return next((row for row in mentioned if row is not None), None) or rows.first()
+
+
+def _places(rows: Iterable[Row]) -> dict[str, Place]:
+    return {uid: Place(patient, study) for uid, patient, study in rows}
+
+
+def _instances(project_id: int, wanted: list[str]) -> Iterator[Row]:
+    rows = Instance.objects.filter(project_id=project_id)
+    yield from _paged(rows, wanted, "uid", "series__study__patient", "series__study__uid")
+    results = Result.objects.filter(project_id=project_id)
+    yield from _paged(results, wanted, "uid", "patient", "study_uid")
+
+
+def _series(project_id: int, wanted: list[str]) -> Iterator[Row]:
+    rows = Series.objects.filter(study__project_id=project_id)
+    yield from _paged(rows, wanted, "uid", "study__patient", "study__uid")
+    results = Result.objects.filter(project_id=project_id)
+    yield from _paged(results, wanted, "series_uid", "patient", "study_uid")
+
+
+def _studies(project_id: int, wanted: list[str]) -> Iterator[Row]:
+    rows = Study.objects.filter(project_id=project_id)
+    yield from _paged(rows, wanted, "uid", "patient", "uid")
+
+
+def _paged(rows: "QuerySet[Any]", wanted: list[str], column: str, *others: str) -> Iterator[Row]:
+    for page in _pages(wanted):
+        yield from rows.filter(**{f"{column}__in": page}).values_list(column, *others)
+
+
+def _pages(wanted: list[str]) -> Iterator[list[str]]:
+    return (wanted[at : at + PAGE] for at in range(0, len(wanted), PAGE))
+
+
+def _frames(project_id: int, wanted: list[str]) -> set[str]:
+    """Patients who have one of these frames of reference, studies or series; a frame may be shared."""
+    found: set[str] = set()
+    for page in _pages(wanted):
+        rows = UidPair.objects.filter(project_id=project_id, uid__in=page)
+        found.update(rows.values_list("person__pseudonym", flat=True))
+    return found
+
+
+def _studies_of(project_id: int, patient: str) -> list[str]:
+    """Two are enough to know that it is not one."""
+    rows = Study.objects.filter(project_id=project_id, patient=patient)
+    return list(rows.values_list("uid", flat=True)[:2])

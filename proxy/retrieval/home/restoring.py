@@ -1,0 +1,84 @@
+"""A result gets its patient back, in memory, when a node of the hospital is there to take it."""
+
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+from proxy.deid import Subject
+from proxy.deid.homeward import (
+    Level,
+    Mentions,
+    Originals,
+    Parts,
+    Unfit,
+    header_of,
+    learn,
+    level_of,
+    mentions,
+    parts_of,
+    restored,
+)
+from proxy.deid.seal import Opened
+from proxy.retrieval.home import keeping, looking
+from proxy.retrieval.models import Result
+from proxy.studies.models import Instance
+from proxy.vault.models import Person
+from proxy.vault.pseudonyms import known_by
+from proxy.vault.reidentify import VIEW, Behind, Principal, behind_result
+
+HOME: Final = Principal("home", lambda permission: permission == VIEW)
+NO_SEAL: Final = "The seal of an image that it refers to is gone, so that reference has no way back."
+NO_STUDY: Final = "No seal of its study is left: nothing says any more of whom it is."
+
+
+def restored_data(result: Result) -> bytes:
+    """Its data set. Leaves a mark. Raises Unfit, Forgotten, OSError, SealBroken, DeidError."""
+    parts, said = _as_it_came(result)
+    behind, via = _behind(result, said)
+    subject = Subject(behind.known.pseudonym, behind.known.shift_days, behind.known.uid_key)
+    originals, level = _originals(behind, via, subject)
+    study = originals.uids.get(result.study_uid.encode("ascii"), result.study_uid.encode("ascii"))
+    if said.study:
+        originals.uids[said.study.encode("ascii")] = study  # one that the outside made up means this one
+    return restored(parts, originals, level, study.decode("ascii"))
+
+
+def _as_it_came(result: Result) -> tuple[Parts, Mentions]:
+    person = Person.objects.get(project_id=result.project_id, pseudonym=result.patient)
+    data = keeping.read(result.path, known_by(person).unwrap)
+    parts = parts_of(data, result.transfer_syntax, keeping.limits())
+    return parts, mentions(parts)
+
+
+def _behind(result: Result, said: Mentions) -> tuple[Behind, Instance]:
+    """What the vault knows of what it mentions, and the image whose seal speaks for the study."""
+    via = looking.speaker(result.project_id, result.study_uid, said.uids)
+    if via is None:
+        raise Unfit(NO_STUDY)
+    wanted = said.uids | {via.uid, result.study_uid}
+    purpose = f"result of {result.node.name}"
+    behind = behind_result(HOME, result.uid, result.patient, wanted, result.project_id, purpose)
+    if via.uid not in behind.seals:
+        raise Unfit(NO_STUDY)
+    if looking.images(result.project_id, said.uids) - behind.seals.keys():
+        raise Unfit(NO_SEAL)
+    return behind, via
+
+
+def _originals(behind: Behind, via: Instance, subject: Subject) -> tuple[Originals, Level]:
+    originals = Originals()
+    opened = {uid: learn(originals, sealed, subject) for uid, sealed in behind.seals.items()}
+    originals.uids.update((ours.encode(), theirs.encode()) for ours, theirs in behind.uids.items())
+    speaks = opened[via.uid]
+    return originals, level_of(speaks, _clean_header(via, speaks), subject)
+
+
+def _clean_header(image: Instance, opened: Opened) -> Parts | None:
+    """What its recipe left as it was; None once its file is gone."""
+    path = Path(settings.DICOM_STORAGE_DIR) / "studies" / image.path
+    try:
+        with path.open("rb") as file:
+            return header_of(file, opened.header)
+    except FileNotFoundError:
+        return None

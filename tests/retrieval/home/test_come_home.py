@@ -1,0 +1,52 @@
+"""Promise 7: what was made outside, with UIDs we never saw, comes home to its patient, study and references."""
+
+from collections.abc import Iterator
+
+import pytest
+from pydicom.dataset import Dataset
+
+from proxy.audit.models import Entry
+from proxy.quarantine.models import HeldItem
+from proxy.retrieval.models import Homecoming, Result
+from tests import cast, results
+from tests.retrieval.home.scene import Hospital, at_home
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LEVEL = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime",
+         "AccessionNumber", "StudyID", "ReferringPhysicianName")  # fmt: skip
+
+
+def uids(ds: Dataset) -> Iterator[str]:
+    for element in ds.iterall():
+        if element.VR == "UI" and element.value:
+            yield from [element.value] if isinstance(element.value, str) else element.value
+
+
+@pytest.mark.parametrize("recipe", ["basic", "research"])
+@pytest.mark.parametrize("kind", results.EVERY)
+def test_promise_7_a_result_comes_home(kind: str, recipe: str) -> None:
+    hospital = Hospital.build(recipe)
+    originals = [cast.ct(instance=number) for number in (1, 2, 3)]
+    clean = hospital.outside(*originals)
+    made = results.made(kind, clean)
+    assert hospital.comes_home(made).status == 0
+    assert not HeldItem.objects.exists()
+    assert Homecoming.objects.get().state == "waiting"
+    home = at_home()
+    for name in LEVEL:
+        assert home.get(name) == originals[0].get(name), name
+    gone = {str(image.get(name)) for image in clean for name in ("SOPInstanceUID", "SeriesInstanceUID",
+            "StudyInstanceUID", "FrameOfReferenceUID", "PatientID")}  # fmt: skip
+    left = [(str(element.tag), element.name) for element in home.iterall() if str(element.value) in gone]
+    assert not left
+    assert str(clean[0].PatientID) not in str(home)
+    referred = {str(image.SOPInstanceUID) for image in originals}
+    if kind != "PDF":
+        assert referred & set(uids(home))
+    assert (home.SOPInstanceUID, home.SeriesInstanceUID) == (made.SOPInstanceUID, made.SeriesInstanceUID)
+    for name in ("PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence",
+                 "LongitudinalTemporalInformationModified"):  # fmt: skip
+        assert name not in home
+    assert Result.objects.get().certainty == ("study" if kind == "PDF" else "instances")
+    assert Entry.objects.filter(action="identity.result-brought-home", actor="home").count() == 1
