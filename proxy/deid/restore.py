@@ -54,10 +54,20 @@ def restored_pieces(clean: BinaryIO, transfer_syntax: str, sealed: bytes) -> Ite
 
     Raises WrongSeal, if pixels were changed only at the end.
     """
+    yield from original(clean, transfer_syntax, sealed)[1]
+
+
+def original(clean: BinaryIO, transfer_syntax: str, sealed: bytes) -> tuple[str, Iterator[bytes]]:
+    """The original's transfer syntax, and what `restored_pieces` gives; the seal is read once for both."""
+    opened = seal.read(sealed)
+    was = opened.extras.get(SYNTAX, b"").decode("ascii", "replace") or transfer_syntax
     if transfer_syntax in _IN_MEMORY:
-        yield restore(clean.read(), transfer_syntax, sealed)
-        return
-    opened, start = seal.read(sealed), clean.tell()
+        return was, iter([restore(clean.read(), transfer_syntax, sealed)])
+    return was, _original_pieces(clean, opened)
+
+
+def _original_pieces(clean: BinaryIO, opened: Opened) -> Iterator[bytes]:
+    start = clean.tell()
     header = clean.read(opened.header)
     opened.check(clean.seek(0, os.SEEK_END) - start, header)
     clean.seek(start)

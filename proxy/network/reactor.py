@@ -143,6 +143,12 @@ class Provider(DULServiceProvider):  # type: ignore[misc]
             self.event_queue.put(TIMER_EXPIRED)
         self.settle()
 
+    def look(self) -> None:
+        """Read what there is, without waiting: `pump` would wait for the shortest time a clock knows."""
+        self.settle()
+        while not self.over and self._read():
+            pass
+
     def _soonest(self, deadline: float | None) -> float | None:
         if self.state not in ("Sta2", CLOSING) or self.artim_timer.timeout is None:
             return deadline

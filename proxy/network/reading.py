@@ -86,6 +86,12 @@ class Reading:
         return self._window[:count]
 
 
+def whole(path: Path, into: memoryview) -> bytes:
+    """All of a data set. Raises OSError or NotPart10."""
+    with Reading(path, into) as reading:
+        return b"".join(bytes(piece) for piece, _ in reading.pieces())
+
+
 def _is_cached(handle: int, window: memoryview) -> bool:
     """Whether its beginning lies in the cache: asked by a read that may not wait for the disk.
 

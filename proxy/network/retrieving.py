@@ -7,7 +7,6 @@ them what the peer says meanwhile is read: its answers, a C-CANCEL, its abort.
 """
 
 import logging
-import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -173,7 +172,7 @@ class Retrieving(Committing):
         """After each sub-operation: say how far we are, hear what the peer says."""
         if work.tally.remaining:
             self._answer(request, PENDING, work.tally)
-        self.dul.pump(time.monotonic())
+        self.dul.look()
         work.cancelled = request.message_id in self._cancelled
         return self.is_established and not self.dul.over and not work.cancelled and self._peer_stays()
 

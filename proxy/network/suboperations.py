@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from proxy.network.carrier import Carrier, Named
@@ -36,9 +37,9 @@ class Giving:
 
     def carried(self, offers: Iterator[Offer], tally: Tally, failures: list[str]) -> Iterator[None]:
         """Ends early when the association is lost; the peer knows then."""
-        for offer in offers:
+        for offer, ahead in _with_next(offers):
             try:
-                _carry(self._carrier, self._contexts, offer, None, tally, failures)
+                _carry(self._carrier, self._contexts, offer, ahead, None, tally, failures)
             except Lost:
                 return
             yield
@@ -57,17 +58,17 @@ class Bringing:
         self._unreachable = False
 
     def carried(self, offers: Iterator[Offer], tally: Tally, failures: list[str]) -> Iterator[None]:
-        for offer in offers:
+        for offer, ahead in _with_next(offers):
             line = self._line_for((offer.sop_class, offer.transfer_syntax))
             if line is None:
                 _failed(offer.sop_instance, tally, failures)
             else:
-                self._carry(line, offer, tally, failures)
+                self._carry(line, offer, ahead, tally, failures)
             yield
 
-    def _carry(self, line: Line, offer: Offer, tally: Tally, failures: list[str]) -> None:
+    def _carry(self, line: Line, offer: Offer, ahead: Path | None, tally: Tally, failures: list[str]) -> None:
         try:
-            _carry(line.carrier, line.accepted, offer, self._mover, tally, failures)
+            _carry(line.carrier, line.accepted, offer, ahead, self._mover, tally, failures)
         except Lost:
             _failed(offer.sop_instance, tally, failures)
             self.close()
@@ -96,17 +97,29 @@ class Bringing:
             line.close()
 
 
+def _with_next(offers: Iterator[Offer]) -> Iterator[tuple[Offer, Path | None]]:
+    """Each with the file that probably comes next, to be read while the peer makes up its answer."""
+    before: Offer | None = None
+    for offer in offers:
+        if before is not None:
+            yield before, offer.path if offer.restore is None else None
+        before = offer
+    if before is not None:
+        yield before, None
+
+
 def _carry(
     carrier: Carrier,
     contexts: Mapping[Pair, int],
     offer: Offer,
+    ahead: Path | None,
     mover: Mover | None,
     tally: Tally,
     failures: list[str],
 ) -> None:
     """Raises Lost; an association that stopped in the middle of an image is lost, too."""
     try:
-        status = _stored(carrier, contexts, offer, mover)
+        status = _stored(carrier, contexts, offer, ahead, mover)
     except (Withheld, OSError, NotPart10, Unconvertible) as trouble:
         logger.warning("An image is not given: %s.", place(trouble))
         if carrier.midway:
@@ -135,13 +148,16 @@ def _failed(sop_instance: str, tally: Tally, failures: list[str]) -> None:
         failures.append(sop_instance)
 
 
-def _stored(carrier: Carrier, contexts: Mapping[Pair, int], offer: Offer, mover: Mover | None) -> int | None:
+def _stored(
+    carrier: Carrier, contexts: Mapping[Pair, int], offer: Offer, ahead: Path | None, mover: Mover | None
+) -> int | None:
     """The status, or None where the peer takes this class in no transfer syntax that we can make."""
     if offer.restore is not None:
         return _restored(carrier, contexts, offer, mover)
     exact = contexts.get((offer.sop_class, offer.transfer_syntax))
     if exact is not None:
-        return carrier.store_file(Named(exact, offer.sop_class, offer.sop_instance, mover), offer.path)
+        named = Named(exact, offer.sop_class, offer.sop_instance, mover)
+        return carrier.store_file(named, offer.path, ahead)
     for syntax in PLAIN_SYNTAXES:
         plain = contexts.get((offer.sop_class, syntax))
         if plain is not None:

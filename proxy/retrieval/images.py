@@ -31,6 +31,7 @@ from proxy.network.giving import (
     Tally,
     Wish,
 )
+from proxy.network.reading import window
 from proxy.retrieval import visible
 from proxy.retrieval.persons import bearers
 from proxy.retrieval.restoring import restored
@@ -135,19 +136,20 @@ def offers(view: View, rows: "QuerySet[Instance]") -> Iterator[Offer]:
         "project_id", "revision__study__patient", "uid", "sop_class", "transfer_syntax", "path"
     )
     page: list[Row] = []
+    into = window() if view.is_identified else memoryview(b"")
     for row in columns.iterator(PAGE):
         page.append(row)
         if len(page) == PAGE:
-            yield from _offered(view.grant, page)
+            yield from _offered(view.grant, page, into)
             page = []
-    yield from _offered(view.grant, page)
+    yield from _offered(view.grant, page, into)
 
 
-def _offered(grant: Grant | None, page: Sequence[Row]) -> Iterator[Offer]:
+def _offered(grant: Grant | None, page: Sequence[Row], into: memoryview) -> Iterator[Offer]:
     root = Path(settings.DICOM_STORAGE_DIR) / "studies"
     opening = _opening(grant, page) if grant is not None and page else {}
     for project, _, uid, sop_class, syntax, path in page:
-        restore = _restore(opening[project], uid, syntax, root / path) if grant is not None else None
+        restore = _restore(opening[project], uid, syntax, root / path, into) if grant is not None else None
         yield Offer(sop_class, uid, syntax, root / path, restore)
 
 
@@ -163,6 +165,6 @@ def _opening(grant: Grant, page: Sequence[Row]) -> dict[int, Callable[[str], rei
 
 
 def _restore(
-    opening: Callable[[str], reidentify.Opened], uid: str, syntax: str, path: Path
+    opening: Callable[[str], reidentify.Opened], uid: str, syntax: str, path: Path, into: memoryview
 ) -> Callable[[], Restored]:
-    return lambda: restored(path, syntax, lambda: opening(uid).plain)
+    return lambda: restored(path, syntax, lambda: opening(uid).plain, into)

@@ -10,9 +10,10 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from proxy.deid import DeidError
-from proxy.deid.restore import original_syntax, restored_pieces
+from proxy.deid.restore import original, original_syntax, restored_pieces
 from proxy.network.giving import Restored, Withheld
 from proxy.network.part10 import NotPart10, data_set_offset
+from proxy.network.reading import whole
 from proxy.storage.errors import SealBroken
 from proxy.storage.keys import KeysMissing
 from proxy.vault.reidentify import Unknown
@@ -23,15 +24,14 @@ AT_ONCE = 8 << 20
 SOP_INSTANCE = 0x00080018
 
 
-def restored(path: Path, syntax: str, seal: Callable[[], bytes]) -> Restored:
-    """Raises Withheld, as do its pieces."""
+def restored(path: Path, syntax: str, seal: Callable[[], bytes], window: memoryview) -> Restored:
+    """Raises Withheld, as do its pieces. `window` is what a file is read into."""
     try:
         sealed = seal()
     except (NoSeal, Forgotten, Unknown, SealBroken, KeysMissing) as trouble:
         raise Withheld(type(trouble).__name__) from None
-    pieces = _pieces(path, syntax, sealed)
+    was, pieces = _original(path, syntax, sealed, window)
     first = _taken(pieces)
-    was = original_syntax(sealed, syntax)
     try:
         sop_class, sop_instance = _names(b"".join(first), was)
     except Exception as trouble:  # whatever pydicom stumbles over in an original that never was right
@@ -49,11 +49,26 @@ def _taken(pieces: Iterator[bytes]) -> list[bytes]:
     return found
 
 
-def _pieces(path: Path, syntax: str, sealed: bytes) -> Iterator[bytes]:
+def _original(path: Path, syntax: str, sealed: bytes, window: memoryview) -> tuple[str, Iterator[bytes]]:
+    """A file that is not long is read past the cache of the system, which costs less; another one while it goes."""
     try:
-        with path.open("rb") as file:
-            file.seek(data_set_offset(file))
-            yield from restored_pieces(file, syntax, sealed)
+        if path.stat().st_size <= AT_ONCE:
+            was, pieces = original(BytesIO(whole(path, window)), syntax, sealed)
+            return was, _withheld(pieces)
+        return original_syntax(sealed, syntax), _withheld(_read_while_it_goes(path, syntax, sealed))
+    except (DeidError, NotPart10, OSError) as trouble:
+        raise Withheld(type(trouble).__name__) from None
+
+
+def _read_while_it_goes(path: Path, syntax: str, sealed: bytes) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(data_set_offset(file))
+        yield from restored_pieces(file, syntax, sealed)
+
+
+def _withheld(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
     except (DeidError, NotPart10, OSError) as trouble:
         raise Withheld(type(trouble).__name__) from None
 

@@ -119,19 +119,23 @@ def restoring(
     """Marks for whoever these are (pseudonym -> instances), and what opens one of them after the other.
 
     The marks come first: an image that leaves while the next is opened has been looked at already. What is returned
-    raises NoSeal, Forgotten, SealBroken, KeysMissing, and Unknown for any other instance.
+    raises NoSeal (for any other instance, too), Forgotten, SealBroken, KeysMissing.
     """
     allowed(principal, VIEW, f"{sum(map(len, sop_uids.values()))} instances", project_id, purpose)
     with transaction.atomic():
         for pseudonym, uids in sop_uids.items():
             more = {"instances": len(uids)}
             _mark(principal, actions.INSTANCE_RESTORED, pseudonym, project_id, purpose, more=more)
-    marked = {uid for uids in sop_uids.values() for uid in uids}
+    rows = _found(project_id, {uid for uids in sop_uids.values() for uid in uids})
+    handles: dict[int, Known] = {}
 
     def opened(uid: str) -> Opened:
-        if uid not in marked:
-            raise Unknown("No mark was left for this instance.")
-        return _opened(_seals(project_id, [uid])[uid])
+        if uid not in rows:
+            raise seals.NoSeal("There is no seal for this instance, or no mark was left for it.")
+        seal = rows[uid]
+        if seal.person_id not in handles:
+            handles[seal.person_id] = known_by(_living(seal.person))
+        return Opened(handles[seal.person_id], seals.open_for(handles[seal.person_id], seal))
 
     return opened
 
@@ -239,8 +243,7 @@ def _pair(project_id: int, uid: str) -> UidPair:
 
 def _seals(project_id: int, sop_uids: Iterable[str]) -> dict[str, Seal]:
     wanted = set(sop_uids)
-    rows = Seal.objects.select_related("person").filter(project_id=project_id, sop_uid__in=wanted)
-    found = {row.sop_uid: row for row in rows}
+    found = _found(project_id, wanted)
     if wanted - set(found):
         raise seals.NoSeal("There is no seal for one of these instances.")
     return found
@@ -251,6 +254,11 @@ def _of_person(rows: Any, person: Person, column: str, uids: Collection[str]) ->
     for at in range(0, len(wanted), PAGE):
         page = {f"{column}__in": wanted[at : at + PAGE]}
         yield from rows.select_related("person").filter(person=person, **page)
+
+
+def _found(project_id: int, sop_uids: set[str]) -> dict[str, Seal]:
+    rows = Seal.objects.select_related("person").filter(project_id=project_id, sop_uid__in=sop_uids)
+    return {row.sop_uid: row for row in rows}
 
 
 def _opened(seal: Seal) -> Opened:

@@ -90,12 +90,16 @@ def open_seal(project_id: int, sop_uid: str) -> bytes:
 def open_row(seal: Seal) -> bytes:
     if seal.person.forgotten_at is not None:
         raise Forgotten("This person was forgotten.")
+    return open_for(known_by(seal.person), seal)
+
+
+def open_for(known: Known, seal: Seal) -> bytes:
+    """With the handle of the person whose seal it is."""
     if seal.path:
-        return _read_file(known_by(seal.person), seal)
+        return _read_file(known, seal)
     if seal.token is None:
         raise SealBroken("This seal is empty although its person was not forgotten.")
-    context = _context(seal.project_id, seal.sop_uid)
-    return tokens.decrypt(data_key(current(), seal.person), context, seal.token)
+    return tokens.decrypt(known.data_key, _context(seal.project_id, seal.sop_uid), seal.token)
 
 
 def pair_rows(known: Known, pairs: Mapping[str, tuple[str, str]]) -> list[PairRow]:
