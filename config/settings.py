@@ -52,6 +52,7 @@ DICOM_ANONYMIZE_PATIENTS = reading.boolean("DICOM_ANONYMIZE_PATIENTS", True)
 DICOM_AUTO_START = reading.boolean("DICOM_AUTO_START", True)
 DICOM_ACCEPTED_CLASSES = reading.words("DICOM_ACCEPTED_CLASSES", ["default"])
 DICOM_MODE = reading.choice("DICOM_MODE", "public", ["public", "private"])
+DICOM_FIND_MAX = reading.number("DICOM_FIND_MAX", 10_000, low=1, high=10_000_000)
 
 # --- a PACS beside us (H02-H04) -------------------------------------------------------------------
 DICOM_PACS_HOST = reading.text("DICOM_PACS_HOST", "")

@@ -46,6 +46,7 @@ from proxy.retrieval.home import deciding as homeward
 from proxy.retrieval.home.arriving import Arrival, arrive
 from proxy.retrieval.home.carrying import Carrier
 from proxy.retrieval.images import Images
+from proxy.retrieval.query.answering import Queries
 from proxy.routing.match import NodeFacts, RouteFacts, SnapshotCache
 from proxy.routing.refusals import Refusals
 from proxy.studies import quiet
@@ -69,7 +70,7 @@ def open_reception() -> tuple[Door, Callable[[], None]]:
         refusals.stop()
 
     return Reception(
-        committer, SnapshotCache(), commitments(), Results(), Images(), refusals, bring_home
+        committer, SnapshotCache(), commitments(), Results(), Images(), refusals, bring_home, Queries()
     ), close
 
 

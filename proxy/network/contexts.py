@@ -11,6 +11,8 @@ from pydicom.uid import UID_dictionary
 from pynetdicom import ALL_TRANSFER_SYNTAXES
 from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, build_context
 
+from proxy.network.finding import FIND_CLASSES
+
 VERIFICATION = "1.2.840.10008.1.1"
 PUSH_MODEL = "1.2.840.10008.1.20.1"  # storage commitment
 PATIENT_ROOT_MOVE, PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.2", "1.2.840.10008.5.1.4.1.2.1.3"
@@ -43,7 +45,7 @@ TRANSFER_SYNTAXES: tuple[str, ...] = (
     *PLAIN_SYNTAXES,
     *(str(uid) for uid in ALL_TRANSFER_SYNTAXES if uid not in PLAIN_SYNTAXES),
 )
-PLAIN_SERVICES = frozenset({VERIFICATION, PUSH_MODEL, *RETRIEVAL})
+PLAIN_SERVICES = frozenset({VERIFICATION, PUSH_MODEL, *RETRIEVAL}) | FIND_CLASSES
 """Those that carry no images, so that compression means nothing to them."""
 _KNOWN_SYNTAXES = frozenset(TRANSFER_SYNTAXES)
 

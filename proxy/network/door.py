@@ -5,10 +5,12 @@ Everything here is called on the thread of the association it belongs to, so wha
 it never carries an identity.
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from proxy.network.asking import Asked, Report, Result
+from proxy.network.finding import Match, Query, Refused
 from proxy.network.giving import Selection, Wish
 
 
@@ -119,6 +121,19 @@ class HearsCommitments(Protocol):
 
     def commitment_heard(self, caller: Caller, report: Report) -> int:
         """The status of the N-EVENT-REPORT-RSP; with Success what was told is durable."""
+        ...
+
+
+@runtime_checkable
+class AnswersQueries(Protocol):
+    """A door that has this too answers queries of those it says."""
+
+    def may_query(self, caller: Caller) -> bool:
+        """Asked when somebody proposes to; a no is the refusal of an attempt."""
+        ...
+
+    def query(self, caller: Caller, query: Query) -> Generator[Match | Refused, None, None]:
+        """What matches, while it is found; a refusal is the last. It is closed when nobody wants more."""
         ...
 
 

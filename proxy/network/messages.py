@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 C_GET_RQ, C_GET_RSP, C_MOVE_RQ, C_MOVE_RSP, C_CANCEL_RQ = 0x0010, 0x8010, 0x0021, 0x8021, 0x0FFF
+C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
 NO_DATA_SET = 0x0101
 LAST, COMMAND = 2, 1
 
@@ -134,6 +135,17 @@ def retrieve_response(
         + _short(DATA_SET_TYPE, 0x0001 if has_data else NO_DATA_SET)
         + _short(STATUS, status)
         + b"".join(_short(element, min(count, 0xFFFF)) for element, count in numbered if count is not None)
+    )
+
+
+def find_response(sop_class: str, message_id: int, status: int, *, has_data: bool = True) -> bytes:
+    """The command set of a C-FIND-RSP (PS3.7 9.3.2.2)."""
+    return _grouped(
+        _text(AFFECTED_CLASS, sop_class, b"\0")
+        + _short(COMMAND_FIELD, C_FIND_RSP)
+        + _short(RESPONDED_TO, message_id)
+        + _short(DATA_SET_TYPE, 0x0001 if has_data else NO_DATA_SET)
+        + _short(STATUS, status)
     )
 
 

@@ -35,10 +35,12 @@ from proxy.network.door import (
     Rejection,
 )
 from proxy.network.doorstep import Doorstep, Standing
+from proxy.network.finding import FIND_CLASSES
 from proxy.network.implementation import entity
 from proxy.network.inbox import Gathered, Inbox, Store, place
 from proxy.network.messages import Command
 from proxy.network.negotiating import Roles, agreed, answers, selection, standing
+from proxy.network.querying import Querying
 from proxy.network.quiet import hush
 from proxy.network.quirks import NO_EXTENDED, pdu_limit
 from proxy.network.retrieving import Retrieving
@@ -79,7 +81,7 @@ class ListenSettings:
     tls: TlsFiles | None = None
 
 
-class Acceptor(Retrieving):
+class Acceptor(Querying, Retrieving):
     """An association somebody asked us for."""
 
     server: "Server"
@@ -166,7 +168,14 @@ class Acceptor(Retrieving):
 
     def _classes(self) -> frozenset[str]:
         commitment = PUSH if self._agree_on_commitment() else frozenset()
-        return self.server.accepted | commitment | self.agree_on_retrieval(self.server.accepted)
+        queries = FIND_CLASSES if self._agree_on_queries() else frozenset()
+        return self.server.accepted | commitment | queries | self.agree_on_retrieval(self.server.accepted)
+
+    def _agree_on_queries(self) -> bool:
+        offered = self.offers_queries()
+        if offered and NO_EXTENDED not in self.quirks:
+            self.extend_queries()
+        return offered
 
     def _agree_on_commitment(self) -> bool:
         """Whether it is offered. A peer that selects no role is what it then does: it asks, or it tells."""

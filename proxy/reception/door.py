@@ -1,7 +1,7 @@
 """Who may come in, and which way what he brings goes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from django.db import connections
 
 from proxy.network.asking import Asked, Report, Result
 from proxy.network.door import NOT_ASKED, Caller, Rejection, Sink, StoreCommand
+from proxy.network.finding import Match, Query, Refused
 from proxy.network.giving import Selection, Wish
 from proxy.reception.committer import Committer
 from proxy.reception.results import BringsHome
@@ -29,7 +30,7 @@ UNKNOWN_CALLING = Rejection(
     PERMANENT, SERVICE_USER, CALLING_AE_UNKNOWN, "Private mode: no node has this AE title and address."
 )
 NOT_A_NODE = Rejection(
-    *NOT_ASKED, "It proposed to retrieve images, and is no node: the service is not offered."
+    *NOT_ASKED, "It proposed to query or retrieve, and is no node: the service is not offered."
 )
 AWAY = Rejection(TRANSIENT, PRESENTATION, 1, "The database does not answer; the caller may try again.")
 
@@ -60,6 +61,16 @@ class HearsResults(Protocol):
     def heard(self, node_id: int, report: Report) -> int: ...
 
 
+class AnswersNodes(Protocol):
+    """Knows what is here, and what of it a node may see."""
+
+    def admits(self, node: NodeFacts) -> bool: ...
+
+    def answers(
+        self, node: NodeFacts | None, called_ae: str, query: Query
+    ) -> Generator[Match | Refused, None, None]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reception:
     """The listener's door (`network.door.Door`)."""
@@ -71,6 +82,7 @@ class Reception:
     images: SelectsImages
     refusals: Refusals
     brings_home: BringsHome
+    queries: AnswersNodes
 
     def admit(self, caller: Caller) -> Rejection | None:
         try:
@@ -135,6 +147,16 @@ class Reception:
             return NOT_AUTHORISED
         table = self.cache.get(time.monotonic())
         return self.images.selected(node, table.nodes.get(plain(wish.to or ""), ()), wish)
+
+    def may_query(self, caller: Caller) -> bool:
+        node = self._node(caller)
+        if node is None:
+            self.refusals.note(caller, NOT_A_NODE)
+            return False
+        return self.queries.admits(node)
+
+    def query(self, caller: Caller, query: Query) -> Generator[Match | Refused, None, None]:
+        return self.queries.answers(self._node(caller), caller.called_ae, query)
 
     def refused(self, caller: Caller, rejection: Rejection) -> None:
         self.refusals.note(caller, rejection)

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from proxy.deliveries.commitment import SENTENCES
-from proxy.network import asking, door, inbox, scp, statuses
+from proxy.network import asking, door, finding, inbox, scp, statuses
 from proxy.reception import door as reception
 from proxy.reception import image, replies, sink
 from proxy.retrieval.commitments import MOST_WAITING
@@ -143,6 +143,26 @@ def reports() -> list[Row]:
 def refusals() -> list[Row]:
     """Failure Reasons that we hear, as an operator reads them."""
     return [(code(reason), _sentence(f"{sentence}.")) for reason, sentence in sorted(SENTENCES.items())]
+
+
+# --- C-FIND -------------------------------------------------------------------------------------------
+
+QUERIES: dict[int, str] = {
+    finding.SUCCESS: "All that match were answered.",
+    finding.PENDING: "A match.",
+    finding.PENDING_LESS: "A match; an optional key of the query is not supported.",
+    finding.CANCELLED: "The query was cancelled.",
+    finding.CLASS_NOT_SUPPORTED: "The SOP class is not that of the presentation context.",
+    finding.NOT_AUTHORISED: "The node has no view (any more).",
+    finding.OUT_OF_RESOURCES: "More than `DICOM_FIND_MAX` match: so many were answered.",
+    finding.IDENTIFIER_MISMATCH: "The level is not one of the model, a unique key above it is missing, or a key has a"
+    " value that it cannot have: the Error Comment names the key.",
+    finding.CANNOT_PROCESS: "The identifier cannot be read, or the query failed.",
+}
+
+
+def queries() -> list[Row]:
+    return [(code(status), QUERIES[status]) for status in sorted(QUERIES)]
 
 
 # --- A-ASSOCIATE-RJ -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from proxy.deid import marks
 from proxy.deid.recipe import GATES, SHIPPED, Recipe, load_recipe
 from proxy.deid.tables import method_codes
 from proxy.network import contexts, implementation
+from proxy.retrieval.query import attributes
 from tests.docs import answers, marked, reading
 
 SETTINGS = re.compile(
@@ -102,6 +103,25 @@ def commitment_refusals() -> str:
     return marked.table(["Failure Reason (0008,1197)", "what an operator reads"], answers.refusals())
 
 
+# --- queries ------------------------------------------------------------------------------------------
+
+
+def query_attributes() -> str:
+    heads = ["level", "attribute", "tag", "VR", "key", "matching"]
+    return marked.table(heads, [_attribute(one) for one in attributes.TABLE])
+
+
+def _attribute(one: attributes.Attribute) -> tuple[str, ...]:
+    tag = f"({one.tag >> 16:04X},{one.tag & 0xFFFF:04X})"
+    kinds = {"UI": "list of UIDs", "DA": "range", "TM": "range", "PN": "wildcard", "IS": "single value"}
+    how = kinds.get(one.vr, "wildcard") if one.matches else "none"
+    return one.level, one.keyword, tag, one.vr, one.kind, how
+
+
+def query_statuses() -> str:
+    return marked.table(["status", "when"], answers.queries())
+
+
 # --- configuration ------------------------------------------------------------------------------------
 
 
@@ -164,6 +184,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "commitment-failures": commitment_failures,
     "commitment-reports": commitment_reports,
     "commitment-refusals": commitment_refusals,
+    "query-attributes": query_attributes,
+    "query-statuses": query_statuses,
     "settings": settings,
     "recipes": recipes,
     "codes": codes,

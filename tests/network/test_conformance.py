@@ -85,7 +85,8 @@ def node(name: str, *may: str) -> NodeFacts:
 def door(load: Callable[[], Table] = table) -> Guest:
     """The product's own; what it would ask of a database is not asked for here."""
     rooms: dict[str, Any] = {one.name: None for one in fields(Reception)}
-    rooms |= {"cache": SnapshotCache(load), "refusals": Forgetful(), "images": Pictures()}
+    rooms |= {"cache": SnapshotCache(load), "refusals": Forgetful()}
+    rooms |= {"images": Pictures(), "queries": Pictures()}
     return cast(Guest, Reception(**rooms))
 
 

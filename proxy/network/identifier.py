@@ -1,0 +1,141 @@
+"""The identifier of a query, from its bytes to its keys, and of an answer back to bytes (PS3.5 7.1).
+
+A stranger's identifier may be anything. It is read once, without recursion and without decoding, and what is longer,
+deeper or more than any query needs is refused before it costs anything. The items of a sequence are passed over.
+"""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.network.messages import Malformed
+
+MOST_KEYS: Final = 1_000
+LONGEST: Final = 2 * 1024 * 1024  # bytes; ten thousand UIDs are less
+DEEPEST: Final = 16
+
+UNDEFINED: Final = 0xFFFFFFFF
+ITEM, ITEM_ENDS, SEQUENCE_ENDS = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+CHARACTER_SET: Final = 0x00080005
+UNICODE: Final = "ISO_IR 192"
+_LONG: Final = frozenset(
+    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+)
+_TAG = struct.Struct("<HH")
+_IMPLICIT = struct.Struct("<HHL")
+_NUMBER, _SHORT = struct.Struct("<L"), struct.Struct("<HH2sH")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """`vr` is empty where the encoding does not say it; of a sequence there is no value. May be an identity."""
+
+    tag: int
+    vr: str
+    value: bytes
+    is_sequence: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Element:
+    """Of an answer; text, several values joined with a backslash. May be an identity."""
+
+    tag: int
+    vr: str
+    value: str
+
+
+@dataclass(slots=True)
+class _Head:
+    tag: int
+    vr: bytes
+    length: int
+    at: int  # where the value begins
+
+
+def read(data: bytes, *, implicit: bool) -> tuple[Key, ...]:
+    """The keys of the top level, each tag once; group lengths are left out. Raises Malformed."""
+    if len(data) > LONGEST:
+        raise Malformed("an identifier is too long")
+    keys: dict[int, Key] = {}
+    at = 0
+    while at < len(data):
+        head = _head(data, at, implicit=implicit)
+        key, at = _key(data, head, implicit=implicit)
+        if key.tag in keys or len(keys) >= MOST_KEYS or key.tag < 0x00080000:
+            raise Malformed("an identifier has a key twice, too many keys, or one of a command")
+        if key.tag & 0xFFFF:
+            keys[key.tag] = key
+    return tuple(keys.values())
+
+
+def _key(data: bytes, head: _Head, *, implicit: bool) -> tuple[Key, int]:
+    vr = head.vr.decode("latin-1")
+    if head.length == UNDEFINED:
+        return Key(head.tag, "SQ", b"", is_sequence=True), _behind(data, head.at, implicit=implicit)
+    end = head.at + head.length
+    if head.vr == b"SQ":
+        return Key(head.tag, "SQ", b"", is_sequence=True), end
+    return Key(head.tag, vr, data[head.at : end]), end
+
+
+def _head(data: bytes, at: int, *, implicit: bool) -> _Head:
+    if len(data) - at < 8:
+        raise Malformed("an identifier is cut off")
+    group, element = _TAG.unpack_from(data, at)
+    tag = group << 16 | element
+    if implicit or group == 0xFFFE:
+        head = _Head(tag, b"", _NUMBER.unpack_from(data, at + 4)[0], at + 8)
+    else:
+        head = _explicit(data, tag, at)
+    if head.length != UNDEFINED and head.at + head.length > len(data):
+        raise Malformed("a key is longer than its identifier")
+    return head
+
+
+def _explicit(data: bytes, tag: int, at: int) -> _Head:
+    vr = data[at + 4 : at + 6]
+    if not (vr.isalpha() and vr.isupper()):
+        raise Malformed("a key has no value representation")
+    if vr not in _LONG:
+        return _Head(tag, vr, data[at + 6] | data[at + 7] << 8, at + 8)
+    if len(data) - at < 12:
+        raise Malformed("an identifier is cut off")
+    return _Head(tag, vr, _NUMBER.unpack_from(data, at + 8)[0], at + 12)
+
+
+def _behind(data: bytes, at: int, *, implicit: bool) -> int:
+    """Where a sequence of undefined length ends that begins here; a stack of what is open, instead of recursion."""
+    open_ends = [SEQUENCE_ENDS]
+    while open_ends:
+        head = _head(data, at, implicit=implicit)
+        at = head.at
+        if head.tag == open_ends[-1]:
+            open_ends.pop()
+        elif head.length != UNDEFINED:
+            at += head.length
+        else:
+            open_ends.append(ITEM_ENDS if head.tag == ITEM else SEQUENCE_ENDS)
+        if len(open_ends) > DEEPEST:
+            raise Malformed("sequences of an identifier are too deep")
+    return at
+
+
+def encoded(elements: Iterable[Element], *, implicit: bool) -> bytes:
+    """In the order of the tags; it says Unicode where anything is not ASCII, and else no character set."""
+    said = sorted(elements, key=lambda one: one.tag)
+    if not all(one.value.isascii() for one in said):
+        said.insert(0, Element(CHARACTER_SET, "CS", UNICODE))
+    return b"".join(_encoded(one, implicit=implicit) for one in said)
+
+
+def _encoded(element: Element, *, implicit: bool) -> bytes:
+    value = element.value.encode("utf-8", "replace")
+    if len(value) % 2:
+        value += b"\0" if element.vr == "UI" else b" "
+    group, number = element.tag >> 16, element.tag & 0xFFFF
+    if implicit:
+        return _IMPLICIT.pack(group, number, len(value)) + value
+    value = value[:0xFFFE]
+    return _SHORT.pack(group, number, element.vr.encode("ascii"), len(value)) + value

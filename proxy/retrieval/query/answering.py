@@ -1,0 +1,78 @@
+"""What a node hears when it asks what we have (C-FIND): its view, its query, and the answers while they are found."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.conf import settings
+from django.utils import timezone
+
+from proxy.audit import actions
+from proxy.audit.record import record
+from proxy.network.finding import NOT_AUTHORISED, OUT_OF_RESOURCES, Match, Query, Refused
+from proxy.network.identifier import Element
+from proxy.retrieval.query import rows
+from proxy.retrieval.query.attributes import AVAILABILITY, LEVEL, ONLINE, RETRIEVE_AE, SAID
+from proxy.retrieval.query.reading import Checked, check
+from proxy.retrieval.query.rows import Row
+from proxy.retrieval.query.search import Pseudonymous, Search, Sight
+from proxy.retrieval.views import View, view_of
+from proxy.routing.match import FIND, NodeFacts
+
+Answers = Generator[Match | Refused, None, None]
+NO_VIEW = Refused(NOT_AUTHORISED, "This node has no view of what is asked for")
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The door's side of C-FIND."""
+
+    today: Callable[[], date] = field(default=lambda: timezone.now().date())
+
+    def admits(self, node: NodeFacts) -> bool:
+        """Whether C-FIND is offered to this caller at all; a refusal leaves its mark."""
+        why = self._objection(node)
+        if why:
+            record(actions.QUERY_REFUSED, actor=f"node {node.name}", detail={"why": why})
+        return not why
+
+    def _objection(self, node: NodeFacts) -> str:
+        if FIND not in node.may:
+            return "the site does not say that it may query"
+        if view_of(node, self.today()) is None:
+            return "it lacks what the identified view takes: proof, projects, or a grant that has not run out"
+        return ""
+
+    def answers(self, node: NodeFacts | None, called_ae: str, query: Query) -> Answers:
+        """`called_ae` is where what is found can be retrieved from."""
+        checked = check(query)
+        if node is None or not self.admits(node) or (view := view_of(node, self.today())) is None:
+            yield NO_VIEW
+        elif isinstance(checked, Refused):
+            yield checked
+        else:
+            yield from _found(view, checked, called_ae)
+
+
+def _found(view: View, checked: Checked, called_ae: str) -> Answers:
+    search = Search(checked, rows.projects_of(view), _sight(view))
+    most, count = settings.DICOM_FIND_MAX, 0
+    for page in search.pages(most + 1):
+        for row in page:
+            if count == most:
+                yield Refused(OUT_OF_RESOURCES, f"More than {most} match: ask for less")
+                return
+            count += 1
+            yield Match(tuple(_elements(checked, row, called_ae)), checked.less)
+
+
+def _sight(view: View) -> Sight:
+    return Pseudonymous()
+
+
+def _elements(checked: Checked, row: Row, called_ae: str) -> list[Element]:
+    said = {LEVEL: ("CS", checked.level), RETRIEVE_AE: (SAID[RETRIEVE_AE], called_ae)}
+    for tag in checked.said - {RETRIEVE_AE}:
+        said[tag] = SAID[tag], ONLINE if tag == AVAILABILITY else ""
+    elements = [Element(tag, vr, value) for tag, (vr, value) in said.items()]
+    return elements + [Element(one.tag, one.vr, row.values[one.keyword]) for one in checked.wanted]
