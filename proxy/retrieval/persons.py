@@ -8,16 +8,17 @@ from collections.abc import Iterator
 
 from proxy.retrieval.views import View
 from proxy.routing.models import Node, Project
-from proxy.vault.pseudonyms import find_person
+from proxy.vault.pseudonyms import family_of, find_person
 
 
 def bearers(view: View, patient_id: str, issuer: str) -> list[str]:
     """By keyed index: nothing is opened for it."""
     found = {
-        known.pseudonym
+        member.pseudonym
         for project_id in view.projects
         for name in ([issuer] if issuer else _issuers(project_id))
         if (known := find_person(project_id, name, patient_id)) is not None
+        for member in family_of(known)
     }
     return sorted(found)
 

@@ -31,18 +31,21 @@ class Erased:
 
 
 def forget(principal: Principal, pseudonym: str, project_id: int, purpose: str) -> Erased:
-    """Raises NotAllowed, Unknown, or Forgotten when it was done before."""
+    """With everybody who was merged with them. Raises NotAllowed, Unknown, or Forgotten when it was done before."""
     allowed(principal, FORGET, pseudonym, project_id, purpose)
     with transaction.atomic():
         _overwrite_what_is_deleted()
-        person = _take(project_id, pseudonym)
-        paths = seals.paths_of(Seal.objects.filter(person=person))
-        erased = _erase(person)
-        detail = {"project": project_id, "seals": erased.seals, "uid_pairs": erased.uid_pairs}
-        record(actions.FORGOTTEN, actor=principal.name, subject=pseudonym, purpose=purpose, detail=detail)
-        forgotten.remember(project_id, pseudonym)
+        family = _take(project_id, pseudonym)
+        paths = seals.paths_of(Seal.objects.filter(person__in=family))
+        erased = [_erase(person) for person in family]
+        for one in erased:
+            detail = {"project": project_id, "seals": one.seals, "uid_pairs": one.uid_pairs}
+            record(
+                actions.FORGOTTEN, actor=principal.name, subject=one.pseudonym, purpose=purpose, detail=detail
+            )
+            forgotten.remember(project_id, one.pseudonym)
         transaction.on_commit(lambda: _clean_up(paths))
-    return erased
+    return Erased(pseudonym, sum(one.seals for one in erased), sum(one.uid_pairs for one in erased))
 
 
 def erase_again(project_id: int, pseudonym: str) -> bool:
@@ -58,14 +61,16 @@ def erase_again(project_id: int, pseudonym: str) -> bool:
     return True
 
 
-def _take(project_id: int, pseudonym: str) -> Person:
-    rows = Person.objects.select_for_update().filter(project_id=project_id, pseudonym=pseudonym)
-    person = rows.first()
+def _take(project_id: int, pseudonym: str) -> list[Person]:
+    rows = Person.objects.select_for_update().filter(project_id=project_id)
+    person = rows.filter(pseudonym=pseudonym).first()
     if person is None:
         raise Unknown("Nobody of that pseudonym is known in this project.")
     if person.forgotten_at is not None:
         raise Forgotten("This person was forgotten before.")
-    return person
+    if person.family is None:
+        return [person]
+    return list(rows.filter(family=person.family, forgotten_at=None).order_by("pk"))
 
 
 def _erase(person: Person) -> Erased:

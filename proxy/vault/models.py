@@ -64,6 +64,12 @@ class Person(models.Model):
         default=False, help_text="No usable Patient ID: a person of one study only."
     )
     normal_version = models.PositiveSmallIntegerField()
+    family = models.BigIntegerField(
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text="Persons whom the hospital found to be one: the one who gets what is new.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     forgotten_at = models.DateTimeField(null=True, blank=True)
 
@@ -71,6 +77,7 @@ class Person(models.Model):
         permissions = [
             ("view_identity", "Can see the identity of a person"),
             ("forget_person", "Can forget a person for good"),
+            ("correct_person", "Can merge persons and correct a Patient ID"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["project_id", "pseudonym"], name="one_person_for_each_pseudonym"),
@@ -92,6 +99,26 @@ class Person(models.Model):
 
     def __str__(self) -> str:
         return self.pseudonym
+
+
+class FormerId(models.Model):
+    """An id that was a person's by mistake: whoever bears it now is somebody else, of a later generation."""
+
+    project_id = models.BigIntegerField()
+    blind = models.CharField(max_length=64, help_text="Keyed index of issuer and Patient ID.")
+    generation = models.PositiveIntegerField()
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="former_ids")
+    corrected_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project_id", "blind", "generation"], name="one_former_id_a_generation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"of person {self.person_id}"
 
 
 class UidPair(models.Model):

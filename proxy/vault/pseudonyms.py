@@ -22,7 +22,7 @@ from proxy.deid import identifiers
 from proxy.deid.who import VERSION, Who, normalise, who_is
 from proxy.vault import issuers, tokens
 from proxy.vault.keyring import Keyring, current
-from proxy.vault.models import Person
+from proxy.vault.models import Person, UidPair
 from proxy.vault.projects import project_key
 
 REMEMBERED: Final = 10_000
@@ -42,6 +42,7 @@ class Known:
     per_study: bool
     uid_key: bytes = field(repr=False)
     data_key: bytes = field(repr=False)
+    family: int | None = None
 
     def wrap(self, key: bytes) -> bytes:
         """For the data key of a sealed file that is to be forgotten with the person."""
@@ -111,6 +112,8 @@ def person_for(
     if known is None:
         asked = {**identity, "issuer": issuer, "patient_id": patient_id}
         known = _meet(ring, Newcomer(project_id, who, blind, asked, drawn))
+    if known.family is not None:
+        return _of_family(ring, known, normalise(study_key))
     _remember(blind, known)
     return known
 
@@ -133,7 +136,7 @@ def _find(ring: Keyring, project_id: int, blind: str) -> Known | None:
 
 
 NAMED: Final = (
-    "id", "project_id", "pseudonym", "shift_days", "generation", "per_study", "wrapped_key",
+    "id", "project_id", "pseudonym", "shift_days", "generation", "per_study", "wrapped_key", "family",
 )  # fmt: skip
 _FIND: Final = (
     f"SELECT {', '.join(NAMED)} FROM vault_person"  # noqa: S608 - our own names
@@ -152,7 +155,24 @@ def _known(ring: Keyring, person: Person) -> Known:
         per_study=bool(person.per_study),
         uid_key=uid_key,
         data_key=data_key(ring, person),
+        family=person.family,
     )
+
+
+def _of_family(ring: Keyring, known: Known, study: str) -> Known:
+    """Whose of the family this study is: it keeps its pseudonym and shift. What is new is the survivor's."""
+    members = [_known(ring, one) for one in family_of(known)]
+    for one in members:
+        uid = identifiers.map_uid(one.uid_key, study)
+        if UidPair.objects.filter(project_id=one.project_id, uid=uid, person_id=one.person_id).exists():
+            return one
+    return next((one for one in members if one.person_id == known.family), known)
+
+
+def family_of(known: Known) -> list[Person]:
+    """Everybody living whom the hospital found to be this person, themselves too."""
+    rows = Person.objects.filter(project_id=known.project_id, forgotten_at=None)
+    return list(rows.filter(pk=known.person_id) if known.family is None else rows.filter(family=known.family))
 
 
 def data_key(ring: Keyring, person: Person) -> bytes:
@@ -202,9 +222,15 @@ def _named(newcomer: Newcomer, generation: int) -> tuple[str, int]:
 
 
 def _next_generation(project_id: int, blind: str) -> int:
-    question = "SELECT max(generation) FROM vault_person WHERE project_id = %s AND blind = %s"
-    [(last,)] = sql.ask(question, project_id, blind)
-    return 0 if last is None else last + 1
+    """An id that was somebody's by mistake has been used as well."""
+    last = [sql.ask(question, project_id, blind)[0][0] for question in _GENERATIONS]
+    return max((one + 1 for one in last if one is not None), default=0)
+
+
+_GENERATIONS: Final = tuple(
+    f"SELECT max(generation) FROM {table} WHERE project_id = %s AND blind = %s"  # noqa: S608 - our own names
+    for table in ("vault_person", "vault_formerid")
+)
 
 
 def identity_context(project_id: int, pseudonym: str) -> str:
@@ -229,7 +255,7 @@ def forget_cache() -> None:
 
 def _remembered(blind: str) -> Known | None:
     met = _met.get(blind)
-    if met is None or time.monotonic() - met[0] > REMEMBERED_FOR or not lives(met[1]):
+    if met is None or time.monotonic() - met[0] > REMEMBERED_FOR or not lives(met[1], blind):
         return None
     return met[1]
 
@@ -248,11 +274,12 @@ def _oldest() -> float:
     return next(iter(_met.values()))[0]
 
 
-def lives(known: Known) -> bool:
-    """Asked of the database each time: another process may have forgotten them a moment ago."""
-    return bool(sql.ask(_LIVES, known.person_id, known.project_id, known.pseudonym))
+def lives(known: Known, blind: str) -> bool:
+    """Asked of the database each time: another process may have forgotten, merged or corrected them a moment ago."""
+    return bool(sql.ask(_LIVES, known.person_id, known.project_id, known.pseudonym, blind))
 
 
 _LIVES: Final = (
     "SELECT 1 FROM vault_person WHERE id = %s AND project_id = %s AND pseudonym = %s AND forgotten_at IS NULL"
+    " AND family IS NULL AND blind = %s"
 )

@@ -20,7 +20,7 @@ from proxy.routing.models import Project
 from proxy.storage.errors import SealBroken
 from proxy.storage.keys import KeysMissing
 from proxy.vault import reidentify
-from proxy.vault.models import IssuerAlias, Memo, Person, ProjectKey, Seal, UidPair
+from proxy.vault.models import FormerId, IssuerAlias, Memo, Person, ProjectKey, Seal, UidPair
 from proxy.vault.reidentify import Identity, NotAllowed, Principal
 from proxy.vault.seals import Forgotten
 from proxy.web.admin.base import ReadOnlyAdmin, by
@@ -122,6 +122,17 @@ class UidPairAdmin(VaultAdmin):
     list_select_related = ("person",)
     search_fields = ("=uid", "=person__pseudonym")
     fields = ("uid", "kind", "person", "project")
+    readonly_fields = ("project",)
+
+
+@admin.register(FormerId)
+class FormerIdAdmin(VaultAdmin):
+    """Which persons had another Patient ID; not which one."""
+
+    list_display = ("person", "project", "corrected_at")
+    list_select_related = ("person",)
+    search_fields = ("=person__pseudonym",)
+    fields = ("person", "project", "corrected_at")
     readonly_fields = ("project",)
 
 
