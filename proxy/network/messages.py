@@ -149,6 +149,27 @@ def find_response(sop_class: str, message_id: int, status: int, *, has_data: boo
     )
 
 
+def identifier_request(field: int, sop_class: str, message_id: int, to: str = "") -> bytes:
+    """The command set of a C-FIND-RQ, C-GET-RQ or C-MOVE-RQ (PS3.7 9.3.2.1, 9.3.3.1, 9.3.4.1)."""
+    return _grouped(
+        _text(AFFECTED_CLASS, sop_class, b"\0")
+        + _short(COMMAND_FIELD, field)
+        + _short(MESSAGE_ID, message_id)
+        + (_text(MOVE_DESTINATION, to, b" ") if to else b"")
+        + _short(PRIORITY, 0)
+        + _short(DATA_SET_TYPE, 0x0001)
+    )
+
+
+def cancel_request(message_id: int) -> bytes:
+    """The command set of a C-CANCEL-RQ (PS3.7 9.3.2.3)."""
+    return _grouped(
+        _short(COMMAND_FIELD, C_CANCEL_RQ)
+        + _short(RESPONDED_TO, message_id)
+        + _short(DATA_SET_TYPE, NO_DATA_SET)
+    )
+
+
 def header(context_id: int, control: int, length: int) -> bytes:
     """What stands before a fragment that has a P-DATA-TF PDU to itself."""
     return _PDU.pack(4, length + 6) + _PDV.pack(length + 2, context_id, control)
