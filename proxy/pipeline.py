@@ -39,6 +39,7 @@ from proxy.quarantine.models import HeldItem
 from proxy.reception import held, storing, turns
 from proxy.reception.committer import Committer
 from proxy.reception.door import Reception
+from proxy.reception.pulled import Pulled
 from proxy.reception.storing import Commit, Written
 from proxy.retrieval.calling import Caller
 from proxy.retrieval.commitments import Commitments
@@ -72,6 +73,12 @@ def open_reception() -> tuple[Door, Callable[[], None]]:
     return Reception(
         committer, SnapshotCache(), commitments(), Results(), Images(), refusals, bring_home, Queries()
     ), close
+
+
+def open_pull(node_id: int) -> tuple[Door, Callable[[], None]]:
+    """Where what we ask a node for goes: the way of what comes to the listener."""
+    committer: Committer[Commit, Written] = Committer(storing.write, turns.at_the_database())
+    return Pulled(committer, SnapshotCache(), node_id), committer.stop
 
 
 def commitments() -> Commitments:

@@ -1,7 +1,7 @@
-"""What is asked of us, and what comes back from outside.
+"""What is asked of us, what we ask, and what comes back from outside.
 
-Requests for storage commitment: which images are meant, only the vault knows, their UIDs are the sender's own. Results
-that were made outside: what is known of them here is pseudonymous, as they are themselves.
+Requests for storage commitment, and pulls: which images or studies are meant, only the vault knows, their UIDs are the
+other side's own. Results that were made outside: what is known of them here is pseudonymous, as they are themselves.
 """
 
 from django.db import models
@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from proxy.retrieval.home.lifecycle import LIFE as HOMEWARD
 from proxy.retrieval.lifecycle import LIFE
+from proxy.retrieval.pulls.lifecycle import ITEM, PULL
 from proxy.routing.models import Destination, Node, Project, Route
 
 
@@ -100,3 +101,56 @@ class Homecoming(models.Model):
 
     def __str__(self) -> str:
         return f"{self.result_id} → {self.destination_id}"
+
+
+class Pull(models.Model):
+    """Studies asked of a node, to be brought to us or, with `to`, to another node."""
+
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="pulls")
+    to = models.ForeignKey(Node, null=True, blank=True, on_delete=models.PROTECT, related_name="dispatches")
+    called_ae = models.CharField(
+        max_length=16, help_text="The AE title to bring them to; it decides the route."
+    )
+    digest = models.CharField(max_length=64, help_text="Keyed digest of what was asked.")
+    state = models.CharField(max_length=16, choices=PULL.choices, default=PULL.first)
+    by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            PULL.check("pull_state_known"),
+            models.UniqueConstraint(
+                fields=["digest"],
+                condition=Q(state__in=["asking", "fetching", "short"]),
+                name="one_open_pull_for_what_is_asked",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"pull {self.pk} from {self.node_id}"
+
+
+class PullItem(models.Model):
+    """A study of a pull."""
+
+    pull = models.ForeignKey(Pull, on_delete=models.CASCADE, related_name="items")
+    digest = models.CharField(max_length=64, help_text="Keyed digest of its UID.")
+    memo = models.BigIntegerField(
+        null=True, blank=True, help_text="Where the vault keeps its UID until it is here."
+    )
+    state = models.CharField(max_length=16, choices=ITEM.choices, default=ITEM.first)
+    said = models.PositiveIntegerField(null=True, blank=True, help_text="Images that the node says it has.")
+    arrived = models.PositiveIntegerField(default=0, help_text="Of these, here or brought.")
+    left_out = models.PositiveIntegerField(default=0, help_text="Of classes that we do not accept.")
+    reason = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            ITEM.check("pull_item_state_known"),
+            models.UniqueConstraint(fields=["pull", "digest"], name="one_study_of_a_pull"),
+        ]
+        indexes = [models.Index(fields=["pull", "state"], name="pull_item_state")]
+
+    def __str__(self) -> str:
+        return f"study {self.pk} of pull {self.pull_id}"

@@ -12,6 +12,7 @@ from proxy.lives import Life
 from proxy.quarantine.lifecycle import LIFE as HELD
 from proxy.retrieval.home.lifecycle import LIFE as HOMECOMING
 from proxy.retrieval.lifecycle import LIFE as COMMITMENT
+from proxy.retrieval.pulls.lifecycle import ITEM, PULL
 from proxy.studies.lifecycle import LIFE as REVISION
 from tests.docs import reading
 
@@ -65,6 +66,8 @@ def test_every_command_is_described_and_no_other() -> None:
         ("Image in quarantine", HELD),
         ("Request for storage commitment", COMMITMENT),
         ("Homecoming of a result", HOMECOMING),
+        ("Pull", PULL),
+        ("Study of a pull", ITEM),
     ],
 )
 def test_every_arrow_is_drawn_from_the_table(title: str, life: Life) -> None:

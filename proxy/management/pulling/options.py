@@ -1,0 +1,134 @@
+"""What `pull` and `dispatch` are told on the command line, as values."""
+
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from proxy.retrieval.pulls.selection import COLUMNS, Selection, Unusable, read_file, read_selection
+from proxy.retrieval.pulls.throttle import Window, read_window
+from proxy.routing.models import Node
+
+MOST: Final = 100_000
+USUAL: Final = 1_000
+MINUTE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Wanted:
+    """`selections` name persons, and are not shown."""
+
+    node: Node
+    selections: tuple[Selection, ...]
+    most: int
+    practice: bool
+    anew: bool
+    rate: float
+    window: Window | None
+
+
+def add(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--from", dest="node", required=True, metavar="NODE", help="the node to ask, by its name"
+    )
+    for name in COLUMNS:
+        parser.add_argument(f"--{name}", default="", help=HELP[name])
+    parser.add_argument(
+        "--query-file",
+        type=Path,
+        metavar="FILE",
+        help="CSV, one query in each line; the first line names its columns out of "
+        f"{', '.join(COLUMNS)}. With - it is read from standard input",
+    )
+    parser.add_argument(
+        "--max", type=int, default=USUAL, help=f"take so many studies at most (default {USUAL})"
+    )
+    parser.add_argument(
+        "--practice", action="store_true", help="only ask, and say in counts what it would take"
+    )
+    parser.add_argument("--anew", action="store_true", help="do not go on with what the same call has begun")
+    parser.add_argument(
+        "--rate", type=float, default=0.0, help="so many images a second at most, on the long run"
+    )
+    parser.add_argument("--between", metavar="20:00-06:00", help="only at these hours, local time")
+
+
+HELP: Final = {
+    "patient": "a Patient ID. What stands on a command line, other users of this machine can see: use --query-file",
+    "study": "a Study Instance UID",
+    "accession": "an accession number",
+    "date-range": "study dates: 20240101, 20240101-20240131, 20240101- or -20240131",
+    "modality": "of the above only studies with this modality",
+}
+
+
+def read(options: dict[str, Any]) -> Wanted:
+    """Raises CommandError."""
+    most, rate = options["max"], options["rate"]
+    if not 1 <= most <= MOST:
+        raise CommandError(f"--max is a number from 1 to {MOST}.")
+    if not 0 <= rate < float("inf"):
+        raise CommandError("--rate is a number of images, 0 for no limit.")
+    try:
+        window = read_window(options["between"]) if options["between"] else None
+        selections = _selections(options)
+    except Unusable as why:
+        raise CommandError(str(why)) from None
+    node = node_named(options["node"])
+    return Wanted(node, selections, most, options["practice"], options["anew"], rate, window)
+
+
+def _selections(options: dict[str, Any]) -> tuple[Selection, ...]:
+    given = {name: options[name.replace("-", "_")] for name in COLUMNS}
+    file: Path | None = options["query_file"]
+    if file is None:
+        return (read_selection(given),)
+    if any(given.values()):
+        raise Unusable("Say either what is wanted, or --query-file.")
+    try:
+        return _from(file)
+    except OSError as error:
+        raise Unusable(f"The query file cannot be read: {error.strerror}.") from None
+
+
+def _from(file: Path) -> tuple[Selection, ...]:
+    if str(file) == "-":
+        found = tuple(read_file(sys.stdin.buffer))
+    else:
+        with file.open("rb") as lines:
+            found = tuple(read_file(lines))
+    if not found:
+        raise Unusable("The query file has no query below its first line.")
+    return tuple(dict.fromkeys(found))
+
+
+def node_named(name: str) -> Node:
+    node = Node.objects.filter(name=name, retired_at=None).first()
+    if node is None:
+        names = ", ".join(
+            Node.objects.filter(retired_at=None).order_by("name").values_list("name", flat=True)
+        )
+        raise CommandError(f"There is no node {name}; there are: {names or 'none'}.")
+    return node
+
+
+def waiting_for(window: Window | None, say: Callable[[str], None]) -> Callable[[], None]:
+    """Waits until the hours begin in which the PACS may be asked."""
+
+    def wait() -> None:
+        if window is None:
+            return
+        left = window.opens_in(timezone.localtime())
+        if left:
+            say(f"Waiting until {window.opens:%H:%M}, as --between says.")
+        while left:
+            time.sleep(min(left.total_seconds(), MINUTE))
+            left = window.opens_in(timezone.localtime())
+
+    return wait

@@ -1,0 +1,3 @@
+from tests.reception.conftest import data
+
+__all__ = ["data"]
