@@ -62,7 +62,7 @@ def original(clean: BinaryIO, transfer_syntax: str, sealed: bytes) -> tuple[str,
     opened = seal.read(sealed)
     was = opened.extras.get(SYNTAX, b"").decode("ascii", "replace") or transfer_syntax
     if transfer_syntax in _IN_MEMORY:
-        return was, iter([restore(clean.read(), transfer_syntax, sealed)])
+        return was, iter([restore(bytes(clean.read()), transfer_syntax, sealed)])
     return was, _original_pieces(clean, opened)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
@@ -13,15 +14,16 @@ from proxy.deid import DeidError
 from proxy.deid.restore import original, original_syntax, restored_pieces
 from proxy.network.giving import Restored, Withheld
 from proxy.network.part10 import NotPart10, data_set_offset
-from proxy.network.reading import whole
+from proxy.network.reading import Windowed
 from proxy.storage.errors import SealBroken
 from proxy.storage.keys import KeysMissing
 from proxy.vault.reidentify import Unknown
 from proxy.vault.seals import Forgotten, NoSeal
 
-AT_ONCE = 8 << 20
+AT_ONCE = 4 << 20
 """So much is made before the first byte goes: of most images it is then known that they are whole."""
 SOP_INSTANCE = 0x00080018
+HEAD = 1 << 14  # what stands before SOP Instance UID is short
 
 
 def restored(path: Path, syntax: str, seal: Callable[[], bytes], window: memoryview) -> Restored:
@@ -33,7 +35,7 @@ def restored(path: Path, syntax: str, seal: Callable[[], bytes], window: memoryv
     was, pieces = _original(path, syntax, sealed, window)
     first = _taken(pieces)
     try:
-        sop_class, sop_instance = _names(b"".join(first), was)
+        sop_class, sop_instance = _names(_start(first), was)
     except Exception as trouble:  # whatever pydicom stumbles over in an original that never was right
         raise Withheld(type(trouble).__name__) from None
     return Restored(sop_class, sop_instance, was, chain(first, pieces))
@@ -52,8 +54,8 @@ def _taken(pieces: Iterator[bytes]) -> list[bytes]:
 def _original(path: Path, syntax: str, sealed: bytes, window: memoryview) -> tuple[str, Iterator[bytes]]:
     """A file that is not long is read past the cache of the system, which costs less; another one while it goes."""
     try:
-        if path.stat().st_size <= AT_ONCE:
-            was, pieces = original(BytesIO(whole(path, window)), syntax, sealed)
+        if path.stat().st_size <= len(window):
+            was, pieces = original(cast(BinaryIO, Windowed(path, window)), syntax, sealed)
             return was, _withheld(pieces)
         return original_syntax(sealed, syntax), _withheld(_read_while_it_goes(path, syntax, sealed))
     except (DeidError, NotPart10, OSError) as trouble:
@@ -73,13 +75,23 @@ def _withheld(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise Withheld(type(trouble).__name__) from None
 
 
+def _start(pieces: list[bytes]) -> bytes:
+    """So much of it as `_names` looks at."""
+    start = bytearray()
+    for piece in pieces:
+        start += piece[: HEAD - len(start)]
+        if len(start) >= HEAD:
+            break
+    return bytes(start)
+
+
 def _names(start: bytes, syntax: str) -> tuple[str, str]:
     """SOP Class and Instance UID, which stand at the beginning of every data set."""
     known = UID(syntax)
     if syntax == DeflatedExplicitVRLittleEndian:
-        start = zlib.decompressobj(-15).decompress(start, 1 << 16)
+        start = zlib.decompressobj(-15).decompress(start, HEAD)
     head = read_dataset(
-        BytesIO(start[: 1 << 16]),
+        BytesIO(start[:HEAD]),
         known.is_implicit_VR,
         known.is_little_endian,
         stop_when=lambda tag, vr, length: tag > SOP_INSTANCE,
