@@ -24,14 +24,15 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = 60) -> None
         time.sleep(0.1)
 
 
-def sent_safely(house: House, *files: Path, called: str = cast.DICOMRCV) -> bool:
+def sent_safely(house: House, *files: Path, called: str = cast.DICOMRCV, calling: str = cast.CT_EAST) -> bool:
     """DCMTK's storescu sends them over one association; true if it heard Success for each."""
     said = subprocess.run(
         [
             debian("storescu"),
             "-v",
+            "-R",  # its own list of classes knows no segmentations
             "-aet",
-            cast.CT_EAST,
+            calling,
             "-aec",
             called,
             "127.0.0.1",

@@ -64,6 +64,11 @@ class Orthanc:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
             return bytes(answer.read())
 
+    def post(self, path: str, data: bytes) -> bytes:
+        url = f"http://127.0.0.1:{self.http_port}{path}"
+        with urllib.request.urlopen(urllib.request.Request(url, data, method="POST"), timeout=30) as answer:
+            return bytes(answer.read())
+
     def files(self) -> Iterator[bytes]:
         for one in self.get("/instances"):
             yield self.raw(f"/instances/{one}/file")
