@@ -1,0 +1,164 @@
+"""Homecomings find their node, wait while it is away, and look at nobody's identity before somebody is there."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from proxy.audit.models import Entry
+from proxy.retrieval.home import carrying, deciding, restoring
+from proxy.retrieval.home.carrying import carry_to, due
+from proxy.retrieval.models import Homecoming
+from proxy.routing.models import Destination, Node
+from proxy.studies.models import Instance
+from proxy.vault import forget
+from proxy.vault.models import Seal
+from proxy.vault.reidentify import Principal
+from tests import cast, results
+from tests.cluster import free_port
+from tests.deliveries.agents.peers import answering
+from tests.retrieval.home.scene import PACS, Hospital
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MAY = Principal("ada", lambda _: True)
+LOOKS = Entry.objects.filter(action="identity.result-brought-home")
+OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0xA700, 0xC000
+
+
+def on_its_way(port: int, kind: str = "SEG") -> Homecoming:
+    hospital = Hospital.build(port=port)
+    clean = hospital.outside(cast.ct(), cast.ct(instance=2))
+    assert hospital.comes_home(results.made(kind, clean)).status == 0
+    return Homecoming.objects.get()
+
+
+def carried(row: Homecoming) -> Homecoming:
+    for destination_id in due(timezone.now()):
+        carry_to(destination_id, timezone.now())
+    row.refresh_from_db()
+    return row
+
+
+def test_it_is_delivered_once() -> None:
+    with answering(lambda uid: 0) as (port, heard):
+        row = carried(on_its_way(port))
+        assert (row.state, row.reason, row.lease_until) == ("delivered", "", None)
+        carried(row)
+        assert heard == [row.result.uid]
+    assert LOOKS.get().purpose == "result of AI"
+    assert LOOKS.get().subject == row.result.patient
+
+
+def test_promise_9_a_node_that_is_away_costs_no_look() -> None:
+    row = carried(on_its_way(free_port()))
+    assert (row.state, row.tries) == ("waiting", 1)
+    assert row.reason
+    assert row.next_try_at > timezone.now()
+    assert not LOOKS.exists()
+    assert due(timezone.now()) == []
+
+
+def test_a_node_that_is_busy_is_asked_again_later_and_one_that_refuses_waits_for_a_person() -> None:
+    answers = iter([OUT_OF_RESOURCES, CANNOT_UNDERSTAND, 0])
+    with answering(lambda uid: next(answers)) as (port, heard):
+        row = carried(on_its_way(port))
+        assert (row.state, row.tries) == ("waiting", 1)
+        assert deciding.retry(row, "ada", timezone.now())
+        assert carried(row).state == "refused"
+        assert "0xC000" in row.reason
+        assert carried(row).state == "refused"
+        assert deciding.retry(row, "ada", timezone.now())
+        assert carried(row).state == "delivered"
+        assert len(heard) == 3
+
+
+def test_a_person_gives_it_up() -> None:
+    row = on_its_way(free_port())
+    assert deciding.drop(row, "ada", "not wanted")
+    assert carried(row).state == "dropped"
+    assert not deciding.drop(row, "ada")
+    assert Entry.objects.filter(actor="ada", action="delivery.changed-by-a-person").count() == 1
+
+
+def test_what_a_dead_process_held_is_taken_up_again() -> None:
+    with answering(lambda uid: 0) as (port, _):
+        row = on_its_way(port)
+        past = timezone.now() - timedelta(seconds=1)
+        Homecoming.objects.update(state="claimed", lease_until=past, token="dead")
+        assert carried(row).state == "delivered"
+
+
+def test_who_lost_the_lease_changes_nothing() -> None:
+    row = on_its_way(free_port())
+    [mine] = carrying._claimed(row.destination_id, timezone.now())
+    Homecoming.objects.update(token="somebody else's")
+    carrying._finish(mine, carrying._refused("too late"))
+    row.refresh_from_db()
+    assert (row.state, row.reason) == ("claimed", "")
+
+
+def test_two_workers_never_have_one() -> None:
+    row = on_its_way(free_port())
+    assert len(list(carrying._claimed(row.destination_id, timezone.now()))) == 1
+    assert list(carrying._claimed(row.destination_id, timezone.now())) == []
+
+
+def test_a_paused_destination_gets_nothing() -> None:
+    row = on_its_way(free_port())
+    Destination.objects.update(paused_at=timezone.now())
+    assert carried(row).tries == 0
+
+
+def test_a_grant_that_has_ended_meanwhile_stops_it() -> None:
+    with answering(lambda uid: 0) as (port, heard):
+        row = on_its_way(port)
+        Node.objects.filter(name=PACS).update(grant={"purpose": "treatment", "until": "2020-01-01"})
+        assert carried(row).state == "refused"
+        assert "grant" in row.reason
+        assert heard == []
+    assert not LOOKS.exists()
+
+
+def test_somebody_forgotten_meanwhile_does_not_come_home() -> None:
+    with answering(lambda uid: 0) as (port, heard):
+        row = on_its_way(port)
+        forget.forget(MAY, row.result.patient, row.result.project_id, "asked for")
+        assert carried(row).state == "refused"
+        assert "forgotten" in row.reason
+        assert heard == []
+
+
+def test_a_reference_without_a_seal_is_not_left_dangling() -> None:
+    with answering(lambda uid: 0) as (port, heard):
+        row = on_its_way(port)
+        Seal.objects.filter(sop_uid=Instance.objects.latest("pk").uid).delete()
+        assert carried(row).state == "refused"
+        assert row.reason == restoring.NO_SEAL
+        assert heard == []
+
+
+def test_promise_8_a_fault_of_ours_is_logged_without_its_words(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(*_: object) -> bytes:
+        raise RuntimeError(cast.ADA.name)
+
+    monkeypatch.setattr(restoring, "restored", fault)
+    with answering(lambda uid: 0) as (port, heard), caplog.at_level(logging.INFO):
+        row = carried(on_its_way(port))
+        assert (row.state, heard) == ("waiting", [])
+    assert "RuntimeError" in caplog.text
+    assert not [needle for needle in cast.ADA.needles if needle in caplog.text + row.reason]
+
+
+def test_what_a_peer_does_not_take_compressed_goes_plain() -> None:
+    """It has its patient either way."""
+    with answering(lambda uid: 0) as (port, heard):
+        hospital = Hospital.build(port=port)
+        result = results.made("SC", hospital.outside(cast.ct()))
+        result.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
+        assert hospital.comes_home(result).status == 0
+        assert carried(Homecoming.objects.get()).state == "delivered"
+        assert heard == [result.SOPInstanceUID]
