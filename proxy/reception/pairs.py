@@ -1,4 +1,4 @@
-"""The UIDs of study and series are written into the vault once, not with each of a thousand images."""
+"""The UIDs of study, series and frame of reference are kept in the vault once, not with each of a thousand images."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -21,6 +21,7 @@ def fresh(known: Known, facts: Facts, values: Values) -> tuple[PairRow, ...]:
     originals = {
         rows.plain(values, rows.STUDY_UID): (UidPair.STUDY, facts.study_uid),
         rows.plain(values, rows.SERIES_UID): (UidPair.SERIES, facts.series_uid),
+        rows.plain(values, rows.FRAME_UID): (UidPair.FRAME, facts.frame_uid),
     }
     wanted = {uid: pair for uid, pair in originals.items() if uid and not _is_written(known, uid)}
     return tuple(seals.pair_rows(known, wanted))
@@ -29,7 +30,7 @@ def fresh(known: Known, facts: Facts, values: Values) -> tuple[PairRow, ...]:
 def remember(known: Known, values: Values) -> None:
     """After the commit, and not before."""
     with _lock:
-        for tag in (rows.STUDY_UID, rows.SERIES_UID):
+        for tag in (rows.STUDY_UID, rows.SERIES_UID, rows.FRAME_UID):
             _written[known.person_id, rows.plain(values, tag)] = None
         while len(_written) > REMEMBERED:
             _written.popitem(last=False)

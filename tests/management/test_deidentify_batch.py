@@ -78,7 +78,7 @@ def test_many_processes_do_what_one_does_and_meet_each_person_once(house: House,
     assert len(files_below(tmp_path / "one")) == 60
     assert journey.count(house, "SELECT count(*) FROM vault_person") == 2
     assert journey.count(house, "SELECT count(*) FROM vault_seal") == 60
-    assert journey.count(house, "SELECT count(*) FROM vault_uidpair") == 4
+    assert journey.count(house, "SELECT count(*) FROM vault_uidpair") == 6
 
 
 def test_no_name_stays_in_names_logs_output_or_sealed_map(house: House, tmp_path: Path) -> None:

@@ -69,10 +69,10 @@ def test_promise_6_the_seal_gives_the_original_back(route: RouteFacts, data: Pat
     assert restore(bytes(part.dataset), part.syntax, seal) == original
 
 
-def test_uids_of_study_and_series_are_kept_once(route: RouteFacts) -> None:
+def test_uids_of_study_series_and_frame_are_kept_once(route: RouteFacts) -> None:
     for number in (1, 2, 3):
         assert send(route, cast.ct(instance=number)) == 0
-    assert UidPair.objects.count() == 2
+    assert UidPair.objects.count() == 3
     assert Seal.objects.count() == 3
 
 

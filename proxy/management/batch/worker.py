@@ -21,7 +21,7 @@ from proxy.vault.models import UidPair
 from proxy.vault.pseudonyms import Forgotten, Known, Nameless
 
 Numbered = tuple[int, Path]
-STUDY_UID, SERIES_UID, SOP_UID = 0x0020000D, 0x0020000E, 0x00080018
+STUDY_UID, SERIES_UID, SOP_UID, FRAME_UID = 0x0020000D, 0x0020000E, 0x00080018, 0x00200052
 NOBODY: Final = Subject("ANON-DRYRUNDRYRUNDRYR", 1, bytes(32))
 AGAIN: Final = 5
 
@@ -175,6 +175,8 @@ def _clean(
     if not met or done.part is None:
         return done, None
     pairs = {uids.study: (UidPair.STUDY, facts.study_uid), uids.series: (UidPair.SERIES, facts.series_uid)}
+    if frame := _value(clean, FRAME_UID):
+        pairs[frame] = (UidPair.FRAME, facts.frame_uid)
     draft = Draft(met[0], uids.instance, clean.seal, done.part, pairs)
     if work.map_kind:
         done = replace(done, row=mapping.row(work.map_kind, met[0], facts, uids, _within(work, file[1])))

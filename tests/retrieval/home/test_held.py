@@ -16,7 +16,7 @@ from proxy.studies.models import Instance
 from proxy.vault import forget
 from proxy.vault.reidentify import Principal
 from tests import cast, results
-from tests.retrieval.home.scene import PACS, Hospital
+from tests.retrieval.home.scene import PACS, Hospital, at_home
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -200,3 +200,42 @@ def test_a_later_result_may_refer_to_an_earlier_one_alone() -> None:
     assert hospital.comes_home(later).status == 0
     found = Result.objects.get(uid=later.SOPInstanceUID)
     assert (found.certainty, found.study_uid) == ("instances", earlier.StudyInstanceUID)
+
+
+def planned(hospital: Hospital, image: Dataset) -> Dataset:
+    """What refers to a patient's frame of reference and to nothing else."""
+    result = results.made("PDF", hospital.outside(image))
+    result.StudyInstanceUID, result.PatientID = generate_uid(), "SUBJECT-7"
+    return result
+
+
+def test_a_frame_of_reference_is_enough_for_a_patient_with_one_study() -> None:
+    hospital = Hospital.build()
+    result = planned(hospital, cast.ct())
+    [clean] = hospital.outside(cast.ct(instance=2))
+    result.FrameOfReferenceUID = clean.FrameOfReferenceUID
+    assert hospital.comes_home(result).status == 0
+    assert Result.objects.get().certainty == "frame"
+    assert at_home().FrameOfReferenceUID == cast.ct().FrameOfReferenceUID
+    hospital.outside(cast.ct(cast.StudyPlan(number=6)))
+    other = planned(hospital, cast.ct(instance=3))
+    other.FrameOfReferenceUID = clean.FrameOfReferenceUID
+    assert held(hospital, other) == "home-ambiguous"
+
+
+def test_a_frame_that_two_patients_share_says_nothing() -> None:
+    """As that of an atlas; with a Patient ID it does no harm."""
+    hospital = Hospital.build()
+    images = [cast.ct(), cast.ct(cast.StudyPlan(cast.BEN, number=5))]
+    for image in images:
+        image.FrameOfReferenceUID = "1.2.826.0.1.3680043.8.498.77"
+    ada, ben = hospital.outside(*images)
+    assert ada.FrameOfReferenceUID == ben.FrameOfReferenceUID
+    result = results.made("PDF", [ada])
+    result.StudyInstanceUID, result.PatientID = generate_uid(), "SUBJECT-7"
+    result.FrameOfReferenceUID = ada.FrameOfReferenceUID
+    assert held(hospital, result) == "home-ambiguous"
+    sure = results.made("PDF", [ben])
+    sure.StudyInstanceUID, sure.FrameOfReferenceUID = generate_uid(), ada.FrameOfReferenceUID
+    assert hospital.comes_home(sure).status == 0
+    assert Result.objects.get().patient == ben.PatientID
