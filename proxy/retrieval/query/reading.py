@@ -127,7 +127,8 @@ def _values(attribute: Attribute, key: Key, charset: bytes) -> tuple[str, ...]:
     raw = key.value
     if len(raw) > (most * 65 if attribute.vr == "UI" else most * LONGEST_VALUE):
         raise Senseless(f"{attribute.keyword} has too long a value")
-    values = dict.fromkeys(one.strip(" \0\t\r\n") for one in decode(raw, charset).split("\\"))
+    text = decode(raw, charset).replace("\0", "")  # as the index has it
+    values = dict.fromkeys(one.strip() for one in text.split("\\"))
     given = tuple(one for one in values if one)
     if len(given) > most or any(len(one) > LONGEST_VALUE for one in given):
         raise Senseless(f"{attribute.keyword} has too long a value, or too many")
