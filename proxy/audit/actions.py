@@ -3,6 +3,8 @@
 from typing import Final
 
 IDENTITY_VIEWED: Final = "identity.viewed"
+IDENTITIES_QUERIED: Final = "identity.queried"
+IDENTITY_FOUND: Final = "identity.found"
 MAP_READ: Final = "identity.map-read"
 IDENTITY_REFUSED: Final = "identity.refused"
 UID_VIEWED: Final = "identity.uid-viewed"

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from proxy.audit import actions
 from proxy.audit.record import record
-from proxy.vault import forgotten, seals
+from proxy.vault import forgotten, remembered, seals
 from proxy.vault.models import Person, Seal, UidPair
 from proxy.vault.reidentify import FORGET, Principal, Unknown, allowed
 from proxy.vault.seals import Forgotten
@@ -87,6 +87,7 @@ def _overwrite_what_is_deleted() -> None:
 
 
 def _clean_up(paths: Sequence[Path]) -> None:
+    remembered.forget_all()
     seals.remove_files(paths)
     if connection.vendor == "sqlite":
         _empty_the_log()

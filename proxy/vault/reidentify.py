@@ -15,15 +15,18 @@ from django.db import transaction
 from proxy.audit import actions
 from proxy.audit.record import record
 from proxy.deid import identifiers
+from proxy.storage.errors import SealBroken
 from proxy.vault import seals, tokens
 from proxy.vault.keyring import current
 from proxy.vault.models import Person, Seal, UidPair
 from proxy.vault.projects import project_key
 from proxy.vault.pseudonyms import Known, data_key, find_person, identity_context, known_by
+from proxy.vault.remembered import Remembered
 from proxy.vault.seals import Forgotten
 
 VIEW: Final = "vault.view_identity"
 FORGET: Final = "vault.forget_person"
+AT_ONCE: Final = 500
 PAGE: Final = 500
 
 
@@ -48,6 +51,10 @@ class Identity:
         return f"Identity({self.pseudonym})"
 
 
+_identities: Remembered[bytes, Identity] = Remembered(50_000, 300.0)
+_OF_IDENTITY: Final = ("project_id", "pseudonym", "wrapped_key", "identity")
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What restoring one instance needs: the seal's plain bytes and the person's keys."""
@@ -63,6 +70,55 @@ class Behind:
     known: Known
     seals: Mapping[str, bytes] = field(repr=False)  # by pseudonymous SOP Instance UID
     uids: Mapping[str, str] = field(repr=False)  # pseudonymous to original
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Look:
+    """A look at many, to compare and to answer; made by `looking_among`.
+
+    That there was one leaves a mark, and so does everybody who is answered: `mark` comes before the answer leaves.
+    """
+
+    principal: Principal
+    projects: frozenset[int]
+    purpose: str
+
+    def identities(self, project_id: int, pseudonyms: Collection[str] | None = None) -> Iterator[Identity]:
+        """Of those of these who live, or of all; their rows are read each time, and only the new ones decrypted."""
+        self._within(project_id)
+        rows = Person.objects.filter(project_id=project_id, forgotten_at=None)
+        if pseudonyms is not None:
+            rows = rows.filter(pseudonym__in=pseudonyms)
+        for person in rows.only(*_OF_IDENTITY).iterator(AT_ONCE):
+            token = bytes(person.identity or b"")
+            identity = _identities.get(token)
+            if identity is None:
+                identity = _identity(person)
+                _identities.put(token, identity)
+            yield identity
+
+    def seals(self, project_id: int, sop_uids: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Plain; of those that there are, of persons who live. Raises KeysMissing."""
+        self._within(project_id)
+        handles: dict[int, Known] = {}
+        for uid, seal in _found(project_id, set(sop_uids)).items():
+            if seal.person.forgotten_at is None:
+                known = handles.setdefault(seal.person_id, known_by(seal.person))
+                try:
+                    yield uid, seals.open_for(known, seal)
+                except SealBroken:
+                    continue  # `doctor` finds it
+
+    def mark(self, persons: Collection[tuple[int, str]]) -> None:
+        """These (project, pseudonym) are about to be answered."""
+        with transaction.atomic():
+            for project_id, pseudonym in sorted(persons):
+                self._within(project_id)
+                _mark(self.principal, actions.IDENTITY_FOUND, pseudonym, project_id, self.purpose)
+
+    def _within(self, project_id: int) -> None:
+        if project_id not in self.projects:
+            raise NotAllowed("This look does not reach so far.")
 
 
 class NotAllowed(Exception):
@@ -81,6 +137,17 @@ def identity_of(principal: Principal, pseudonym: str, project_id: int, purpose: 
     allowed(principal, VIEW, pseudonym, project_id, purpose)
     with _looking(principal, actions.IDENTITY_VIEWED, pseudonym, project_id, purpose):
         return _identity(_person(project_id, pseudonym))
+
+
+def looking_among(
+    principal: Principal, project_ids: Collection[int], purpose: str, asked: Mapping[str, Any]
+) -> Look:
+    """For a query of a standing grant; `asked` says for the mark what was asked about, in keywords, without values."""
+    for project_id in sorted(project_ids):
+        allowed(principal, VIEW, "a query", project_id, purpose)
+    detail = {"projects": sorted(project_ids), **asked}
+    record(actions.IDENTITIES_QUERIED, actor=principal.name, purpose=purpose, detail=detail)
+    return Look(principal, frozenset(project_ids), purpose)
 
 
 def original_uid(principal: Principal, uid: str, project_id: int, purpose: str) -> str:

@@ -13,11 +13,13 @@ from proxy.network.finding import NOT_AUTHORISED, OUT_OF_RESOURCES, Match, Query
 from proxy.network.identifier import Element
 from proxy.retrieval.query import rows
 from proxy.retrieval.query.attributes import AVAILABILITY, LEVEL, ONLINE, RETRIEVE_AE, SAID
+from proxy.retrieval.query.identified import Identified
 from proxy.retrieval.query.reading import Checked, check
 from proxy.retrieval.query.rows import Row
 from proxy.retrieval.query.search import Pseudonymous, Search, Sight
 from proxy.retrieval.views import View, view_of
 from proxy.routing.match import FIND, NodeFacts
+from proxy.vault.reidentify import looking_among
 
 Answers = Generator[Match | Refused, None, None]
 NO_VIEW = Refused(NOT_AUTHORISED, "This node has no view of what is asked for")
@@ -55,7 +57,7 @@ class Queries:
 
 
 def _found(view: View, checked: Checked, called_ae: str) -> Answers:
-    search = Search(checked, rows.projects_of(view), _sight(view))
+    search = Search(checked, rows.projects_of(view), _sight(view, checked))
     most, count = settings.DICOM_FIND_MAX, 0
     for page in search.pages(most + 1):
         for row in page:
@@ -66,8 +68,12 @@ def _found(view: View, checked: Checked, called_ae: str) -> Answers:
             yield Match(tuple(_elements(checked, row, called_ae)), checked.less)
 
 
-def _sight(view: View) -> Sight:
-    return Pseudonymous()
+def _sight(view: View, checked: Checked) -> Sight:
+    if view.grant is None:
+        return Pseudonymous()
+    asked = {"level": checked.level, "keys": sorted(checked.matchers)}
+    grant = view.grant
+    return Identified(view, looking_among(grant.principal, view.projects, grant.purpose, asked))
 
 
 def _elements(checked: Checked, row: Row, called_ae: str) -> list[Element]:

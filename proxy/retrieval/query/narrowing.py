@@ -34,9 +34,9 @@ def narrowed(matcher: Matcher, column: str) -> Q:
     if isinstance(matcher, Exactly):
         return _among(matcher.values, column)
     if isinstance(matcher, Like):
-        return _any(_like(pattern, column) for pattern in matcher.patterns)
+        return any_of(_like(pattern, column) for pattern in matcher.patterns)
     if isinstance(matcher, Days):
-        return _any(_between(one, column) for one in matcher.ranges)
+        return any_of(_between(one, column) for one in matcher.ranges)
     return Q()
 
 
@@ -44,7 +44,7 @@ def pseudonyms(matcher: Matcher, column: str) -> Q:
     """Of names that are pseudonyms: one component, in capitals."""
     if not isinstance(matcher, Names):
         return narrowed(matcher, column)
-    return _any(_like(_bare(pattern), column) for pattern in matcher.patterns)
+    return any_of(_like(_bare(pattern), column) for pattern in matcher.patterns)
 
 
 def moments(joint: Moments, column: str) -> Q:
@@ -89,7 +89,7 @@ def _between(range_: Between, column: str) -> Q:
     return after & Q(**{f"{column}__lte": range_.last}) if range_.last else after
 
 
-def _any(conditions: Iterable[Q]) -> Q:
+def any_of(conditions: Iterable[Q]) -> Q:
     """One that holds for all rows is not lost, as Django's `|` would."""
     every = list(conditions)
     return reduce(or_, every) if all(every) else Q()

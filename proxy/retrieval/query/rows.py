@@ -27,7 +27,7 @@ PATHS: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Keys:
+class Keys:
     """Where a level's table says whose a row is. A patient has no study, a study no series."""
 
     project: str
@@ -36,11 +36,11 @@ class _Keys:
     series: str
 
 
-_KEYS: Final = {
-    PATIENT: _Keys("project_id", "pseudonym", "pk", "pk"),
-    STUDY: _Keys("project_id", "patient", "pk", "pk"),
-    SERIES: _Keys("study__project_id", "study__patient", "study_id", "pk"),
-    IMAGE: _Keys("project_id", "series__study__patient", "series__study_id", "series_id"),
+KEYS: Final = {
+    PATIENT: Keys("project_id", "pseudonym", "pk", "pk"),
+    STUDY: Keys("project_id", "patient", "pk", "pk"),
+    SERIES: Keys("study__project_id", "study__patient", "study_id", "pk"),
+    IMAGE: Keys("project_id", "series__study__patient", "series__study_id", "series_id"),
 }
 
 
@@ -63,7 +63,7 @@ def projects_of(view: View) -> frozenset[int]:
 
 def in_view(level: str, projects: frozenset[int]) -> "QuerySet[Any]":
     """Those that have at least one image which may leave the house."""
-    mine = Q(**{f"{_KEYS[level].project}__in": projects})
+    mine = Q(**{f"{KEYS[level].project}__in": projects})
     if level == IMAGE:
         return Instance.objects.filter(of_revision(), mine)
     if level == SERIES:
@@ -96,7 +96,7 @@ def fetched(level: str, rows: "QuerySet[Any]", wanted: Sequence[Attribute]) -> G
     """One after the other, never all in memory. Must be read, or closed, before anything is answered."""
     stored = [one for one in wanted if not one.is_computed]
     keywords = [one.keyword for one in stored]
-    keys = _KEYS[level]
+    keys = KEYS[level]
     columns = ["pk", keys.project, keys.patient, keys.study, keys.series]
     columns += [column(level, one) for one in stored]
     with _cursor():

@@ -4,7 +4,7 @@ No cursor stays open while a peer reads its answers: a few rows are looked up an
 all others are collected, at most as many as one query may have, and their rows are fetched by page.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -35,14 +35,23 @@ class Sight(Protocol):
         """Keeps every row whose value, as it is seen, may match."""
         ...
 
-    def joint(self, moments: Moments, column: str) -> Q: ...
-
-    def seen(self, found: Sequence[Row]) -> Iterable[Row]:
-        """Their values as they are seen; of what must not be seen, nothing."""
+    def settles(self, keyword: str, matcher: Matcher) -> bool:
+        """Whether the condition is the whole answer."""
         ...
 
-    def shown(self, found: Sequence[Row]) -> None:
-        """These are about to be answered."""
+    def joint(self, moments: Moments, column: str) -> Q: ...
+
+    def in_sight(self, level: str) -> Q:
+        """Which rows can be seen at all."""
+        ...
+
+    def seen(self, level: str, found: Sequence[Row], keywords: Collection[str]) -> Iterable[Row]:
+        """With the values of these keywords as they are seen; without what cannot be seen."""
+        ...
+
+    def shown(self, level: str, found: Sequence[Row]) -> list[Row]:
+        """Those of these that are to be answered, which they are next."""
+        ...
 
 
 class Pseudonymous:
@@ -51,14 +60,20 @@ class Pseudonymous:
     def condition(self, attribute: Attribute, matcher: Matcher, column: str) -> Q:
         return narrowing.pseudonyms(matcher, column)
 
+    def settles(self, keyword: str, matcher: Matcher) -> bool:
+        return False
+
     def joint(self, moments: Moments, column: str) -> Q:
         return narrowing.moments(moments, column)
 
-    def seen(self, found: Sequence[Row]) -> Iterable[Row]:
+    def in_sight(self, level: str) -> Q:
+        return Q()
+
+    def seen(self, level: str, found: Sequence[Row], keywords: Collection[str]) -> Iterable[Row]:
         return found
 
-    def shown(self, found: Sequence[Row]) -> None:
-        """It names nobody."""
+    def shown(self, level: str, found: Sequence[Row]) -> list[Row]:
+        return list(found)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,26 +103,36 @@ class Search:
         with closing(self._matching()) as found:
             return [row.pk for row in islice(found, most) if row.pk not in given][: most - len(given)]
 
-    def _page(self, page: list[Row]) -> list[Row]:
-        computed(page, self.checked.wanted)
+    def _page(self, found: list[Row]) -> list[Row]:
+        level, wanted = self.checked.level, self.checked.wanted
+        page = list(self.sight.seen(level, found, {one.keyword for one in wanted}))
+        computed(page, wanted)
         late = {key: one for key, one in self.checked.matchers.items() if BY_KEYWORD[key].is_computed}
-        page = [row for row in page if _match(late, row)]
-        self.sight.shown(page)
-        return page
+        return self.sight.shown(level, [row for row in page if _match(late, row)])
 
     def _matching(self) -> Rows:
         return self._fetched(self._in_view().filter(self._condition()))
 
     def _in_view(self) -> "QuerySet[Any]":
-        return rows.in_view(self.checked.level, self.projects)
+        in_sight = self.sight.in_sight(self.checked.level)
+        return rows.in_view(self.checked.level, self.projects).filter(in_sight)
 
     def _fetched(self, found: "QuerySet[Any]") -> Rows:
-        early = {key: one for key, one in self.checked.matchers.items() if not BY_KEYWORD[key].is_computed}
-        with closing(rows.fetched(self.checked.level, found, self.checked.wanted)) as stored:
+        level, early = self.checked.level, self._early()
+        keywords = {*early, *(key for date, time, _ in self.checked.joint for key in (date, time))}
+        with closing(rows.fetched(level, found, self.checked.wanted)) as stored:
             for some in _batches(stored):
-                for row in self.sight.seen(some):
+                for row in self.sight.seen(level, some, keywords) if keywords else some:
                     if _match(early, row) and self._is_then(row):
                         yield row
+
+    def _early(self) -> dict[str, Matcher]:
+        """Those to be looked at again before anything is counted."""
+        return {
+            key: one
+            for key, one in self.checked.matchers.items()
+            if not BY_KEYWORD[key].is_computed and not self.sight.settles(key, one)
+        }
 
     def _is_then(self, row: Row) -> bool:
         return all(one.covers(row.values[date], row.values[time]) for date, time, one in self.checked.joint)

@@ -1,0 +1,215 @@
+"""The index as a node of the identified view sees it: with real values, under its standing grant.
+
+Equality goes by the vault's keyed index where there is one: Patient IDs and UIDs. Names are compared with those of the
+persons in view, dates with a margin of the widest shift, and everything else with what the seals say. Of what was
+decrypted some is kept for minutes. A person who was forgotten is not in sight, nor is an image whose seal is gone.
+Everybody who is answered leaves a mark before the answer leaves.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Final
+
+from django.db.models import Exists, Min, OuterRef, Q
+
+from proxy.deid.identifiers import MOST_DAYS_BACK
+from proxy.retrieval.persons import bearers
+from proxy.retrieval.query import narrowing, sealed
+from proxy.retrieval.query.attributes import BY_KEYWORD, IMAGE, PATIENT, SERIES, STUDY, UNIQUE_KEYS, Attribute
+from proxy.retrieval.query.matching import Between, Days, Exactly, Matcher, Moments
+from proxy.retrieval.query.rows import KEYS, Row
+from proxy.retrieval.views import View
+from proxy.retrieval.visible import of_revision
+from proxy.studies.models import Instance
+from proxy.vault import uids
+from proxy.vault.models import Person
+from proxy.vault.reidentify import Identity, Look
+from proxy.vault.remembered import Remembered
+
+OF_PERSONS: Final = frozenset({"PatientID", "PatientName"})
+UNCHANGED: Final = frozenset({"Modality", "SOPClassUID", "AvailableTransferSyntaxUID"})
+MAPPED: Final = frozenset({"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"})
+Speaker = tuple[int, str]  # project and pseudonymous SOP Instance UID
+
+_said: Remembered[Speaker, Mapping[str, str]] = Remembered(20_000, 300.0)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Identified:
+    """For one query."""
+
+    view: View
+    look: Look
+    _given: set[str] = field(default_factory=set)
+    _marked: set[tuple[int, str]] = field(default_factory=set)
+
+    # --- which rows may match -----------------------------------------------------------------------
+
+    def condition(self, attribute: Attribute, matcher: Matcher, column: str) -> Q:
+        if self.settles(attribute.keyword, matcher):
+            return Q(**{f"{column}__in": self._bearers(attribute.keyword, matcher)})
+        if attribute.keyword in OF_PERSONS:
+            return _among(self._bearers(attribute.keyword, matcher), column)
+        if attribute.keyword in MAPPED and isinstance(matcher, Exactly):
+            return _among(self._names(matcher.values), column)
+        if isinstance(matcher, Days):
+            return narrowing.any_of(_shifted(one, column) for one in matcher.ranges)
+        return narrowing.narrowed(matcher, column) if attribute.keyword in UNCHANGED else Q()
+
+    def settles(self, keyword: str, matcher: Matcher) -> bool:
+        """Whom the hospital found to be one bears each of their IDs."""
+        return keyword == "PatientID" and isinstance(matcher, Exactly)
+
+    def joint(self, moments: Moments, column: str) -> Q:
+        return _shifted(Between(moments.range.first[:8], moments.range.last[:8]), column)
+
+    def in_sight(self, level: str) -> Q:
+        if level == PATIENT:
+            return Q(forgotten_at=None)
+        keys = KEYS[level]
+        living = Person.objects.filter(project_id=OuterRef(keys.project), pseudonym=OuterRef(keys.patient))
+        return Q(Exists(living.filter(forgotten_at=None)))
+
+    def _bearers(self, keyword: str, matcher: Matcher) -> set[str]:
+        if keyword == "PatientID" and isinstance(matcher, Exactly):
+            return {one for value in matcher.values for one in bearers(self.view, value, "")}
+        return {
+            identity.pseudonym
+            for project_id in self.look.projects
+            for identity in self.look.identities(project_id)
+            if matcher.matches(_of_person(identity)[keyword])
+        }
+
+    def _names(self, originals: Collection[str]) -> set[str]:
+        return {name for project_id in self.look.projects for name in uids.names_of(project_id, originals)}
+
+    # --- what they say ------------------------------------------------------------------------------
+
+    def seen(self, level: str, found: Sequence[Row], keywords: Collection[str]) -> Iterable[Row]:
+        if not OF_PERSONS.isdisjoint(keywords):
+            found = self._with_persons(found)
+        if all(BY_KEYWORD[one].is_computed or one in OF_PERSONS | UNCHANGED for one in keywords):
+            return found
+        return self._with_originals(level, found)
+
+    def _with_persons(self, found: Sequence[Row]) -> list[Row]:
+        wanted: dict[int, set[str]] = defaultdict(set)
+        for row in found:
+            wanted[row.project_id].add(row.patient)
+        known = {
+            (project_id, identity.pseudonym): identity
+            for project_id, some in wanted.items()
+            for identity in self.look.identities(project_id, some)
+        }
+        there = [row for row in found if (row.project_id, row.patient) in known]
+        for row in there:
+            said = _of_person(known[row.project_id, row.patient])
+            row.values.update((key, said[key]) for key in OF_PERSONS & row.values.keys())
+        return there
+
+    def _with_originals(self, level: str, found: Sequence[Row]) -> list[Row]:
+        speakers = _speakers(level, found)
+        said = self._said(speakers.values())
+        there = [row for row in found if speakers.get(row.pk) in said]
+        for row in there:
+            originals = said[speakers[row.pk]]
+            row.values.update(
+                (key, originals[key]) for key in row.values.keys() & originals.keys() - OF_PERSONS
+            )
+        return there
+
+    def _said(self, speakers: Iterable[Speaker]) -> dict[Speaker, Mapping[str, str]]:
+        known = {one: _said.get(one) for one in speakers}
+        missing: dict[int, list[str]] = defaultdict(list)
+        for (project_id, uid), values in known.items():
+            if values is None:
+                missing[project_id].append(uid)
+        for project_id, some in missing.items():
+            for uid, plain in self.look.seals(project_id, some):
+                known[project_id, uid] = values = sealed.originals(plain)
+                _said.put((project_id, uid), values)
+        return {one: values for one, values in known.items() if values is not None}
+
+    # --- answers ------------------------------------------------------------------------------------
+
+    def shown(self, level: str, found: Sequence[Row]) -> list[Row]:
+        """What two projects have of one original is one answer."""
+        unique = UNIQUE_KEYS[level].keyword
+        fresh = []
+        for row in found:
+            if row.values[unique] not in self._given:
+                self._given.add(row.values[unique])
+                fresh.append(row)
+        persons = {(row.project_id, row.patient) for row in fresh} - self._marked
+        if persons:
+            self.look.mark(persons)
+            self._marked.update(persons)
+        return fresh
+
+
+def _of_person(identity: Identity) -> dict[str, str]:
+    return {"PatientID": identity.patient_id.strip(), "PatientName": identity.values.get("name", "")}
+
+
+def _among(values: Collection[str], column: str) -> Q:
+    """Over so many the database reads every row, and they are looked at again."""
+    return Q(**{f"{column}__in": sorted(values)}) if len(values) <= narrowing.MOST_IN_A_LIST else Q()
+
+
+def _shifted(range_: Between, column: str) -> Q:
+    """Dates move into the past, or lose their month and day, or go."""
+    kept = Q(**{f"{column}__gte": _back(range_.first)}) if range_.first else Q()
+    kept &= Q(**{f"{column}__lte": range_.last}) if range_.last else Q()
+    return kept | Q(**{column: ""}) if kept else kept
+
+
+def _back(day: str) -> str:
+    try:
+        first = date(int(day[:4]), int(day[4:6]), min(int(day[6:]), 28))
+        return (first - timedelta(days=MOST_DAYS_BACK)).strftime("%Y%m%d")
+    except (ValueError, OverflowError):
+        return ""
+
+
+# --- whose seal speaks for a row ------------------------------------------------------------------------
+
+
+def _speakers(level: str, found: Sequence[Row]) -> dict[int, Speaker]:
+    """By the row's number: an image speaks for itself, the first one for its series, study or patient."""
+    if level == IMAGE:
+        uids_ = Instance.objects.filter(pk__in=[row.pk for row in found]).values_list(
+            "pk", "project_id", "uid"
+        )
+        return {pk: (project_id, uid) for pk, project_id, uid in uids_}
+    if level == PATIENT:
+        return _of_patients(found)
+    path = {SERIES: "series_id", STUDY: "series__study_id"}[level]
+    rows = Instance.objects.filter(of_revision(), **{f"{path}__in": [row.pk for row in found]})
+    first: dict[int, int] = dict(rows.values_list(path).annotate(Min("pk")))
+    named = _named(first.values())
+    return {one: named[pk] for one, pk in first.items() if pk in named}
+
+
+def _of_patients(found: Sequence[Row]) -> dict[int, Speaker]:
+    path = "series__study__"
+    rows = Instance.objects.filter(
+        of_revision(),
+        **{
+            f"{path}patient__in": {row.patient for row in found},
+            "project_id__in": {row.project_id for row in found},
+        },
+    )
+    first = {
+        (project_id, patient): pk
+        for project_id, patient, pk in rows.values_list("project_id", f"{path}patient").annotate(Min("pk"))
+    }
+    named = _named(first.values())
+    keyed = {row.pk: first.get((row.project_id, row.patient)) for row in found}
+    return {row: named[pk] for row, pk in keyed.items() if pk in named}
+
+
+def _named(pks: Iterable[int]) -> dict[int, Speaker]:
+    rows = Instance.objects.filter(pk__in=list(pks)).values_list("pk", "project_id", "uid")
+    return {pk: (project_id, uid) for pk, project_id, uid in rows}
