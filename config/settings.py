@@ -74,6 +74,7 @@ RETENTION_SEALS = reading.number("RETENTION_SEALS", 0, low=0, high=36_500)
 RETENTION_QUARANTINE = reading.number("RETENTION_QUARANTINE", 0, low=0, high=36_500)
 COMMITMENT_TERM = reading.number("COMMITMENT_TERM", 30, low=1, high=36_500)
 COMMITMENT_PATIENCE = reading.number("COMMITMENT_PATIENCE", 24, low=1, high=8_760)
+IDENTITY_PERSONS_PER_HOUR = reading.number("IDENTITY_PERSONS_PER_HOUR", 2_000, low=0, high=10_000_000)
 DISK_WATERMARK = reading.number("DISK_WATERMARK", 1_024, low=0, high=10_000_000)
 HEADER_LIMIT = reading.number("HEADER_LIMIT", 64, low=1, high=1_024)
 

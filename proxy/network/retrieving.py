@@ -112,7 +112,8 @@ class Retrieving(Committing):
                 self._serve(request)
             except Exception as error:
                 logger.error("A %s failed: %s.", MODELS[request.sop_class][1], place(error))
-                self._answer(request, CANNOT_PROCESS)
+                status = getattr(error, "status", CANNOT_PROCESS)  # ours say whose fault they are
+                self._answer(request, status if isinstance(status, int) else CANNOT_PROCESS)
             self._cancelled.discard(request.message_id)
 
     def _serve(self, request: _Request) -> None:

@@ -8,11 +8,15 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from proxy.audit import actions
+from proxy.audit.recent import persons_seen
 from proxy.audit.record import record
 from proxy.deid import identifiers
 from proxy.storage.errors import SealBroken
@@ -27,6 +31,7 @@ from proxy.vault.seals import Forgotten
 VIEW: Final = "vault.view_identity"
 FORGET: Final = "vault.forget_person"
 AT_ONCE: Final = 500
+HOUR: Final = timedelta(hours=1)
 PAGE: Final = 500
 
 
@@ -36,6 +41,7 @@ class Principal:
 
     name: str
     may: Callable[[str], bool] = field(repr=False)
+    unlimited: bool = False  # the house itself, which looks for nobody's eyes
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -275,13 +281,24 @@ def _mark(
 
 
 def allowed(principal: Principal, permission: str, subject: str, project_id: int, purpose: str) -> None:
-    """Raises NotAllowed, after leaving a mark, unless they may and say why."""
-    if principal.may(permission) and purpose.strip():
+    """Raises NotAllowed, after leaving a mark, unless they may, say why, and are not at it all day."""
+    why = _objection(principal, permission, purpose)
+    if not why:
         return
-    why = "no purpose given" if principal.may(permission) else f"without {permission}"
     detail = {"project": project_id, "why": why}
     record(actions.IDENTITY_REFUSED, actor=principal.name, subject=subject, purpose=purpose, detail=detail)
     raise NotAllowed(f"This look was refused: {why}.")
+
+
+def _objection(principal: Principal, permission: str, purpose: str) -> str:
+    if not principal.may(permission):
+        return f"without {permission}"
+    if not purpose.strip():
+        return "no purpose given"
+    most = settings.IDENTITY_PERSONS_PER_HOUR
+    if most and not principal.unlimited and persons_seen(principal.name, timezone.now() - HOUR) >= most:
+        return f"{most} persons within an hour are the limit; wait, or raise IDENTITY_PERSONS_PER_HOUR"
+    return ""
 
 
 def _person(project_id: int, pseudonym: str) -> Person:

@@ -1,7 +1,11 @@
 """The one way back: permission, purpose, a mark."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
 
 from proxy.audit import actions
 from proxy.audit.models import Entry, Head
@@ -61,6 +65,23 @@ def test_promise_9_no_way_back_is_open_without_permission(ada: Known, look: obje
     with pytest.raises(NotAllowed):
         look(ada)
     assert marks()[0][:2] == (actions.IDENTITY_REFUSED, "visitor")
+
+
+def test_nobody_leafs_through_everybody(ada: Known, settings: Settings) -> None:
+    """Counted are persons, not looks; each asker has an hour of their own; the house itself is not counted."""
+    settings.IDENTITY_PERSONS_PER_HOUR = 2
+    ben, cleo = (person_for(1, "EAST", name, {}, STUDY) for name in ("BS-1", "CT-1"))
+    for known in (ada, ada, ada, ben):
+        reidentify.identity_of(MAY, known.pseudonym, 1, "treatment")
+    with pytest.raises(NotAllowed, match="2 persons within an hour"):
+        reidentify.identity_of(MAY, cleo.pseudonym, 1, "treatment")
+    assert marks()[-1][:2] == (actions.IDENTITY_REFUSED, "officer")
+    other = Principal("colleague", lambda permission: True)
+    ours = Principal("officer", lambda permission: True, unlimited=True)
+    for who in (other, ours):
+        assert reidentify.identity_of(who, cleo.pseudonym, 1, "treatment").patient_id == "CT-1"
+    Entry.objects.update(at=timezone.now() - timedelta(hours=1, minutes=1))
+    assert reidentify.identity_of(MAY, cleo.pseudonym, 1, "treatment").patient_id == "CT-1"
 
 
 def test_promise_9_where_no_mark_can_be_left_nothing_is_shown(ada: Known) -> None:

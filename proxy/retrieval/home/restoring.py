@@ -27,7 +27,7 @@ from proxy.vault.models import Person
 from proxy.vault.pseudonyms import known_by
 from proxy.vault.reidentify import VIEW, Behind, Principal, behind_result
 
-HOME: Final = Principal("home", lambda permission: permission == VIEW)
+HOME: Final = Principal("home", lambda permission: permission == VIEW, unlimited=True)
 NO_SEAL: Final = "The seal of an image that it refers to is gone, so that reference has no way back."
 NO_STUDY: Final = "No seal of its study is left: nothing says any more of whom it is."
 
