@@ -18,7 +18,8 @@ from django.utils import timezone
 from proxy.audit.models import Entry
 from proxy.deliveries.models import Delivery
 from proxy.management.doctor.findings import examine, ok
-from proxy.routing.models import Destination, Node, Project
+from proxy.retrieval.models import Homecoming, Result
+from proxy.routing.models import Destination, Node, Project, Route
 from proxy.studies.models import Instance, Revision
 from proxy.vault import seals
 from proxy.vault.models import Seal
@@ -303,3 +304,37 @@ def test_on_an_empty_machine_it_prepares_and_finds_nothing_wrong(house: House) -
     said = house.command("doctor")
     assert said.returncode == 0, said.stdout + said.stderr
     assert "ok    tables: all migrations are applied." in said.stdout
+
+
+def a_result(scene: Scene, state: str) -> Homecoming:
+    project, route = scene.study.project, Route.objects.all()[0]
+    node = Node.objects.create(name="AI", ae_title="AI", host="127.0.0.1", port=1, outside=True)
+    result = Result.objects.create(
+        project=project, route=route, node=node, patient=scene.person.pseudonym, study_uid=scene.study.uid,
+        certainty="study", uid="1.2.3", sop_class="1.2", transfer_syntax="1.2", path="1/made.sealed", size=10,
+        received_at=timezone.now(),
+    )  # fmt: skip
+    long_ago = timezone.now() - timedelta(hours=1)
+    outbox = Destination.objects.all()[0]
+    return Homecoming.objects.create(result=result, destination=outbox, state=state, next_try_at=long_ago)
+
+
+def test_results_that_wait_need_their_files_and_those_that_crashed_none(
+    whole: Scene, own_folders: Path
+) -> None:
+    a_result(whole, "refused")
+    left = lay(own_folders / "results/1/crashed.sealed")
+    said, code = doctor()
+    assert code == 1 and "1 result on the way home without a file" in said
+    lay(own_folders / "results/1/made.sealed")
+    said, code = doctor("--repair")
+    assert code == 0, said
+    assert not left.exists() and (own_folders / "results/1/made.sealed").exists()
+    assert "1 refused result" in said
+
+
+def test_results_that_nobody_brings_home_are_told_of(whole: Scene, own_folders: Path) -> None:
+    a_result(whole, "waiting")
+    lay(own_folders / "results/1/made.sealed")
+    said, code = doctor()
+    assert code == 1 and "1 result to bring home, and nobody does it" in said

@@ -9,13 +9,14 @@ from django.db.models import Max, QuerySet
 
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
+from proxy.retrieval.models import Result
 from proxy.studies.models import Instance
 from proxy.vault.models import Seal
 
 
 def roots() -> list[tuple[str, Path]]:
     """Name in the archive and folder on disk. Logs, archives under way and what can be made anew stay out."""
-    stored = [(name, settings.DICOM_STORAGE_DIR / name) for name in ("studies", "quarantine")]
+    stored = [(name, settings.DICOM_STORAGE_DIR / name) for name in ("studies", "quarantine", "results")]
     return [*stored, ("vault", settings.DATA_DIR / "vault"), ("outbox", settings.DATA_DIR / "outbox")]
 
 
@@ -33,6 +34,7 @@ def _rows() -> dict[str, QuerySet[Any]]:
     return {
         "studies": Instance.objects.all(),
         "quarantine": HeldItem.objects.filter(state=HELD),
+        "results": Result.objects.all(),
         "vault": Seal.objects.exclude(path=""),
     }
 

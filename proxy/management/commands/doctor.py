@@ -31,6 +31,7 @@ HOUSE: tuple[tuple[str, Examination], ...] = (
     ("peer", wire.examine_peers),
     ("images", stock.examine_images),
     ("quarantine", stock.examine_quarantine),
+    ("results", stock.examine_results),
     ("seals", stock.examine_seals),
     ("leftovers", stock.examine_leftovers),
     ("deliveries", books.examine_counters),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
 from proxy.audit.models import Entry
@@ -12,6 +13,9 @@ from proxy.deliveries.ledger import balance, recount
 from proxy.deliveries.lifecycle import CLAIMED, REFUSED, WAITING
 from proxy.deliveries.models import Delivery
 from proxy.management.doctor.findings import Finding, count, fail, ok, warn
+from proxy.retrieval.home.lifecycle import REFUSED as HOME_REFUSED
+from proxy.retrieval.home.lifecycle import WAITING as HOME_WAITING
+from proxy.retrieval.models import Homecoming
 from proxy.studies.lifecycle import RECEIVING, REVIEW
 from proxy.studies.models import Revision, Study
 
@@ -57,8 +61,13 @@ def examine_movement() -> Iterator[Finding]:
     late = timezone.now() - LONG
     quiet = Revision.objects.filter(state=RECEIVING, quiet_at__lt=late).count()
     claims = Delivery.objects.filter(state=CLAIMED, lease_until__lt=late).count()
-    if quiet or claims:
-        parts = f"{count(quiet, 'study')} to settle, {count(claims, 'delivery')} to take up again"
+    late_home = Q(state=HOME_WAITING, next_try_at__lt=late) | Q(lease_until__lt=late)
+    homecomings = Homecoming.objects.filter(late_home, destination__paused_at=None).count()
+    if quiet or claims or homecomings:
+        parts = (
+            f"{count(quiet, 'study')} to settle, {count(claims, 'delivery')} to take up again,"
+            f" {count(homecomings, 'result')} to bring home"
+        )
         yield fail("work", f"{parts}, and nobody does it: start `manage.py work`.")
     else:
         yield ok("work", "nothing that is due has been left lying.")
@@ -70,7 +79,13 @@ def _for_persons() -> Iterator[Finding]:
     review = Revision.objects.filter(state=REVIEW).count()
     held = Study.objects.exclude(held_at=None).count()
     resting = Delivery.objects.filter(state=WAITING, attempts__gt=0).count()
-    waiting = {"refused delivery": refused, "reviewable study": review, "held study": held}
+    home = Homecoming.objects.filter(state=HOME_REFUSED).count()
+    waiting = {
+        "refused delivery": refused,
+        "refused result": home,
+        "reviewable study": review,
+        "held study": held,
+    }
     said = [count(number, thing) for thing, number in waiting.items() if number]
     if said:
         yield warn("work", f"waiting for a person: {', '.join(said)}; see the admin.")

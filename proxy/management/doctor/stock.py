@@ -15,6 +15,9 @@ from proxy.management.doctor.findings import Finding, count, fail, ok, warn
 from proxy.quarantine import keeping
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
+from proxy.retrieval.home import keeping as results
+from proxy.retrieval.home.lifecycle import CLAIMED, REFUSED, WAITING
+from proxy.retrieval.models import Result
 from proxy.storage import files
 from proxy.studies.lifecycle import EXPIRED
 from proxy.studies.models import Instance
@@ -52,6 +55,21 @@ def examine_quarantine() -> Iterator[Finding]:
         yield ok("quarantine", f"{count(held.count(), 'image')} held, all files in place.")
 
 
+def examine_results() -> Iterator[Finding]:
+    """What was made outside and is not home yet."""
+    open_ones = Result.objects.filter(homecomings__state__in=[WAITING, CLAIMED, REFUSED]).distinct()
+    lost = sum(1 for path in _paths(open_ones) if not (results.folder() / path).is_file())
+    orphans = result_orphans()
+    if lost:
+        yield fail(
+            "results", f"{count(lost, 'result')} on the way home without a file; restore from a backup."
+        )
+    if orphans:
+        yield _left_over("results", result_orphans, orphans)
+    if not lost and not orphans:
+        yield ok("results", f"{count(open_ones.count(), 'result')} on the way home, all files in place.")
+
+
 def examine_seals() -> Iterator[Finding]:
     found = [*_sealed_files(), *_seals_and_instances()]
     yield from found or [ok("seals", "every image has its seal, every seal its image and file.")]
@@ -83,7 +101,13 @@ def _seals_and_instances() -> Iterator[Finding]:
 
 def examine_leftovers() -> Iterator[Finding]:
     """Files that a crash left half-written. Younger ones may still be written."""
-    roots = [studies_folder(), keeping.folder(), seals.vault_root(), Path(settings.ARCHIVE_DIR)]
+    roots = [
+        studies_folder(),
+        keeping.folder(),
+        results.folder(),
+        seals.vault_root(),
+        Path(settings.ARCHIVE_DIR),
+    ]
     old = [path for root in roots for path in root.rglob(f"*{files.PART}") if _is_old(path)]
 
     def sweep() -> str:
@@ -101,6 +125,10 @@ def image_orphans() -> list[Path]:
 
 def held_orphans() -> list[Path]:
     return list(_orphans(keeping.folder(), HeldItem.objects.all()))
+
+
+def result_orphans() -> list[Path]:
+    return list(_orphans(results.folder(), Result.objects.all()))
 
 
 def sealed_orphans() -> list[Path]:
@@ -123,7 +151,9 @@ def _image_paths() -> Iterator[str]:
     return _paths(Instance.objects.exclude(revision__state=EXPIRED))
 
 
-def _paths(rows: "QuerySet[Instance] | QuerySet[HeldItem] | QuerySet[Seal]") -> Iterator[str]:
+def _paths(
+    rows: "QuerySet[Instance] | QuerySet[HeldItem] | QuerySet[Result] | QuerySet[Seal]",
+) -> Iterator[str]:
     """In pages by key: no long read keeps a writer waiting."""
     last = 0
     while page := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "path")[:PAGE]):
@@ -131,7 +161,9 @@ def _paths(rows: "QuerySet[Instance] | QuerySet[HeldItem] | QuerySet[Seal]") -> 
         last = page[-1][0]
 
 
-def _orphans(root: Path, rows: "QuerySet[Instance] | QuerySet[HeldItem]") -> Iterator[Path]:
+def _orphans(
+    root: Path, rows: "QuerySet[Instance] | QuerySet[HeldItem] | QuerySet[Result]"
+) -> Iterator[Path]:
     """Whole files older than an hour whose name stands in no row."""
     for folder, _, names in os.walk(root):
         whole = [Path(folder) / name for name in names if not name.endswith(files.PART)]
@@ -140,7 +172,7 @@ def _orphans(root: Path, rows: "QuerySet[Instance] | QuerySet[HeldItem]") -> Ite
             yield from (path for path in chunk if str(path.relative_to(root)) not in known and _is_old(path))
 
 
-def _known(rows: "QuerySet[Instance] | QuerySet[HeldItem]", paths: list[str]) -> set[str]:
+def _known(rows: "QuerySet[Instance] | QuerySet[HeldItem] | QuerySet[Result]", paths: list[str]) -> set[str]:
     return set(rows.filter(path__in=paths).values_list("path", flat=True))
 
 
