@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from proxy.audit.models import Entry
+from proxy.management.backups import places
 from proxy.retrieval.home import carrying, deciding, restoring
 from proxy.retrieval.home.carrying import carry_to, due
 from proxy.retrieval.models import Homecoming
@@ -162,3 +163,13 @@ def test_what_a_peer_does_not_take_compressed_goes_plain() -> None:
         assert hospital.comes_home(result).status == 0
         assert carried(Homecoming.objects.get()).state == "delivered"
         assert heard == [result.SOPInstanceUID]
+
+
+def test_promise_3_a_backup_that_lacks_a_result_is_not_whole() -> None:
+    row = on_its_way(free_port())
+    held = {
+        f"{name}/{path.relative_to(folder)}" for name, folder in places.roots() for path in folder.rglob("*")
+    }
+    assert f"results/{row.result.path}" in held
+    assert places.missing(held, places.newest()) == 0
+    assert places.missing(held - {f"results/{row.result.path}"}, places.newest()) == 1
