@@ -21,6 +21,11 @@ from proxy.routing.match import RouteFacts, load_table
 from proxy.routing.models import Node
 from proxy.routing.peers import peer_of
 
+OUTSIDE = (
+    "{node} has what is pseudonymous already (`outside`), and would get new pseudonyms: have it send its results, "
+    "and they come home."
+)
+
 
 class Command(TeachingCommand):
     help = (
@@ -57,6 +62,8 @@ class Command(TeachingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         prepare()
         wanted = given.read(options)
+        if wanted.node.outside:
+            raise CommandError(OUTSIDE.format(node=wanted.node.name))
         called = options["as_called"] or settings.DICOM_AE_TITLE
         route = _route(called, wanted.node)
         peer = peer_of(wanted.node)

@@ -114,9 +114,11 @@ class Work:
 @contextmanager
 def ending_in_order(say: Callable[[str], None]) -> Iterator[None]:
     """Ctrl-C and SIGTERM leave nothing behind that the next call would not mend."""
-    signal(SIGTERM, default_int_handler)
+    before = signal(SIGTERM, default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         say(INTERRUPTED)
         sys.exit(130)
+    finally:
+        signal(SIGTERM, before)
