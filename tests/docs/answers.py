@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -163,6 +163,14 @@ QUERIES: dict[int, str] = {
 
 def queries() -> list[Row]:
     return [(code(status), QUERIES[status]) for status in sorted(QUERIES)]
+
+
+# --- C-FIND, C-GET and C-MOVE, as a user --------------------------------------------------------------
+
+
+def asked(sentences: Mapping[int, str]) -> list[Row]:
+    """How a peer may refuse, as an operator reads it."""
+    return [(code(status), f"The peer refused: {why}.") for status, why in sorted(sentences.items())]
 
 
 # --- A-ASSOCIATE-RJ -----------------------------------------------------------------------------------

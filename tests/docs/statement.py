@@ -11,7 +11,7 @@ from pynetdicom import sop_class
 from proxy.deid import marks
 from proxy.deid.recipe import GATES, SHIPPED, Recipe, load_recipe
 from proxy.deid.tables import method_codes
-from proxy.network import contexts, implementation
+from proxy.network import contexts, fetching, implementation, inquiring
 from proxy.retrieval.query import attributes
 from tests.docs import answers, marked, reading
 
@@ -122,6 +122,14 @@ def query_statuses() -> str:
     return marked.table(["status", "when"], answers.queries())
 
 
+def query_user() -> str:
+    return marked.table(["status", "what an operator reads"], answers.asked(inquiring.STATUSES))
+
+
+def retrieve_user() -> str:
+    return marked.table(["status", "what an operator reads"], answers.asked(fetching.STATUSES))
+
+
 # --- configuration ------------------------------------------------------------------------------------
 
 
@@ -186,6 +194,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "commitment-refusals": commitment_refusals,
     "query-attributes": query_attributes,
     "query-statuses": query_statuses,
+    "query-user": query_user,
+    "retrieve-user": retrieve_user,
     "settings": settings,
     "recipes": recipes,
     "codes": codes,

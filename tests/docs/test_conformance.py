@@ -9,8 +9,10 @@ import pytest
 
 from proxy.deliveries.commitment import AGAIN, LISTEN, LONGEST, REFUSALS, Results
 from proxy.network import asking, contexts
+from proxy.network.conversing import CANCELLED_WITHIN
 from proxy.reception.replies import FAILURES, UNEXPECTED
 from proxy.retrieval import commitments
+from proxy.retrieval.pulls.inventory import AT_ONCE
 from tests.docs import marked, reading, statement
 
 PAGE = reading.text("docs/conformance.md")
@@ -19,6 +21,7 @@ OUTLINE = [
     "Overview", "Introduction", "Networking", "Implementation model", "Application data flow", "Application entities",
     "Sequence of activities", "RECEIVER", "Association policies", "Acceptance", "Verification", "Storage",
     "Storage commitment", "Query and retrieve", "SENDER", "Association policies", "Initiation", "Storage",
+    "PULLER", "Association policies", "Initiation", "Query", "Retrieval",
     "Network interfaces", "Configuration", "Media interchange", "Character sets", "Security", "Secure transport",
     "De-identification", "Annexes", "Contents of images", "Transfer syntaxes",
 ]  # fmt: skip
@@ -97,6 +100,12 @@ def test_how_long_a_destination_is_asked_is_as_the_page_says() -> None:
     assert "asked again after ten minutes" in said and timedelta(minutes=10) == AGAIN
     assert "at most a day" in said and timedelta(days=1) == LONGEST
     assert "after three results in a row" in said and REFUSALS == 3
+
+
+def test_how_a_pull_asks_is_as_the_page_says() -> None:
+    said = " ".join(PAGE.split("#### 3.4.3")[1].split("### 3.5")[0].split())
+    assert "goes on for five seconds" in said and CANCELLED_WITHIN == 5.0
+    assert "at most 64 SOP Instance UIDs" in said and AT_ONCE == 64
 
 
 def test_every_reason_not_to_commit_is_in_its_table() -> None:
