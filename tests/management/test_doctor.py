@@ -199,6 +199,13 @@ def test_a_grant_that_has_ended_is_said(whole: Scene) -> None:
     assert "the grant of node ARCHIVE ended on 2020-01-31" in doctor()[0]
 
 
+def test_a_node_that_could_find_out_pseudonyms_is_said(whole: Scene) -> None:
+    Node.objects.update(may=["find", "retrieve", "store"])
+    assert "node ARCHIVE may store and find and retrieve pseudonymously" in doctor()[0]
+    Node.objects.update(may=["find", "retrieve"])
+    assert "pseudonymously" not in doctor()[0]
+
+
 def test_a_key_that_is_gone_is_said_before_anything_else(whole: Scene, settings: LazySettings) -> None:
     (Path(settings.KEY_DIR) / "index.key").unlink()
     said, code = doctor()

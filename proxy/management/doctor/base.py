@@ -179,7 +179,7 @@ def _disk(name: str, folder: Path) -> Iterator[Finding]:
 
 
 def examine_site() -> Iterator[Finding]:
-    found = [*_recipes(), *_refused(), *_routes(), *_grants()]
+    found = [*_recipes(), *_refused(), *_routes(), *_grants(), *_oracles()]
     site = load_site()
     parts = f"{count(len(site.routes), 'route')} to {count(len(site.destinations), 'destination')}"
     yield from found or [ok("site", f"{parts}.")]
@@ -216,3 +216,15 @@ def _grants() -> Iterator[Finding]:
     for node in load_site().nodes:
         if node.grant and date.fromisoformat(node.grant.until) < date.today():
             yield warn("site", f"the grant of node {node.name} ended on {node.grant.until}; it sees nothing.")
+
+
+def _oracles() -> Iterator[Finding]:
+    """Whoever may send an image under any Patient ID, and read what it became, learns the pseudonym of that id."""
+    for node in load_site().nodes:
+        reads = sorted({"find", "retrieve"} & set(node.may))
+        if "store" in node.may and reads and node.view != "identified":
+            yield warn(
+                "site",
+                f"node {node.name} may store and {' and '.join(reads)} pseudonymously: it could test whether a Patient"
+                " ID is known here; give these rights to different nodes.",
+            )
