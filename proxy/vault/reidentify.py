@@ -24,7 +24,7 @@ from proxy.vault import seals, tokens
 from proxy.vault.keyring import current
 from proxy.vault.models import Person, Seal, UidPair
 from proxy.vault.projects import project_key
-from proxy.vault.pseudonyms import Known, data_key, find_person, identity_context, known_by
+from proxy.vault.pseudonyms import Known, data_key, family_of, find_person, identity_context, known_by
 from proxy.vault.remembered import Remembered
 from proxy.vault.seals import Forgotten
 
@@ -71,10 +71,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What stands behind a result: the person, seals of the images it refers to, and other UIDs as they were."""
+    """What stands behind a result: seals of the images it refers to, and other UIDs as they were."""
 
-    known: Known
-    seals: Mapping[str, bytes] = field(repr=False)  # by pseudonymous SOP Instance UID
+    seals: Mapping[str, Opened] = field(repr=False)  # by pseudonymous SOP Instance UID
     uids: Mapping[str, str] = field(repr=False)  # pseudonymous to original
 
 
@@ -218,20 +217,20 @@ def restoring(
 def behind_result(
     principal: Principal, result: str, pseudonym: str, uids: Collection[str], project_id: int, purpose: str
 ) -> Behind:
-    """What `uids`, which a result mentions, were: all that are of this person. One mark for the result.
+    """What `uids`, which a result mentions, were: all that are of this person, under whatever of their pseudonyms.
 
-    `result` is its own SOP Instance UID, which was made outside. Raises Unknown, Forgotten, SealBroken.
+    `result` is its own SOP Instance UID, which was made outside. One mark for each pseudonym. Raises Unknown,
+    Forgotten, SealBroken.
     """
     allowed(principal, VIEW, pseudonym, project_id, purpose)
     with transaction.atomic():
-        person = _living(_person(project_id, pseudonym))
-        rows = list(_of_person(Seal.objects, person, "sop_uid", uids))
-        pairs = list(_of_person(UidPair.objects, person, "uid", uids))
-        opened = {row.sop_uid: seals.open_row(row) for row in rows}
-        behind = Behind(known_by(person), opened, {pair.uid: seals.open_pair(pair) for pair in pairs})
-        more: dict[str, int | str] = {"result": result, "instances": len(rows)}
-        _mark(principal, actions.RESULT_BROUGHT_HOME, pseudonym, project_id, purpose, more=more)
-    return behind
+        family = family_of(known_by(_living(_person(project_id, pseudonym))))
+        opened = {row.sop_uid: _opened(row) for row in _of_family(Seal.objects, family, "sop_uid", uids)}
+        pairs = {row.uid: seals.open_pair(row) for row in _of_family(UidPair.objects, family, "uid", uids)}
+        for one, count in ({pseudonym: 0} | _counted(opened.values())).items():
+            more: dict[str, int | str] = {"result": result, "instances": count}
+            _mark(principal, actions.RESULT_BROUGHT_HOME, one, project_id, purpose, more=more)
+    return Behind(opened, pairs)
 
 
 def pseudonym_of(
@@ -335,11 +334,11 @@ def _seals(project_id: int, sop_uids: Iterable[str]) -> dict[str, Seal]:
     return found
 
 
-def _of_person(rows: Any, person: Person, column: str, uids: Collection[str]) -> Iterator[Any]:
+def _of_family(rows: Any, family: list[Person], column: str, uids: Collection[str]) -> Iterator[Any]:
     wanted = sorted(uids)
     for at in range(0, len(wanted), PAGE):
         page = {f"{column}__in": wanted[at : at + PAGE]}
-        yield from rows.select_related("person").filter(person=person, **page)
+        yield from rows.select_related("person").filter(person__in=family, **page)
 
 
 def _found(project_id: int, sop_uids: set[str]) -> dict[str, Seal]:

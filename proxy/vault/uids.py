@@ -26,6 +26,23 @@ def names_of(project_id: int, originals: Iterable[str]) -> Mapping[str, str]:
     return names
 
 
+def survivors(project_id: int, pseudonyms: Iterable[str]) -> Mapping[str, str]:
+    """Of persons whom the hospital found to be one: the pseudonym of the one who gets what is new."""
+    rows = Person.objects.filter(project_id=project_id, pseudonym__in=set(pseudonyms)).exclude(family=None)
+    families = {pseudonym: family or 0 for pseudonym, family in rows.values_list("pseudonym", "family")}
+    names = dict(Person.objects.filter(pk__in=set(families.values())).values_list("pk", "pseudonym"))
+    return {pseudonym: names[family] for pseudonym, family in families.items()}
+
+
+def pseudonyms_of(project_id: int, pseudonym: str) -> list[str]:
+    """Those of one person, after the hospital merged some."""
+    rows = Person.objects.filter(project_id=project_id)
+    family = rows.filter(pseudonym=pseudonym).values_list("family", flat=True).first()
+    if family is None:
+        return [pseudonym]
+    return list(rows.filter(family=family).values_list("pseudonym", flat=True))
+
+
 def forgotten(project_id: int, pseudonyms: Iterable[str]) -> set[str]:
     """Those of these whom we have forgotten."""
     rows = Person.objects.filter(project_id=project_id, pseudonym__in=set(pseudonyms))

@@ -45,10 +45,14 @@ class Found:
     studies: Mapping[str, Place] = field(default_factory=dict)
     frames: Set[str] = frozenset()  # patients who have one of its frames of reference
     is_known: bool = False  # whether its Patient ID is a pseudonym of this project
-    forgotten: Set[str] = frozenset()  # of all patients here, those whom we have forgotten
-    studies_of: Mapping[str, Collection[str]] = field(
+    forgotten: Set[str] = frozenset()  # of all these patients, those whom we have forgotten
+    persons: Mapping[str, str] = field(default_factory=dict)  # of patients that are one: the name they share
+    studies_of: Mapping[str, Collection[Place]] = field(
         default_factory=dict
-    )  # of patients found by less than a study
+    )  # of persons found without a study
+
+    def person(self, patient: str) -> str:
+        return self.persons.get(patient, patient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,11 @@ class Match:
 
 
 def decide(result: Mentions, found: Found) -> Match | Hold:
-    claimed = {result.patient} if found.is_known else set()
-    named = {
-        place.patient for level in (found.instances, found.series, found.studies) for place in level.values()
-    }
-    if (named | claimed) & found.forgotten:
+    if found.forgotten:
         return FORGOTTEN
+    claimed = {found.person(result.patient)} if found.is_known else set()
+    levels = (found.instances, found.series, found.studies)
+    named = {found.person(place.patient) for level in levels for place in level.values()}
     if len(named | claimed) > 1 or (named and not claimed and _PSEUDONYM.fullmatch(result.patient)):
         return TWO_PATIENTS
     if named:
@@ -82,16 +85,15 @@ def _by_study(result: Mentions, found: Found) -> Match | Hold:
 
 def _by_patient(claimed: Set[str], found: Found) -> Match | Hold:
     """A frame of reference may be shared (an atlas): it must not contradict the Patient ID."""
-    if found.frames & found.forgotten:
-        return FORGOTTEN
-    if claimed and found.frames and not claimed & found.frames:
+    framed = {found.person(patient) for patient in found.frames}
+    if claimed and framed and not claimed & framed:
         return TWO_PATIENTS
-    patients = (claimed & found.frames) or claimed or found.frames
+    patients = (claimed & framed) or claimed or framed
     if not patients:
         return UNKNOWN
     if len(patients) > 1:
         return AMBIGUOUS
     [patient] = patients
     studies = list(found.studies_of.get(patient, ()))
-    certainty = "frame" if found.frames else "patient"
-    return Match(Place(patient, studies[0]), certainty) if len(studies) == 1 else AMBIGUOUS
+    certainty = "frame" if framed else "patient"
+    return Match(studies[0], certainty) if len(studies) == 1 else AMBIGUOUS

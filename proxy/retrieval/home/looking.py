@@ -26,11 +26,12 @@ def look_up(project_id: int, result: Mentions) -> Found:
     is_known = Person.objects.filter(project_id=project_id, pseudonym=result.patient).exists()
     patients = {place.patient for level in (instances, series, studies) for place in level.values()}
     patients |= frames | ({result.patient} if is_known else set())
-    alone = () if instances or series or studies else patients
+    alone = set() if instances or series or studies else patients
+    persons = names.survivors(project_id, patients)
     return Found(
         instances, series, studies, frames, is_known,
-        forgotten=names.forgotten(project_id, patients),
-        studies_of={patient: _studies_of(project_id, patient) for patient in alone},
+        forgotten=names.forgotten(project_id, patients), persons=persons,
+        studies_of={persons.get(one, one): _studies_of(project_id, one) for one in alone},
     )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def _frames(project_id: int, wanted: list[str]) -> set[str]:
     return found
 
 
-def _studies_of(project_id: int, patient: str) -> list[str]:
-    """Two are enough to know that it is not one."""
-    rows = Study.objects.filter(project_id=project_id, patient=patient)
-    return list(rows.values_list("uid", flat=True)[:2])
+def _studies_of(project_id: int, patient: str) -> list[Place]:
+    """Under all of their pseudonyms. Two are enough to know that it is not one."""
+    rows = Study.objects.filter(project_id=project_id, patient__in=names.pseudonyms_of(project_id, patient))
+    return [Place(*pair) for pair in rows.values_list("patient", "uid")[:2]]

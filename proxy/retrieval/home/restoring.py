@@ -24,7 +24,7 @@ from proxy.retrieval.home import keeping, looking
 from proxy.retrieval.models import Result
 from proxy.studies.models import Instance
 from proxy.vault.models import Person
-from proxy.vault.pseudonyms import known_by
+from proxy.vault.pseudonyms import Known, known_by
 from proxy.vault.reidentify import VIEW, Behind, Principal, behind_result
 
 HOME: Final = Principal("home", lambda permission: permission == VIEW, unlimited=True)
@@ -36,8 +36,7 @@ def restored_data(result: Result) -> bytes:
     """Its data set. Leaves a mark. Raises Unfit, Forgotten, OSError, SealBroken, DeidError."""
     parts, said = _as_it_came(result)
     behind, via = _behind(result, said)
-    subject = Subject(behind.known.pseudonym, behind.known.shift_days, behind.known.uid_key)
-    originals, level = _originals(behind, via, subject)
+    originals, level = _originals(behind, via)
     study = originals.uids.get(result.study_uid.encode("ascii"), result.study_uid.encode("ascii"))
     if said.study:
         originals.uids[said.study.encode("ascii")] = study  # one that the outside made up means this one
@@ -66,12 +65,16 @@ def _behind(result: Result, said: Mentions) -> tuple[Behind, Instance]:
     return behind, via
 
 
-def _originals(behind: Behind, via: Instance, subject: Subject) -> tuple[Originals, Level]:
+def _originals(behind: Behind, via: Instance) -> tuple[Originals, Level]:
     originals = Originals()
-    opened = {uid: learn(originals, sealed, subject) for uid, sealed in behind.seals.items()}
+    read = {uid: learn(originals, one.plain, _subject(one.known)) for uid, one in behind.seals.items()}
     originals.uids.update((ours.encode(), theirs.encode()) for ours, theirs in behind.uids.items())
-    speaks = opened[via.uid]
-    return originals, level_of(speaks, _clean_header(via, speaks), subject)
+    speaks = read[via.uid]
+    return originals, level_of(speaks, _clean_header(via, speaks), _subject(behind.seals[via.uid].known))
+
+
+def _subject(known: Known) -> Subject:
+    return Subject(known.pseudonym, known.shift_days, known.uid_key)
 
 
 def _clean_header(image: Instance, opened: Opened) -> Parts | None:

@@ -23,7 +23,8 @@ NOW, OLD, BENS = Place(ADA, "2.25.1"), Place(ADA, "2.25.2"), Place(BEN, "2.25.3"
 SAID = Mentions("1.2.840.1", "1.9", "1.8", "1.7", "", "SUBJECT-7", frozenset())
 OF_ADA = replace(SAID, patient=ADA)
 IN_NOW = replace(SAID, study=NOW.study)
-ONE, BOTH = {ADA: ["2.25.1"]}, {ADA: ["2.25.1", "2.25.2"]}
+ONE, BOTH = {ADA: [NOW]}, {ADA: [NOW, OLD]}
+MERGED = {ADA: ADA, BEN: ADA}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,14 @@ ONE, BOTH = {ADA: ["2.25.1"]}, {ADA: ["2.25.1", "2.25.2"]}
         (OF_ADA, Found(is_known=True, studies_of=ONE), Match(NOW, "patient")),
         (OF_ADA, Found(is_known=True, studies_of=BOTH), AMBIGUOUS),
         (OF_ADA, Found(is_known=True), AMBIGUOUS),
+        # the hospital found them to be one
+        (SAID, Found(instances={"i": NOW, "j": BENS}, persons=MERGED), TWO_STUDIES),
+        (
+            replace(SAID, patient=BEN),
+            Found(series={"s": NOW}, is_known=True, persons=MERGED),
+            Match(NOW, "series"),
+        ),
+        (SAID, Found(frames={ADA, BEN}, persons=MERGED, studies_of=ONE), Match(NOW, "frame")),
     ],
 )
 def test_what_decides(said: Mentions, found: Found, verdict: Match | Hold) -> None:

@@ -6,8 +6,11 @@ import pytest
 from pydicom.dataset import Dataset
 
 from proxy.audit.models import Entry
+from proxy.pipeline import release_held
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Homecoming, Result
+from proxy.vault import corrections
+from proxy.vault.reidentify import Principal
 from tests import cast, results
 from tests.retrieval.home.scene import Hospital, at_home
 
@@ -50,3 +53,25 @@ def test_promise_7_a_result_comes_home(kind: str, recipe: str) -> None:
         assert name not in home
     assert Result.objects.get().certainty == ("study" if kind == "PDF" else "instances")
     assert Entry.objects.filter(action="identity.result-brought-home", actor="home").count() == 1
+
+
+def test_references_to_both_pseudonyms_of_a_merged_person_come_home() -> None:
+    """A comparison of two studies, which were of two persons until the hospital found out."""
+    hospital = Hospital.build()
+    new, old = cast.ct(), cast.ct(cast.StudyPlan(cast.BEN, number=5))
+    [clean] = hospital.outside(new)
+    [earlier] = hospital.outside(old)
+    made = results.made("SC", [clean, earlier])
+    assert hospital.comes_home(made).status == 0
+    assert HeldItem.objects.get().code == "home-two-patients"
+    may = Principal("ada", lambda _: True)
+    names = str(earlier.PatientID), str(clean.PatientID)
+    corrections.merge(may, *names, hospital.homeward.project_id, "one patient")
+    release_held(HeldItem.objects.get().pk, "ada")
+    home = at_home()
+    assert (home.PatientID, home.StudyInstanceUID) == (cast.ADA.id, new.StudyInstanceUID)
+    assert [one.ReferencedSOPInstanceUID for one in home.SourceImageSequence] == [
+        new.SOPInstanceUID, old.SOPInstanceUID,
+    ]  # fmt: skip
+    looks = Entry.objects.filter(action="identity.result-brought-home").values_list("subject", flat=True)
+    assert sorted(looks) == sorted(names)
