@@ -51,7 +51,7 @@ class Work:
     def do(self, brings: Brings) -> bool:
         """Whether all of it is there."""
         digest = book.digest_of(self.order, self.wanted.selections, self.wanted.most)
-        with alone(digest):
+        with alone(self.wanted.node.pk):
             if self.wanted.anew:
                 book.dropped(digest, timezone.now())
             pull = book.opened(self.order, digest, timezone.now())
@@ -68,6 +68,7 @@ class Work:
                 f"Going on with what was begun: {totals.fetched} of {totals.studies} studies are {self.verb}."
             )
             return
+        waiting_for(self.wanted.window, self.say)()
         asked = Asked(self.wanted.most)
         book.listed(pull, self._listed(asked))
         book.asked(pull)

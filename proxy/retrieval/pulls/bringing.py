@@ -41,6 +41,7 @@ NO_CANARY = (
     "C-MOVE: it might go to another machine."
 )
 NOT_LISTED = "The PACS says that it has {said} images and gave {arrived}."
+FEWER_LISTED = "The PACS says that it has {said} images and lists {listed}."
 MISSING = "{missing} of {said} images are not here."
 REFUSED_HERE = "{count} were refused here: see the log."
 TOO_MANY = "The PACS lists more images than any study has: it was not asked for them."
@@ -79,11 +80,11 @@ class Bringing:
                 inventory = listing.taken(inquiry, study)
         except TooMany:
             return Result(said, 0, why=TOO_MANY)
-        return self._counted(inventory) if inventory.images else self._uncounted(study, said)
+        return self._counted(inventory, said) if inventory.images else self._uncounted(study, said)
 
     # --- held against the PACS's own list -----------------------------------------------------------
 
-    def _counted(self, inventory: Inventory) -> Result:
+    def _counted(self, inventory: Inventory, said: int | None) -> Result:
         images = inventory.images
         wanted = {image.uid for image in images if self._is_accepted(image)}
         here, why = self.means.shelf.holds(wanted), ""
@@ -94,9 +95,12 @@ class Bringing:
                 here = self.means.shelf.holds(wanted)
             if len(here) == before:
                 break
-        missing = len(wanted) - len(here)
-        told = f"{MISSING.format(missing=missing, said=len(images))} {why}".strip() if missing else ""
-        return Result(len(images), len(here), len(images) - len(wanted), told)
+        told = (
+            [MISSING.format(missing=len(wanted) - len(here), said=len(images)), why] if here != wanted else []
+        )
+        if (said or 0) > len(images):
+            told.insert(0, FEWER_LISTED.format(said=said, listed=len(images)))
+        return Result(len(images), len(here), len(images) - len(wanted), " ".join(filter(None, told)))
 
     def _is_accepted(self, image: Image) -> bool:
         return not image.sop_class or image.sop_class in self.means.accepted

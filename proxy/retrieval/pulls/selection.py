@@ -40,6 +40,7 @@ class Selection:
 def read_selection(given: Mapping[str, str]) -> Selection:
     """By the names of COLUMNS. Raises Unusable."""
     said = {name: (given.get(name) or "").strip() for name in COLUMNS}
+    said["modality"] = said["modality"].upper()
     for name, value in said.items():
         _check_text(name, value)
     if said["study"] and not is_uid(said["study"]):

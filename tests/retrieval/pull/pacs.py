@@ -29,6 +29,7 @@ class Pacs:
     withheld: set[str] = field(default_factory=set)  # SOP Instance UIDs that it lists and does not give
     lists_images: bool = True
     before_finding: Callable[[Any], object] = lambda event: None
+    before_asking: Callable[[Any], object] = lambda event: None  # of C-GET
     before_giving: Callable[[int], None] = lambda number: None
     port: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)  # service and level, in the order of asking
@@ -82,6 +83,7 @@ class Pacs:
     # --- C-GET, C-MOVE ----------------------------------------------------------------------------
 
     def on_get(self, event: evt.Event) -> Iterator[Any]:
+        self.before_asking(event)
         self.asked.append(("get", event.identifier.QueryRetrieveLevel))
         yield from self._given(event.identifier)
 

@@ -2,8 +2,10 @@
 
 import io
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import override_settings
+from django.utils import timezone
 from pydicom.dataset import Dataset
 
 from proxy import pipeline
 from proxy.audit.models import Entry
+from proxy.management.pulling.alone import alone
 from proxy.network import messages
 from proxy.network.scp import Listener, ListenSettings
 from proxy.quarantine.models import HeldItem
@@ -243,6 +247,59 @@ def test_a_node_without_rights_is_asked_and_not_let_in(data: Path) -> None:
     assert Instance.objects.count() == 6
 
 
+def test_a_node_is_asked_by_one_call_at_a_time(data: Path) -> None:
+    with archive(Pacs(images(ONE))) as pacs:
+        with alone(Node.objects.get(name="ARCHIVE").pk), pytest.raises(CommandError, match="Another pull"):
+            run("--study", ONE.uid)
+        assert not pacs.asked
+        assert run("--study", ONE.uid)[0] == 0
+
+
+def test_an_outside_node_is_not_pulled_from(data: Path) -> None:
+    with archive(Pacs(images(ONE))) as pacs:
+        Node.objects.filter(name="ARCHIVE").update(outside=True)
+        with pytest.raises(CommandError, match="they come home"):
+            run("--study", ONE.uid)
+    assert not pacs.asked
+
+
+def test_a_rate_spares_the_pacs(data: Path) -> None:
+    with archive(Pacs(images(ONE))):
+        began = time.monotonic()
+        code, said = run("--study", ONE.uid, "--rate", "6")
+    assert code == 0, said
+    assert time.monotonic() - began >= 1.0
+
+
+def test_nothing_is_asked_before_its_hours_begin(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Waited(Exception):
+        pass
+
+    def sleep(seconds: float) -> None:
+        raise Waited
+
+    hour = (timezone.localtime() + timedelta(hours=2)).hour
+    with archive(Pacs(images(ONE))) as pacs:
+        monkeypatch.setattr("proxy.management.pulling.options.time.sleep", sleep)
+        with pytest.raises(Waited):
+            run("--study", ONE.uid, "--between", f"{hour:02}:00-{hour:02}:30")
+    assert not pacs.asked
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--max", "0"), "--max"), (("--rate", "-1"), "--rate"), (("--rate", "nan"), "--rate"),
+        (("--between", "8-9"), "Hours"), (("--query-file", "nowhere.csv"), "cannot be read"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_are_refused(data: Path, words: tuple[str, ...], why: str) -> None:
+    given = () if "--query-file" in words else ("--study", ONE.uid)
+    with archive(Pacs([])) as pacs, pytest.raises(CommandError, match=why):
+        run(*given, *words)
+    assert not pacs.asked
+
+
 def test_the_route_of_the_called_ae_decides_the_project(data: Path) -> None:
     with (
         archive(Pacs(images(ONE))),
@@ -292,6 +349,15 @@ def test_answers_without_uids_of_others_and_twice_are_left_out(data: Path) -> No
     assert "1 answers are left out: of another study than was asked for." in said
     assert PullItem.objects.count() == 1
     nobody_is_named(said)
+
+
+def test_a_number_that_is_higher_than_the_list_is_for_a_person(data: Path) -> None:
+    find = answering(answer(NumberOfStudyRelatedInstances="9"))
+    with archive(Pacs(images(ONE), find=find)):
+        code, said = run("--patient", cast.ADA.id)
+    assert code == 1
+    assert "1 study: The PACS says that it has 9 images and lists 6." in said
+    assert Instance.objects.count() == 6
 
 
 def test_a_refusal_is_told_by_its_number(data: Path) -> None:
