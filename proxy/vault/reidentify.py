@@ -115,11 +115,22 @@ class Look:
                     continue  # `doctor` finds it
 
     def mark(self, persons: Collection[tuple[int, str]]) -> None:
-        """These (project, pseudonym) are about to be answered."""
+        """These (project, pseudonym) are about to be answered. Raises NotAllowed where that is too much for an hour."""
+        self._spare({pseudonym for _, pseudonym in persons})
         with transaction.atomic():
             for project_id, pseudonym in sorted(persons):
                 self._within(project_id)
                 _mark(self.principal, actions.IDENTITY_FOUND, pseudonym, project_id, self.purpose)
+
+    def _spare(self, pseudonyms: Collection[str]) -> None:
+        most = settings.IDENTITY_PERSONS_PER_HOUR
+        if not most or self.principal.unlimited:
+            return
+        others = persons_seen(self.principal.name, timezone.now() - HOUR, pseudonyms)
+        if others + len(pseudonyms) > most:
+            detail = {"projects": sorted(self.projects), "why": _too_many(most)}
+            record(actions.IDENTITY_REFUSED, actor=self.principal.name, purpose=self.purpose, detail=detail)
+            raise NotAllowed(f"This look was refused: {_too_many(most)}.")
 
     def _within(self, project_id: int) -> None:
         if project_id not in self.projects:
@@ -296,8 +307,12 @@ def _objection(principal: Principal, permission: str, purpose: str) -> str:
         return "no purpose given"
     most = settings.IDENTITY_PERSONS_PER_HOUR
     if most and not principal.unlimited and persons_seen(principal.name, timezone.now() - HOUR) >= most:
-        return f"{most} persons within an hour are the limit; wait, or raise IDENTITY_PERSONS_PER_HOUR"
+        return _too_many(most)
     return ""
+
+
+def _too_many(most: int) -> str:
+    return f"{most} persons within an hour are the limit; wait, or raise IDENTITY_PERSONS_PER_HOUR"
 
 
 def _person(project_id: int, pseudonym: str) -> Person:

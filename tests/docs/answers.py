@@ -153,7 +153,7 @@ QUERIES: dict[int, str] = {
     finding.PENDING_LESS: "A match; an optional key of the query is not supported.",
     finding.CANCELLED: "The query was cancelled.",
     finding.CLASS_NOT_SUPPORTED: "The SOP class is not that of the presentation context.",
-    finding.NOT_AUTHORISED: "The node has no view (any more).",
+    finding.NOT_AUTHORISED: "The node has no view (any more), or `IDENTITY_PERSONS_PER_HOUR` is reached.",
     finding.OUT_OF_RESOURCES: "More than `DICOM_FIND_MAX` match: so many were answered.",
     finding.IDENTIFIER_MISMATCH: "The level is not one of the model, a unique key above it is missing, or a key has a"
     " value that it cannot have: the Error Comment names the key.",

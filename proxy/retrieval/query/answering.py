@@ -19,10 +19,11 @@ from proxy.retrieval.query.rows import Row
 from proxy.retrieval.query.search import Pseudonymous, Search, Sight
 from proxy.retrieval.views import View, view_of
 from proxy.routing.match import FIND, NodeFacts
-from proxy.vault.reidentify import looking_among
+from proxy.vault.reidentify import NotAllowed, looking_among
 
 Answers = Generator[Match | Refused, None, None]
 NO_VIEW = Refused(NOT_AUTHORISED, "This node has no view of what is asked for")
+TOO_MANY = Refused(NOT_AUTHORISED, "Too many persons within an hour")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,13 @@ class Queries:
         elif isinstance(checked, Refused):
             yield checked
         else:
+            yield from self._found(view, checked, called_ae)
+
+    def _found(self, view: View, checked: Checked, called_ae: str) -> Answers:
+        try:
             yield from _found(view, checked, called_ae)
+        except NotAllowed:
+            yield TOO_MANY
 
 
 def _found(view: View, checked: Checked, called_ae: str) -> Answers:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.utils import timezone
 from pydicom.dataset import Dataset
 
@@ -141,6 +142,19 @@ def test_everybody_who_is_answered_leaves_one_mark(port: int) -> None:
     assert Entry.objects.get(action="identity.queried").detail["keys"] == ["StudyDate"]
     stored = repr(list(Entry.objects.values()))
     assert not any(needle in stored for needle in (*ADA.needles, *BEN.needles))
+
+
+def test_so_many_persons_an_hour_and_no_more(port: int, settings: LazySettings) -> None:
+    settings.IDENTITY_PERSONS_PER_HOUR = 2
+    assert found(port, PatientID=ADA.id) == {ADAS.uid, OLD.uid}
+    assert len(found(port)) == 3
+    settings.IDENTITY_PERSONS_PER_HOUR = 1
+    heard = ask(port, "STUDY", calling="CLIN", PatientName="")
+    assert (heard.status, heard.answers) == (0x0124, [])
+    assert "an hour" in heard.comment
+    assert Entry.objects.filter(action="identity.refused", actor="node CLIN").exists()
+    settings.IDENTITY_PERSONS_PER_HOUR = 0
+    assert len(found(port)) == 3
 
 
 @pytest.mark.parametrize(
