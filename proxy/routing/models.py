@@ -33,6 +33,10 @@ class Project(Retirable):
         default="",
         help_text="Issuer of Patient ID where image and node name none.",
     )
+    second_approver = models.BooleanField(
+        default=False,
+        help_text="Whoever looks behind a pseudonym needs the approval of somebody else for the purpose.",
+    )
 
     def __str__(self) -> str:
         return self.name

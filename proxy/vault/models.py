@@ -101,6 +101,34 @@ class Person(models.Model):
         return self.pseudonym
 
 
+class Approval(models.Model):
+    """Somebody wants to look behind pseudonyms of a project that asks for a second person's word."""
+
+    project_id = models.BigIntegerField()
+    asker = models.CharField(max_length=255)
+    purpose = models.CharField(max_length=1000)
+    asked_at = models.DateTimeField()
+    approver = models.CharField(max_length=255, blank=True, default="")
+    until = models.DateTimeField(null=True, blank=True, help_text="Approved until then.")
+    rejected_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        permissions = [("approve_identity", "Can approve that somebody else sees identities")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project_id", "asker", "purpose"],
+                condition=Q(until=None, rejected_at=None),
+                name="one_open_question_of_an_asker",
+            ),
+            models.CheckConstraint(
+                condition=~Q(asker=models.F("approver")), name="approver_is_somebody_else"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"request {self.pk} of {self.asker}"
+
+
 class FormerId(models.Model):
     """An id that was a person's by mistake: whoever bears it now is somebody else, of a later generation."""
 

@@ -20,7 +20,7 @@ from proxy.audit.recent import persons_seen
 from proxy.audit.record import record
 from proxy.deid import identifiers
 from proxy.storage.errors import SealBroken
-from proxy.vault import seals, tokens
+from proxy.vault import approvals, seals, tokens
 from proxy.vault.keyring import current
 from proxy.vault.models import Person, Seal, UidPair
 from proxy.vault.projects import project_key
@@ -42,6 +42,7 @@ class Principal:
     name: str
     may: Callable[[str], bool] = field(repr=False)
     unlimited: bool = False  # the house itself, which looks for nobody's eyes
+    watched: frozenset[int] = frozenset()  # projects in which a second person must approve
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -292,7 +293,7 @@ def _mark(
 
 def allowed(principal: Principal, permission: str, subject: str, project_id: int, purpose: str) -> None:
     """Raises NotAllowed, after leaving a mark, unless they may, say why, and are not at it all day."""
-    why = _objection(principal, permission, purpose)
+    why = _objection(principal, permission, purpose) or _unapproved(principal, project_id, purpose)
     if not why:
         return
     detail = {"project": project_id, "why": why}
@@ -313,6 +314,13 @@ def _objection(principal: Principal, permission: str, purpose: str) -> str:
 
 def _too_many(most: int) -> str:
     return f"{most} persons within an hour are the limit; wait, or raise IDENTITY_PERSONS_PER_HOUR"
+
+
+def _unapproved(principal: Principal, project_id: int, purpose: str) -> str:
+    if project_id not in principal.watched or approvals.is_approved(project_id, principal.name, purpose):
+        return ""
+    number = approvals.asked(project_id, principal.name, purpose)
+    return f"a second person has to approve; this is request {number}, ask again with the same purpose then"
 
 
 def _person(project_id: int, pseudonym: str) -> Person:

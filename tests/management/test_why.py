@@ -160,7 +160,8 @@ class TestTheLedger:
     def test_books_that_balance_end_with_0(self, scene: Scene) -> None:
         said, code = run("ledger")
         assert code == 0 and said.splitlines()[0].split() == [
-            *("destination", "received", "delivered", "excluded", "held", "in", "flight", "difference")
+            *("destination", "received", "delivered", "excluded", "held", "in", "flight", "committed"),
+            "difference",
         ]
 
     def test_a_difference_ends_with_1(self, scene: Scene) -> None:

@@ -7,9 +7,12 @@ from django.test import Client
 from django.urls import reverse
 
 from proxy.audit.models import Entry
+from proxy.routing.models import Project
+from proxy.vault.models import Approval
 from tests.cast import ADA, NEEDLES
 from tests.scene import Scene
 from tests.web.conftest import colleague
+from tests.web.test_admin import act
 
 
 def page(scene: Scene) -> str:
@@ -86,3 +89,24 @@ def test_a_forgotten_person_stays_forgotten(chief: Client, scene: Scene) -> None
     type(scene.person).objects.update(forgotten_at=timezone.now(), wrapped_key=None, identity=None)
     answer = chief.post(page(scene), {"purpose": "the referrer called"})
     assert "forgotten" in answer.content.decode() and ADA.id not in answer.content.decode()
+
+
+def test_promise_9_where_the_project_wants_four_eyes_somebody_else_approves_first(
+    chief: Client, scene: Scene
+) -> None:
+    """The colleague asks, cannot approve it, and sees it once the chief has."""
+    Project.objects.update(second_approver=True)
+    client = colleague(*(f"vault.{one}" for one in ("view_person", "view_identity", "view_approval")))
+    text = client.post(page(scene), {"purpose": "the referrer called"}).content.decode()
+    assert "a second person has to approve" in text
+    assert not [needle for needle in NEEDLES if needle in text]
+    question = Approval.objects.get()
+    act(client, Approval, "approve", question)
+    assert Approval.objects.get().until is None
+    assert "1 approved" in act(chief, Approval, "approve", question)
+    assert ADA.name in client.post(page(scene), {"purpose": "the referrer called"}).content.decode()
+    assert [mark[:2] for mark in marks()] == [
+        ("identity.refused", "colleague"),
+        ("identity.look-approved", "chief"),
+        ("identity.viewed", "colleague"),
+    ]

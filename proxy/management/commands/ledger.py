@@ -11,7 +11,7 @@ from proxy.deliveries.ledger import Line, balance
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
 
-COLUMNS = ("destination", "received", "delivered", "excluded", "held", "in flight", "difference", "committed")
+COLUMNS = ("destination", "received", "delivered", "excluded", "held", "in flight", "committed", "difference")
 
 
 class Command(TeachingCommand):
@@ -38,8 +38,8 @@ class Command(TeachingCommand):
 
 
 def row(line: Line) -> tuple[str, ...]:
-    figures = (line.received, line.delivered, line.excluded, line.held, line.in_flight, line.difference)
-    return (line.destination, *map(str, (*figures, line.committed)))
+    figures = (line.received, line.delivered, line.excluded, line.held, line.in_flight)
+    return (line.destination, *map(str, (*figures, line.committed, line.difference)))
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

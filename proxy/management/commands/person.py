@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
+from proxy.retrieval.askers import asker
 from proxy.routing.models import Project
 from proxy.vault.corrections import Contradiction, correct, merge
 from proxy.vault.forget import forget
@@ -86,4 +87,4 @@ def _principal(name: str) -> Principal:
     user = get_user_model()._default_manager.filter(username=name, is_active=True).first()
     if user is None:
         raise CommandError("There is no such user, or they are not active.")
-    return Principal(name, user.has_perm)
+    return asker(name, user.has_perm)

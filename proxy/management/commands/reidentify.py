@@ -15,6 +15,7 @@ from proxy.management.batch.fates import REFUSED
 from proxy.management.batch.finding import found
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
+from proxy.retrieval.askers import asker
 from proxy.routing.models import Project
 from proxy.storage.errors import SealBroken
 from proxy.vault.reidentify import NotAllowed, Principal
@@ -93,4 +94,4 @@ def _principal(name: str) -> Principal:
     user = get_user_model()._default_manager.filter(username=name, is_active=True).first()
     if user is None:
         raise CommandError("There is no such user, or they are not active.")
-    return Principal(name, user.has_perm)
+    return asker(name, user.has_perm)

@@ -108,8 +108,9 @@ class _Keeper:
         return Changes(tuple(self.changes))
 
     def _project(self, spec: ProjectSpec) -> Project:
+        same = ("recipe", "issuer", "second_approver")
         return self._row(
-            Project, spec.name, {"name": spec.name}, {"recipe": spec.recipe, "issuer": spec.issuer}
+            Project, spec.name, {"name": spec.name}, {name: getattr(spec, name) for name in same}
         )
 
     def _node(self, spec: NodeSpec, projects: Mapping[str, Project]) -> Node:

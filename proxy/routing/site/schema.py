@@ -44,6 +44,7 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "name": One(values.slug, required=True),
         "recipe": One(values.line_of_text(255)),
         "issuer": One(values.issuer),
+        "second_approver": One(values.boolean),
     },
     NodeSpec: {
         "name": One(values.name, required=True),

@@ -9,6 +9,7 @@ class ProjectSpec:
     name: str
     recipe: str = "basic"
     issuer: str = ""
+    second_approver: bool = False
 
 
 @dataclass(frozen=True, slots=True)

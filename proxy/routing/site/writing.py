@@ -49,7 +49,7 @@ def load_site() -> Site:
 
 
 def project_spec(row: Project) -> ProjectSpec:
-    return ProjectSpec(row.name, row.recipe, row.issuer)
+    return ProjectSpec(row.name, row.recipe, row.issuer, row.second_approver)
 
 
 def node_spec(row: Node) -> NodeSpec:

@@ -108,10 +108,12 @@ class SiteForm(Form):
 class ProjectForm(SiteForm):
     class Meta:
         model = Project
-        fields = ("name", "recipe", "issuer")
+        fields = ("name", "recipe", "issuer", "second_approver")
 
     def spec(self) -> ProjectSpec:
-        return ProjectSpec(self.value("name"), self.value("recipe"), self.value("issuer"))
+        return ProjectSpec(
+            self.value("name"), self.value("recipe"), self.value("issuer"), self.value("second_approver")
+        )
 
 
 class NodeForm(SiteForm):

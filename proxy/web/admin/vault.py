@@ -9,21 +9,24 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.html import format_html
 
+from proxy.retrieval.askers import asker
 from proxy.routing.models import Project
 from proxy.storage.errors import SealBroken
 from proxy.storage.keys import KeysMissing
-from proxy.vault import reidentify
-from proxy.vault.models import FormerId, IssuerAlias, Memo, Person, ProjectKey, Seal, UidPair
-from proxy.vault.reidentify import Identity, NotAllowed, Principal
+from proxy.vault import approvals, reidentify
+from proxy.vault.models import Approval, FormerId, IssuerAlias, Memo, Person, ProjectKey, Seal, UidPair
+from proxy.vault.reidentify import Identity, NotAllowed
 from proxy.vault.seals import Forgotten
-from proxy.web.admin.base import ReadOnlyAdmin, by
+from proxy.web.admin.base import ReadOnlyAdmin, by, decide
 
 
 class PurposeForm(forms.Form):
@@ -76,14 +79,16 @@ class PersonAdmin(VaultAdmin):
                 self._look(request, person, "")
         except (reidentify.Unknown, Forgotten, KeysMissing, SealBroken) as trouble:
             form.add_error(None, str(trouble))
-        except NotAllowed:
+        except NotAllowed as refused:
             if not request.user.has_perm(reidentify.VIEW):
                 raise PermissionDenied from None
+            if form.is_valid():  # else the form says already what is missing
+                form.add_error(None, str(refused))
         return self._page(request, person, form, answer)
 
     def _look(self, request: HttpRequest, person: Person, purpose: str) -> Identity:
         """Without the permission or a purpose this refuses, and marks that it was tried."""
-        who = Principal(by(request), request.user.has_perm)
+        who = asker(by(request), request.user.has_perm)
         return reidentify.identity_of(who, person.pseudonym, person.project_id, purpose)
 
     def _page(
@@ -123,6 +128,30 @@ class UidPairAdmin(VaultAdmin):
     search_fields = ("=uid", "=person__pseudonym")
     fields = ("uid", "kind", "person", "project")
     readonly_fields = ("project",)
+
+
+@admin.register(Approval)
+class ApprovalAdmin(VaultAdmin):
+    """Questions for a second person; the answer holds for an hour and for the purpose."""
+
+    list_display = ("asker", "project", "purpose", "asked_at", "approver", "until", "rejected_at")
+    list_filter = (("until", admin.EmptyFieldListFilter), ("rejected_at", admin.EmptyFieldListFilter))
+    fields = ("asker", "project", "purpose", "asked_at", "approver", "until", "rejected_at")
+    readonly_fields = ("project",)
+    actions = ("approve", "reject")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(approvals.APPROVE))
+
+    @admin.action(description="Approve for an hour", permissions=["decide"])
+    def approve(self, request: HttpRequest, rows: "QuerySet[Approval]") -> None:
+        now = timezone.now()
+        decide(self, request, rows, lambda row: approvals.approve(row, by(request), now), "approved")
+
+    @admin.action(description="Reject", permissions=["decide"])
+    def reject(self, request: HttpRequest, rows: "QuerySet[Approval]") -> None:
+        now = timezone.now()
+        decide(self, request, rows, lambda row: approvals.reject(row, by(request), now), "rejected")
 
 
 @admin.register(FormerId)
