@@ -43,6 +43,7 @@ class Found:
     instances: Mapping[str, Place] = field(default_factory=dict)
     series: Mapping[str, Place] = field(default_factory=dict)
     studies: Mapping[str, Place] = field(default_factory=dict)
+    others: Set[str] = frozenset()  # patients of what it mentions and whose study is not known here
     frames: Set[str] = frozenset()  # patients who have one of its frames of reference
     is_known: bool = False  # whether its Patient ID is a pseudonym of this project
     forgotten: Set[str] = frozenset()  # of all these patients, those whom we have forgotten
@@ -66,12 +67,13 @@ def decide(result: Mentions, found: Found) -> Match | Hold:
         return FORGOTTEN
     claimed = {found.person(result.patient)} if found.is_known else set()
     levels = (found.instances, found.series, found.studies)
-    named = {found.person(place.patient) for level in levels for place in level.values()}
+    placed = {place.patient for level in levels for place in level.values()}
+    named = {found.person(patient) for patient in placed | found.others}
     if len(named | claimed) > 1 or (named and not claimed and _PSEUDONYM.fullmatch(result.patient)):
         return TWO_PATIENTS
-    if named:
+    if placed:
         return _by_study(result, found)
-    return _by_patient(claimed, found)
+    return _by_patient(claimed | named, found)
 
 
 def _by_study(result: Mentions, found: Found) -> Match | Hold:

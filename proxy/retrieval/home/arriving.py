@@ -71,7 +71,7 @@ def arrive(arrival: Arrival, frees: Freed | None = None) -> Hold | None:
     try:
         hold = _go_on(arrival, frees, now)
     except IntegrityError:  # the same UID came over another association at once
-        hold = _known_before(arrival, Result.objects.get(project_id=arrival.project_id, uid=arrival.said.uid))
+        hold = _go_on(arrival, frees, now)
     if hold is not None and frees is None:
         _hold(arrival, hold, now)
     return hold
@@ -79,12 +79,10 @@ def arrive(arrival: Arrival, frees: Freed | None = None) -> Hold | None:
 
 def _go_on(arrival: Arrival, frees: Freed | None, now: datetime) -> Hold | None:
     said, project_id = arrival.said, arrival.project_id
-    if (ours := looking.is_ours(project_id, said.uid)) is not None:
-        return None if _is_that(ours, arrival) else OWN_UID
-    if (before := Result.objects.filter(project_id=project_id, uid=said.uid).first()) is not None:
-        return _known_before(arrival, before)
-    if len(said.uids) > looking.MOST:
-        return TOO_MANY
+    if _is_here(arrival):
+        return None
+    if (hold := _taken(arrival)) is not None:
+        return hold
     verdict = decide(said, looking.look_up(project_id, said))
     if isinstance(verdict, Hold):
         return verdict
@@ -95,16 +93,29 @@ def _go_on(arrival: Arrival, frees: Freed | None, now: datetime) -> Hold | None:
     return None
 
 
+def _is_here(arrival: Arrival) -> bool:
+    """What was only sent back, or sent again, is safe: we have it."""
+    project_id, uid = arrival.project_id, arrival.said.uid
+    ours = looking.is_ours(project_id, uid)
+    same = Result.objects.filter(project_id=project_id, uid=uid, digest=arrival.digest)
+    return (ours is not None and _is_that(ours, arrival)) or same.exists()
+
+
 def _is_that(ours: Instance, arrival: Arrival) -> bool:
-    """An image that was only sent back is safe: we have it."""
     file = Path(settings.DICOM_STORAGE_DIR) / "studies" / ours.path
     if not file.is_file() or ours.transfer_syntax != arrival.syntax:
         return False
     return split(file.read_bytes()).dataset == arrival.data
 
 
-def _known_before(arrival: Arrival, before: Result) -> Hold | None:
-    return None if before.digest == arrival.digest else OTHER_CONTENT
+def _taken(arrival: Arrival) -> Hold | None:
+    """Its UID is another object's, or it is too much to look at."""
+    project_id, said = arrival.project_id, arrival.said
+    if looking.is_sealed(project_id, said.uid) or looking.is_ours(project_id, said.uid):
+        return OWN_UID
+    if Result.objects.filter(project_id=project_id, uid=said.uid).exists():
+        return OTHER_CONTENT
+    return TOO_MANY if len(said.uids) > looking.MOST else None
 
 
 def _keep(

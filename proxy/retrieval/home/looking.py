@@ -1,4 +1,8 @@
-"""Look up what a result mentions: in the index, and among results that came home before."""
+"""Look up what a result mentions: in the index, among results that came home before, and in the vault.
+
+The vault knows images that were never sent to us, too: those that `deidentify` made. Of these it says whose they are,
+and what their study was called.
+"""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -9,7 +13,7 @@ from proxy.deid.homeward import Found, Mentions, Place
 from proxy.retrieval.models import Result
 from proxy.studies.models import Instance, Series, Study
 from proxy.vault import uids as names
-from proxy.vault.models import Person, UidPair
+from proxy.vault.models import Person, Seal, UidPair
 
 PAGE = 500
 MOST = 20_000  # UIDs that one result may mention
@@ -22,14 +26,16 @@ def look_up(project_id: int, result: Mentions) -> Found:
     instances = _places(_instances(project_id, wanted))
     series = _places(_series(project_id, wanted))
     studies = _places(_studies(project_id, wanted))
-    frames = set() if instances or series or studies else _frames(project_id, wanted)
+    others = _others(project_id, wanted)
+    placed = instances or series or studies
+    frames = set() if placed or others else _owners(project_id, wanted, UidPair.FRAME)
     is_known = Person.objects.filter(project_id=project_id, pseudonym=result.patient).exists()
     patients = {place.patient for level in (instances, series, studies) for place in level.values()}
-    patients |= frames | ({result.patient} if is_known else set())
-    alone = set() if instances or series or studies else patients
+    patients |= others | frames | ({result.patient} if is_known else set())
+    alone = set() if placed else patients
     persons = names.survivors(project_id, patients)
     return Found(
-        instances, series, studies, frames, is_known,
+        instances, series, studies, others, frames, is_known,
         forgotten=names.forgotten(project_id, patients), persons=persons,
         studies_of={persons.get(one, one): _studies_of(project_id, one) for one in alone},
     )  # fmt: skip
@@ -38,6 +44,11 @@ def look_up(project_id: int, result: Mentions) -> Found:
 def is_ours(project_id: int, uid: str) -> Instance | None:
     """An image that we gave out under this very UID."""
     return Instance.objects.filter(project_id=project_id, uid=uid).first()
+
+
+def is_sealed(project_id: int, uid: str) -> bool:
+    """Whether this is the UID of an image that we made, here or by `deidentify`."""
+    return Seal.objects.filter(project_id=project_id, sop_uid=uid).exists()
 
 
 def images(project_id: int, wanted: Collection[str]) -> set[str]:
@@ -76,6 +87,8 @@ def _series(project_id: int, wanted: list[str]) -> Iterator[Row]:
 def _studies(project_id: int, wanted: list[str]) -> Iterator[Row]:
     rows = Study.objects.filter(project_id=project_id)
     yield from _paged(rows, wanted, "uid", "patient", "uid")
+    pairs = UidPair.objects.filter(project_id=project_id, kind=UidPair.STUDY)
+    yield from _paged(pairs, wanted, "uid", "person__pseudonym", "uid")
 
 
 def _paged(rows: "QuerySet[Any]", wanted: list[str], column: str, *others: str) -> Iterator[Row]:
@@ -87,16 +100,28 @@ def _pages(wanted: list[str]) -> Iterator[list[str]]:
     return (wanted[at : at + PAGE] for at in range(0, len(wanted), PAGE))
 
 
-def _frames(project_id: int, wanted: list[str]) -> set[str]:
-    """Patients who have one of these frames of reference, studies or series; a frame may be shared."""
+def _others(project_id: int, wanted: list[str]) -> set[str]:
+    """Whose images, series and studies these are, by the vault."""
+    sealed: set[str] = set()
+    for page in _pages(wanted):
+        rows = Seal.objects.filter(project_id=project_id, sop_uid__in=page)
+        sealed.update(rows.values_list("person__pseudonym", flat=True))
+    return sealed | _owners(project_id, wanted, UidPair.STUDY, UidPair.SERIES)
+
+
+def _owners(project_id: int, wanted: list[str], *kinds: str) -> set[str]:
+    """A frame of reference may be shared by several."""
     found: set[str] = set()
     for page in _pages(wanted):
-        rows = UidPair.objects.filter(project_id=project_id, uid__in=page)
+        rows = UidPair.objects.filter(project_id=project_id, kind__in=kinds, uid__in=page)
         found.update(rows.values_list("person__pseudonym", flat=True))
     return found
 
 
 def _studies_of(project_id: int, patient: str) -> list[Place]:
     """Under all of their pseudonyms. Two are enough to know that it is not one."""
-    rows = Study.objects.filter(project_id=project_id, patient__in=names.pseudonyms_of(project_id, patient))
-    return [Place(*pair) for pair in rows.values_list("patient", "uid")[:2]]
+    names_of = names.pseudonyms_of(project_id, patient)
+    here = Study.objects.filter(project_id=project_id, patient__in=names_of)
+    pairs = UidPair.objects.filter(project_id=project_id, kind=UidPair.STUDY, person__pseudonym__in=names_of)
+    found = [*here.values_list("patient", "uid")[:2], *pairs.values_list("person__pseudonym", "uid")[:2]]
+    return [Place(*pair) for pair in dict.fromkeys(found)]

@@ -1,15 +1,22 @@
 """Promise 7: what was made outside, with UIDs we never saw, comes home to its patient, study and references."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
 
 from proxy.audit.models import Entry
+from proxy.deid import Engine, Facts, Subject, deidentify, load_recipe
+from proxy.management.batch.sealing import Draft, keep
 from proxy.pipeline import release_held
 from proxy.quarantine.models import HeldItem
+from proxy.reception.image import subject_of
 from proxy.retrieval.models import Homecoming, Result
+from proxy.routing.models import Project
 from proxy.vault import corrections
+from proxy.vault.models import UidPair
+from proxy.vault.pseudonyms import Known, person_for
 from proxy.vault.reidentify import Principal
 from tests import cast, results
 from tests.retrieval.home.scene import Hospital, at_home
@@ -75,3 +82,46 @@ def test_references_to_both_pseudonyms_of_a_merged_person_come_home() -> None:
     ]  # fmt: skip
     looks = Entry.objects.filter(action="identity.result-brought-home").values_list("subject", flat=True)
     assert sorted(looks) == sorted(names)
+
+
+def by_command(image: Dataset, folder: Path) -> Dataset:
+    """As `deidentify` makes it: it was never sent to us, only its seal and the names of its study are here."""
+    project = Project.objects.get()
+    engine = Engine(load_recipe(project.recipe))
+    data, syntax = results.encoded(image)
+    known: list[Known] = []
+
+    def subject(facts: Facts) -> Subject:
+        known.append(
+            person_for(project.pk, "", facts.patient_id, {"name": facts.patient_name}, facts.study_uid)
+        )
+        return subject_of(known[0])
+
+    clean = deidentify(data, syntax, engine, subject)
+    made = results.read(clean.meta + b"".join(clean.rest))
+    pairs = {str(made.StudyInstanceUID): (UidPair.STUDY, str(image.StudyInstanceUID))}
+    keep(project.pk, [Draft(known[0], str(made.SOPInstanceUID), clean.seal, folder, pairs)])
+    return made
+
+
+def test_results_of_images_that_deidentify_made_come_home(tmp_path: Path) -> None:
+    hospital = Hospital.build()
+    originals = [cast.ct(), cast.ct(instance=2)]
+    clean = [by_command(image, tmp_path) for image in originals]
+    made = results.made("SEG", clean)
+    assert hospital.comes_home(made).status == 0
+    assert Result.objects.get().certainty == "study"
+    home = at_home()
+    for name in LEVEL:
+        assert home.get(name) == originals[0].get(name), name
+    assert {image.SOPInstanceUID for image in originals} <= set(uids(home))
+    assert hospital.comes_home(clean[0]).status == 0
+    assert HeldItem.objects.get().code == "home-own-uid"
+
+
+def test_images_that_deidentify_made_of_two_patients_are_held(tmp_path: Path) -> None:
+    hospital = Hospital.build()
+    ada, ben = cast.ct(), cast.ct(cast.StudyPlan(cast.BEN, number=5))
+    made = results.made("SC", [by_command(image, tmp_path) for image in (ada, ben)])
+    assert hospital.comes_home(made).status == 0
+    assert HeldItem.objects.get().code == "home-two-patients"

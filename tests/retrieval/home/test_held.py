@@ -10,6 +10,7 @@ from proxy.audit.models import Entry
 from proxy.pipeline import release_held
 from proxy.quarantine.models import HeldItem
 from proxy.reception.held import CannotRelease
+from proxy.retrieval.home import arriving, keeping
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Node
 from proxy.studies.models import Instance
@@ -239,3 +240,25 @@ def test_a_frame_that_two_patients_share_says_nothing() -> None:
     sure.StudyInstanceUID, sure.FrameOfReferenceUID = generate_uid(), ada.FrameOfReferenceUID
     assert hospital.comes_home(sure).status == 0
     assert Result.objects.get().patient == ben.PatientID
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_same_uid_over_two_associations_at_once(monkeypatch: pytest.MonkeyPatch, same: bool) -> None:
+    """Both have looked before either was written: the second one's file goes, and it looks again."""
+    hospital = Hospital.build()
+    result = results.made("SC", hospital.outside(cast.ct()))
+    assert hospital.comes_home(result).status == 0
+    looks = iter([(False, None)])
+
+    def first_blind(arrival: arriving.Arrival) -> bool:
+        return next(looks, None) is None and _is_here(arrival)
+
+    _is_here, _taken = arriving._is_here, arriving._taken
+    blind = iter([None])
+    monkeypatch.setattr(arriving, "_is_here", first_blind)
+    monkeypatch.setattr(arriving, "_taken", lambda arrival: next(blind, _taken(arrival)))
+    if not same:
+        result.SeriesDescription = "another one"
+    assert hospital.comes_home(result).status == 0
+    assert (Result.objects.count(), HeldItem.objects.count()) == (1, 0 if same else 1)
+    assert len([path for path in keeping.folder().rglob("*") if path.is_file()]) == 1
