@@ -6,10 +6,11 @@ from threading import Lock
 from proxy.deid import Facts
 from proxy.reception import rows
 from proxy.reception.rows import Values
-from proxy.vault import seals
+from proxy.vault import seals, studykeys
 from proxy.vault.models import UidPair
 from proxy.vault.pseudonyms import Known
 from proxy.vault.seals import PairRow
+from proxy.vault.studykeys import StudyKeyRow
 
 REMEMBERED = 10_000
 _written: OrderedDict[tuple[int, str], None] = OrderedDict()
@@ -25,6 +26,12 @@ def fresh(known: Known, facts: Facts, values: Values) -> tuple[PairRow, ...]:
     }
     wanted = {uid: pair for uid, pair in originals.items() if uid and not _is_written(known, uid)}
     return tuple(seals.pair_rows(known, wanted))
+
+
+def fresh_key(known: Known, facts: Facts, values: Values) -> StudyKeyRow | None:
+    """The accession number's, with the first image of a study."""
+    uid = rows.plain(values, rows.STUDY_UID)
+    return None if _is_written(known, uid) else studykeys.row(known, uid, facts.accession_number)
 
 
 def remember(known: Known, values: Values) -> None:

@@ -9,8 +9,9 @@ from proxy.quarantine.lifecycle import LIFE
 from proxy.quarantine.models import HeldItem
 from proxy.studies import index
 from proxy.studies.index import Arrival, Outcome, Stored
-from proxy.vault import seals
+from proxy.vault import seals, studykeys
 from proxy.vault.seals import PairRow, SealRow
+from proxy.vault.studykeys import StudyKeyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Commit:
     seal: SealRow
     uid_pairs: tuple[PairRow, ...]
     frees: "Freed | None" = None  # the held item that this image was
+    study_key: StudyKeyRow | None = None
 
 
 Written = Outcome
@@ -42,6 +44,7 @@ def write(batch: Sequence[Commit]) -> list[Written]:
     seals.keep([commit.seal for commit in stored])
     if pairs := [pair for commit in stored for pair in commit.uid_pairs]:
         seals.keep_pairs(pairs)
+    studykeys.keep([commit.study_key for commit in stored if commit.study_key is not None])
     for commit in stored:
         if commit.frees is not None:
             _free(commit.frees)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from proxy.audit import actions
 from proxy.audit.record import record
 from proxy.vault import forgotten, remembered, seals
-from proxy.vault.models import Person, Seal, UidPair
+from proxy.vault.models import Person, Seal, StudyKey, UidPair
 from proxy.vault.reidentify import FORGET, Principal, Unknown, allowed
 from proxy.vault.seals import Forgotten
 
@@ -77,6 +77,7 @@ def _erase(person: Person) -> Erased:
     Person.objects.filter(pk=person.pk).update(wrapped_key=None, identity=None, forgotten_at=timezone.now())
     emptied = Seal.objects.filter(person=person).update(token=None, path="", size=0)
     pairs, _ = UidPair.objects.filter(person=person).delete()
+    StudyKey.objects.filter(person=person).delete()
     return Erased(person.pseudonym, emptied, pairs)
 
 

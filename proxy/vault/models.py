@@ -175,6 +175,23 @@ class UidPair(models.Model):
         return self.uid
 
 
+class StudyKey(models.Model):
+    """An accession number's keyed index and the study that has it; the number itself lies in the seals."""
+
+    project_id = models.BigIntegerField()
+    blind = models.CharField(max_length=64, help_text="Keyed index of the accession number.")
+    uid = models.CharField(max_length=64, help_text="Pseudonymous study UID.")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="study_keys")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project_id", "blind", "uid"], name="one_study_key_for_a_number")
+        ]
+
+    def __str__(self) -> str:
+        return self.uid
+
+
 class Seal(models.Model):
     """What the recipe took from one instance: a token, or a sealed file for a large one; erased: neither."""
 

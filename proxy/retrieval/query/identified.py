@@ -23,7 +23,7 @@ from proxy.retrieval.query.rows import KEYS, Row
 from proxy.retrieval.views import View
 from proxy.retrieval.visible import of_revision
 from proxy.studies.models import Instance
-from proxy.vault import uids
+from proxy.vault import studykeys, uids
 from proxy.vault.models import Person
 from proxy.vault.reidentify import Identity, Look
 from proxy.vault.remembered import Remembered
@@ -54,6 +54,8 @@ class Identified:
             return _among(self._bearers(attribute.keyword, matcher), column)
         if attribute.keyword in MAPPED and isinstance(matcher, Exactly):
             return _among(self._names(matcher.values), column)
+        if attribute.keyword == "AccessionNumber" and isinstance(matcher, Exactly):
+            return _among(self._studies(matcher.values), column.removesuffix(attribute.column) + "uid")
         if isinstance(matcher, Days):
             return narrowing.any_of(_shifted(one, column) for one in matcher.ranges)
         return narrowing.narrowed(matcher, column) if attribute.keyword in UNCHANGED else Q()
@@ -80,6 +82,11 @@ class Identified:
             for project_id in self.look.projects
             for identity in self.look.identities(project_id)
             if matcher.matches(_of_person(identity)[keyword])
+        }
+
+    def _studies(self, accessions: Collection[str]) -> set[str]:
+        return {
+            uid for project_id in self.look.projects for uid in studykeys.studies_of(project_id, accessions)
         }
 
     def _names(self, originals: Collection[str]) -> set[str]:

@@ -23,7 +23,17 @@ from proxy.routing.models import Project
 from proxy.storage.errors import SealBroken
 from proxy.storage.keys import KeysMissing
 from proxy.vault import approvals, reidentify
-from proxy.vault.models import Approval, FormerId, IssuerAlias, Memo, Person, ProjectKey, Seal, UidPair
+from proxy.vault.models import (
+    Approval,
+    FormerId,
+    IssuerAlias,
+    Memo,
+    Person,
+    ProjectKey,
+    Seal,
+    StudyKey,
+    UidPair,
+)
 from proxy.vault.reidentify import Identity, NotAllowed
 from proxy.vault.seals import Forgotten
 from proxy.web.admin.base import ReadOnlyAdmin, by, decide
@@ -152,6 +162,17 @@ class ApprovalAdmin(VaultAdmin):
     def reject(self, request: HttpRequest, rows: "QuerySet[Approval]") -> None:
         now = timezone.now()
         decide(self, request, rows, lambda row: approvals.reject(row, by(request), now), "rejected")
+
+
+@admin.register(StudyKey)
+class StudyKeyAdmin(VaultAdmin):
+    """Which studies have an accession number; not which one."""
+
+    list_display = ("uid", "person", "project")
+    list_select_related = ("person",)
+    search_fields = ("=uid", "=person__pseudonym")
+    fields = ("uid", "person", "project")
+    readonly_fields = ("project",)
 
 
 @admin.register(FormerId)

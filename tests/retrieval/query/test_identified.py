@@ -15,7 +15,7 @@ from proxy.retrieval.query import identified
 from proxy.routing.match import load_table
 from proxy.routing.models import Node, Project, Route
 from proxy.vault import corrections, forget, reidentify, seals
-from proxy.vault.models import Person, Seal
+from proxy.vault.models import Person, Seal, StudyKey
 from proxy.vault.reidentify import Principal
 from tests import cast
 from tests.cast import ADA, BEN, StudyPlan
@@ -191,9 +191,18 @@ def test_who_was_forgotten_is_not_found_and_not_remembered(port: int) -> None:
     ada = next(one for one in Person.objects.all() if reidentify._identity(one).patient_id == ADA.id)
     forget.forget(ANYBODY, ada.pseudonym, ada.project_id, "asked for it")
     assert (len(identified._said), len(reidentify._identities)) == (0, 0)
+    assert StudyKey.objects.count() == 1  # Ben's
     assert found(port) == {BENS.uid}
     assert found(port, PatientName="Exampleova*") == found(port, PatientID=ADA.id) == set()
     assert found(port, "PATIENT") == {BEN.id}
+
+
+def test_an_accession_number_opens_the_seals_of_its_studies_only(port: int) -> None:
+    assert found(port, AccessionNumber=OLD.accession) == {OLD.uid}
+    assert len(identified._said) == 1
+    assert not any(OLD.accession in repr(one) for one in StudyKey.objects.values())
+    assert found(port, AccessionNumber=["ACC-9", BENS.accession, "NONE"]) == {OLD.uid, BENS.uid}
+    assert found(port, AccessionNumber="acc-9") == set()
 
 
 def test_a_study_whose_seals_are_gone_is_not_in_sight(port: int) -> None:
