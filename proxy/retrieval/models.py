@@ -61,6 +61,7 @@ class Result(models.Model):
     series_uid = models.CharField(max_length=64, blank=True, default="", help_text="Its own, made outside.")
     sop_class = models.CharField(max_length=64)
     transfer_syntax = models.CharField(max_length=64)
+    destinations = models.ManyToManyField(Destination, help_text="Bound when it came.")
     digest = models.CharField(max_length=64, help_text="Keyed digest of what came.")
     path = models.CharField(max_length=255, unique=True, help_text="Below the folder of results; encrypted.")
     size = models.BigIntegerField(help_text="Bytes of the data set.")

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from proxy.deliveries.ledger import Line, balance
+from proxy.books import balance
+from proxy.deliveries.ledger import Line
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
 

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
+from proxy.books import balance
 from proxy.deliveries import bitmap
-from proxy.deliveries.ledger import balance, recount
+from proxy.deliveries.ledger import recount
 from proxy.deliveries.lifecycle import CLAIMED, REFUSED, WAITING
 from proxy.deliveries.models import Delivery
 from proxy.management.doctor.findings import Finding, count, fail, ok, warn

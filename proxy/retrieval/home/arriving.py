@@ -126,6 +126,7 @@ def _keep(
     try:
         with transaction.atomic():
             result = Result.objects.create(**_row(arrival, match), path=path, received_at=now)
+            result.destinations.set(destinations)
             rows = [Homecoming(result=result, destination_id=one, next_try_at=now) for one in destinations]
             Homecoming.objects.bulk_create(rows)
             if frees is not None:

@@ -4,7 +4,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from proxy.deliveries.ledger import balance
+from proxy.books import balance
 from proxy.web.admin.base import Admin
 
 

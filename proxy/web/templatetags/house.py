@@ -7,7 +7,7 @@ from django import template
 
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
-from proxy.deliveries.ledger import balance
+from proxy.books import balance
 from proxy.storage.keys import KeysMissing
 
 register = template.Library()

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from proxy.audit.models import Entry
+from proxy.books import balance
 from proxy.management.backups import places
 from proxy.retrieval.home import carrying, deciding, restoring
 from proxy.retrieval.home.carrying import carry_to, due
@@ -173,3 +174,36 @@ def test_promise_3_a_backup_that_lacks_a_result_is_not_whole() -> None:
     assert f"results/{row.result.path}" in held
     assert places.missing(held, places.newest()) == 0
     assert places.missing(held - {f"results/{row.result.path}"}, places.newest()) == 1
+
+
+def books() -> dict[str, int]:
+    [line] = [one for one in balance() if one.destination == "home"]
+    assert line.difference == 0
+    figures = {
+        "delivered": line.delivered,
+        "excluded": line.excluded,
+        "held": line.held,
+        "in flight": line.in_flight,
+    }
+    assert line.received == sum(figures.values())
+    return {name: figure for name, figure in figures.items() if figure}
+
+
+def test_promise_4_results_stand_in_the_books() -> None:
+    with answering(lambda uid: 0) as (port, _):
+        row = on_its_way(port)
+        assert books() == {"in flight": 1}
+        carried(row)
+        assert books() == {"delivered": 1}
+    hospital = Hospital.now()
+    strange = results.made("SC", [cast.ct(cast.StudyPlan(cast.BEN, number=9))])
+    assert hospital.comes_home(strange).status == 0
+    assert books() == {"delivered": 1, "held": 1}
+    Homecoming.objects.update(state="dropped")
+    assert books() == {"excluded": 1, "held": 1}
+
+
+def test_promise_4_a_homecoming_that_was_lost_shows_as_a_difference() -> None:
+    on_its_way(free_port())
+    Homecoming.objects.all().delete()
+    assert [line.difference for line in balance() if line.destination == "home"] == [1]
