@@ -345,3 +345,15 @@ def test_results_that_nobody_brings_home_are_told_of(whole: Scene, own_folders: 
     lay(own_folders / "results/1/made.sealed")
     said, code = doctor()
     assert code == 1 and "1 result to bring home, and nobody does it" in said
+
+
+def test_an_outside_node_that_anybody_could_be_is_warned_of(whole: Scene) -> None:
+    Node.objects.update(outside=True, may=["store", "find"], networks=[])
+    said = doctor()[0]
+    assert "ARCHIVE may put results into patients' studies" in said
+    Node.objects.update(networks=["127.0.0.1/32"])
+    said = doctor()[0]
+    assert "results into patients' studies" not in said
+    assert (
+        "learns" not in said
+    )  # what it stores is not de-identified, so it cannot ask for a pseudonym that way

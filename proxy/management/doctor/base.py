@@ -179,7 +179,7 @@ def _disk(name: str, folder: Path) -> Iterator[Finding]:
 
 
 def examine_site() -> Iterator[Finding]:
-    found = [*_recipes(), *_refused(), *_routes(), *_grants(), *_oracles()]
+    found = [*_recipes(), *_refused(), *_routes(), *_grants(), *_oracles(), *_outside()]
     site = load_site()
     parts = f"{count(len(site.routes), 'route')} to {count(len(site.destinations), 'destination')}"
     yield from found or [ok("site", f"{parts}.")]
@@ -218,11 +218,22 @@ def _grants() -> Iterator[Finding]:
             yield warn("site", f"the grant of node {node.name} ended on {node.grant.until}; it sees nothing.")
 
 
+def _outside() -> Iterator[Finding]:
+    """What such a node stores ends in patients' studies."""
+    for node in load_site().nodes:
+        if node.outside and not (node.networks or node.certificate):
+            yield warn(
+                "site",
+                f"node {node.name} may put results into patients' studies, and nothing but its AE title says who"
+                " calls; give it networks or a certificate.",
+            )
+
+
 def _oracles() -> Iterator[Finding]:
     """Whoever may send an image under any Patient ID, and read what it became, learns the pseudonym of that id."""
     for node in load_site().nodes:
         reads = sorted({"find", "retrieve"} & set(node.may))
-        if "store" in node.may and reads and node.view != "identified":
+        if "store" in node.may and reads and node.view != "identified" and not node.outside:
             yield warn(
                 "site",
                 f"node {node.name} may store and {' and '.join(reads)} pseudonymously: it could test whether a Patient"
