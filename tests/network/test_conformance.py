@@ -21,12 +21,13 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext, build_context, build_role
 
+from proxy.network.acceptor import NOT_EXTENDED
 from proxy.network.asking import Asked, Reference, Result
 from proxy.network.commitment import call
 from proxy.network.contexts import MOST_CONTEXTS, PUSH_MODEL, RETRIEVAL, STUDY_ROOT_GET, VERIFICATION
 from proxy.network.door import Caller, Rejection
 from proxy.network.requesting import request as ask
-from proxy.network.scp import NOT_EXTENDED, Listener, ListenSettings
+from proxy.network.scp import Listener, ListenSettings
 from proxy.network.scu import Peer, echo, send
 from proxy.reception.door import Reception
 from proxy.routing.match import NodeFacts, RouteFacts, SnapshotCache, Table, build_table
