@@ -145,12 +145,14 @@ def test_a_counter_that_drifted_is_recounted(whole: Scene) -> None:
         total=2,
         acknowledged=1,
         acks=b"\x03",
+        committed=2,
+        commits=b"\x02",
     )
     assert "1 delivery with another count" in doctor()[0]
     said, _ = doctor("--repair")
     assert "Recounted 1 delivery." in said
     delivery.refresh_from_db()
-    assert delivery.acknowledged == 2
+    assert (delivery.acknowledged, delivery.committed) == (2, 1)
 
 
 def test_work_that_nobody_does_is_wrong(whole: Scene) -> None:

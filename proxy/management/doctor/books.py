@@ -37,12 +37,13 @@ def examine_ledger() -> Iterator[Finding]:
 def examine_counters() -> Iterator[Finding]:
     """Counters may be recounted from their bitmaps; a total that the index contradicts is for a person."""
     drifts = list(recount())
-    counters = [drift.delivery_id for drift in drifts if drift.what == "acknowledged"]
+    counted = [drift for drift in drifts if drift.what != "total"]
+    counters = sorted({drift.delivery_id for drift in counted})
     if counters:
-        said = f"{count(len(counters), 'delivery')} with another count of acknowledgements than held."
+        said = f"{count(len(counters), 'delivery')} with another count of acknowledgements or commitments than held."
         yield fail("deliveries", said, lambda: _recount(counters))
-    if len(drifts) > len(counters):
-        wrong = count(len(drifts) - len(counters), "delivery")
+    if len(drifts) > len(counted):
+        wrong = count(len(drifts) - len(counted), "delivery")
         yield fail("deliveries", f"{wrong} of another size than their revision; restore the database.")
     if not drifts:
         yield ok("deliveries", "every counter says what its bitmap says.")
@@ -52,8 +53,9 @@ def _recount(ids: list[int]) -> str:
     """One by one, and only while nobody sends them."""
     mended = 0
     for delivery in Delivery.objects.filter(pk__in=ids).exclude(state=CLAIMED):
-        same = Delivery.objects.filter(pk=delivery.pk, acks=delivery.acks).exclude(state=CLAIMED)
-        mended += same.update(acknowledged=bitmap.count(bytes(delivery.acks)))
+        same = Delivery.objects.filter(pk=delivery.pk, acks=delivery.acks, commits=delivery.commits)
+        acknowledged, committed = (bitmap.count(bytes(one)) for one in (delivery.acks, delivery.commits))
+        mended += same.exclude(state=CLAIMED).update(acknowledged=acknowledged, committed=committed)
     return f"Recounted {count(mended, 'delivery')}."
 
 
