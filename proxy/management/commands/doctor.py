@@ -37,6 +37,7 @@ HOUSE: tuple[tuple[str, Examination], ...] = (
     ("deliveries", books.examine_counters),
     ("ledger", books.examine_ledger),
     ("work", books.examine_movement),
+    ("pulls", books.examine_pulls),
     ("audit", books.examine_audit),
 )
 NEEDED = {"keys", "database", "tables"}

@@ -16,11 +16,13 @@ from proxy.deliveries.models import Delivery
 from proxy.management.doctor.findings import Finding, count, fail, ok, warn
 from proxy.retrieval.home.lifecycle import REFUSED as HOME_REFUSED
 from proxy.retrieval.home.lifecycle import WAITING as HOME_WAITING
-from proxy.retrieval.models import Homecoming
+from proxy.retrieval.models import Homecoming, Pull
+from proxy.retrieval.pulls import book
 from proxy.studies.lifecycle import RECEIVING, REVIEW
 from proxy.studies.models import Revision, Study
 
 LONG = timedelta(minutes=5)
+SOME_TIME = timedelta(days=1)
 
 
 def examine_ledger() -> Iterator[Finding]:
@@ -57,6 +59,18 @@ def _recount(ids: list[int]) -> str:
         acknowledged, committed = (bitmap.count(bytes(one)) for one in (delivery.acks, delivery.commits))
         mended += same.exclude(state=CLAIMED).update(acknowledged=acknowledged, committed=committed)
     return f"Recounted {count(mended, 'delivery')}."
+
+
+def examine_pulls() -> Iterator[Finding]:
+    """Pulls and dispatches that somebody began and nobody goes on with."""
+    old = Pull.objects.filter(state__in=book.OPEN, asked_at__lt=timezone.now() - SOME_TIME)
+    for pull in old.select_related("node").order_by("pk"):
+        totals = book.totals_of(pull)
+        left = count(totals.short + totals.waiting, "study")
+        said = f"pull {pull.pk} from {pull.node.name} is not finished, {left} left; give the same call again"
+        yield warn("pulls", f"{said}, or drop it in the admin.")
+    if not old.exists():
+        yield ok("pulls", "nothing that was begun waits to be gone on with.")
 
 
 def examine_movement() -> Iterator[Finding]:

@@ -86,8 +86,23 @@ def opened(order: Order, digest: str, now: datetime) -> Pull:
 def dropped(digest: str, now: datetime) -> None:
     """A person does not want the one that was begun to go on."""
     for pull in Pull.objects.filter(digest=digest, state__in=OPEN):
-        _forget_items(pull)
-        PULL.move(Pull.objects.filter(pk=pull.pk), "drop", ended_at=now)
+        drop(pull, now)
+
+
+def drop(pull: Pull, now: datetime) -> bool:
+    """False if it is over. The UIDs of its studies are not kept any longer."""
+    if not PULL.move(Pull.objects.filter(pk=pull.pk), "drop", ended_at=now):
+        return False
+    _forget_memos(pull)
+    return True
+
+
+def _forget_memos(pull: Pull) -> None:
+    while page := list(pull.items.filter(memo__isnull=False)[:PAGE]):
+        with transaction.atomic():
+            for item in page:
+                _drop_memo(item)
+            PullItem.objects.filter(pk__in=[item.pk for item in page]).update(memo=None)
 
 
 def _forget_items(pull: Pull) -> None:

@@ -3,9 +3,11 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from proxy.retrieval.commitments import ask_again
 from proxy.retrieval.models import Commitment, Pull, PullItem
+from proxy.retrieval.pulls import book
 from proxy.web.admin.base import ReadOnlyAdmin, decide
 
 
@@ -26,10 +28,16 @@ class CommitmentAdmin(ReadOnlyAdmin):
 class PullAdmin(ReadOnlyAdmin):
     """Going on with one takes its command again: what was asked for stands nowhere here."""
 
+    actions = ("drop",)
+
     list_display = ("asked_at", "node", "to", "called_ae", "state", "by", "ended_at")
     list_filter = ("state", "node")
     list_select_related = ("node", "to")
     exclude = ("digest",)
+
+    @admin.action(description="Drop what was begun, and the UIDs of its studies", permissions=["decide"])
+    def drop(self, request: HttpRequest, rows: "QuerySet[Pull]") -> None:
+        decide(self, request, rows, lambda pull: book.drop(pull, timezone.now()), "are dropped")
 
 
 @admin.register(PullItem)

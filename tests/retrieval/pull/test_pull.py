@@ -18,12 +18,13 @@ from pydicom.dataset import Dataset
 
 from proxy import pipeline
 from proxy.audit.models import Entry
+from proxy.management.doctor import books
 from proxy.management.pulling.alone import alone
 from proxy.network import messages
 from proxy.network.scp import Listener, ListenSettings
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Pull, PullItem
-from proxy.retrieval.pulls import asking
+from proxy.retrieval.pulls import asking, book
 from proxy.routing.models import Node
 from proxy.routing.site import apply, read
 from proxy.studies.models import Instance
@@ -150,6 +151,21 @@ def test_anew_asks_the_pacs_again(data: Path) -> None:
     assert Instance.objects.count() == 12
     assert list(Pull.objects.order_by("pk").values_list("state", flat=True)) == ["dropped", "finished"]
     assert not Memo.objects.exists()
+
+
+def test_doctor_tells_of_what_nobody_goes_on_with_and_a_person_drops_it(data: Path) -> None:
+    with archive(Pacs(images(ONE, TWO), withheld={ONE.sop_uid(2)})):
+        run("--patient", cast.ADA.id)
+    assert [one.level for one in books.examine_pulls()] == ["ok"]
+    Pull.objects.update(asked_at=timezone.now() - timedelta(days=2))
+    finding = next(iter(books.examine_pulls()))
+    assert finding.level == "warn"
+    assert "from ARCHIVE is not finished, 1 study left" in finding.sentence
+    assert Memo.objects.count() == 1
+    assert book.drop(Pull.objects.get(), timezone.now()) is True
+    assert book.drop(Pull.objects.get(), timezone.now()) is False
+    assert not Memo.objects.exists()
+    assert [one.level for one in books.examine_pulls()] == ["ok"]
 
 
 def test_a_pacs_without_c_get_moves_to_our_listener_after_a_canary(data: Path) -> None:
