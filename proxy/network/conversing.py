@@ -70,14 +70,22 @@ class Receiving(Protocol):
 Intake = Callable[[int, Command], Receiving | None]
 """Takes a C-STORE that comes as a sub-operation; None if it has no data set and was answered."""
 
+Alive = Callable[[], bool]
+"""Asked when a peer has been silent for too long: whether something has moved on that it does not tell of."""
+
 
 class Conversation:
     """Raises Lost when the peer does not take the association, and whenever it is lost later."""
 
     def __init__(
-        self, peer: Peer, contexts: Sequence[Any], roles: Sequence[Any] = (), intake: Intake | None = None
+        self,
+        peer: Peer,
+        contexts: Sequence[Any],
+        roles: Sequence[Any] = (),
+        intake: Intake | None = None,
+        alive: Alive = lambda: False,
     ) -> None:
-        self._peer, self._intake = peer, intake
+        self._peer, self._intake, self._alive = peer, intake, alive
         self._assoc: Association | None = None
         self._answers: deque[Response] = deque()
         self._said: object = None
@@ -171,13 +179,20 @@ class Conversation:
 
     def _next(self) -> Response:
         while True:
-            if self._answers and not self._is_stuck():
+            self._leave_if_stuck()
+            if self._answers:
                 return self._answers.popleft()
-            if self._is_stuck():
-                self._standing().abort()
-                raise Lost(SILENT.format(seconds=self._peer.dimse_timeout))
             if not self._pumped(self._moved_at + self._peer.dimse_timeout) and not self._answers:
                 raise Lost(NOT_STANDING)
+
+    def _leave_if_stuck(self) -> None:
+        if not self._is_stuck():
+            return
+        if self._alive():
+            self._moved()
+            return
+        self._standing().abort()
+        raise Lost(SILENT.format(seconds=self._peer.dimse_timeout))
 
     def _is_stuck(self) -> bool:
         return time.monotonic() >= self._moved_at + self._peer.dimse_timeout

@@ -18,7 +18,7 @@ from proxy.network.contexts import (
     STUDY_ROOT_MOVE,
     TRANSFER_SYNTAXES,
 )
-from proxy.network.conversing import Conversation, Receiving, Request, Response
+from proxy.network.conversing import Alive, Conversation, Receiving, Request, Response
 from proxy.network.door import Caller, Door
 from proxy.network.inbox import Store
 from proxy.network.messages import Command, Malformed
@@ -98,7 +98,7 @@ class Fetching:
     ) -> None:
         if NO_EXTENDED in peer.quirks:
             raise GetNotOffered
-        self._door, self._pace = door, pace
+        self._door, self._pace, self._quirks = door, pace, peer.quirks
         self._caller = Caller(called_ae, peer.ae_title, peer.host, peer.port)
         self.taken = Taken()
         contexts, roles = _proposed(classes[:MOST_CLASSES])
@@ -118,7 +118,8 @@ class Fetching:
         if context is None or str(context.abstract_syntax) == STUDY_ROOT_GET:
             raise Malformed("a C-STORE comes in a context that is not for images")
         store = Store(context_id, command, self._answer)
-        store.begin(self._door, self._caller, (str(context.abstract_syntax), str(context.transfer_syntax[0])))
+        pair = str(context.abstract_syntax), str(context.transfer_syntax[0])
+        store.begin(self._door, self._caller, pair, self._quirks)
         if command.has_data_set:
             return store
         store.finish()
@@ -146,14 +147,16 @@ class GetNotOffered(Lost):
 
 @dataclass(slots=True)
 class Moving:
-    """C-MOVE to an AE title. Raises Lost."""
+    """C-MOVE to an AE title. A peer need not say how far it is: `alive` says whether images come. Raises Lost."""
 
     peer: Peer
     to: str
+    alive: Alive = lambda: False
     _conversation: Conversation = field(init=False)
 
     def __post_init__(self) -> None:
-        self._conversation = Conversation(self.peer, [build_context(STUDY_ROOT_MOVE, list(PLAIN_SYNTAXES))])
+        contexts = [build_context(STUDY_ROOT_MOVE, list(PLAIN_SYNTAXES))]
+        self._conversation = Conversation(self.peer, contexts, alive=self.alive)
         if not self._conversation.takes(STUDY_ROOT_MOVE):
             self._conversation.close()
             raise Lost(MOVE_NOT_OFFERED)

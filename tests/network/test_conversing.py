@@ -155,3 +155,17 @@ def test_every_class_is_proposed_in_no_more_contexts_than_there_are(count: int) 
     assert len({str(one.abstract_syntax) for one in contexts}) == count + 1
     assert len(roles) == count
     assert len(SYNTAXES) == len(set(SYNTAXES))
+
+
+def test_a_peer_that_moves_in_silence_is_given_time_while_images_come(pacs: Pacs) -> None:
+    keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": cast.StudyPlan().uid}
+    pacs.knows["PACS"] = pacs.port
+    pacs.before_giving = lambda number: time.sleep(0.7 if number == 0 else 0.0)
+    peer = Peer("PACS", HERE, pacs.port, dimse_timeout=0.3)
+    signs = [True, True, True, False]
+    with closing(Moving(peer, "PACS", lambda: signs.pop(0))) as moving:
+        assert moving.fetch(keys).counts.completed == 3
+    assert len(signs) < 4
+    pacs.before_giving = lambda number: time.sleep(1.0)
+    with closing(Moving(peer, "PACS")) as moving, pytest.raises(Lost, match="has not moved on"):
+        moving.fetch(keys)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from proxy.network.contexts import accepted_classes
+from proxy.network.conversing import Alive
 from proxy.network.door import Door
 from proxy.network.fetching import GET_NOT_OFFERED, Counts, Ended, Fetching, GetNotOffered, Moving
 from proxy.network.inquiring import Inquiry
@@ -34,6 +35,10 @@ CANARY_LOST = (
     "PACS, look where its entry for the AE title {ae} leads: it must be this machine, on the port on which `listen` "
     "runs; if it is another machine, that one has now got an image with its patient's name. Here, look whether "
     "`listen` runs, and whether it turned the PACS away (`doctor`)."
+)
+ASTRAY = (
+    "The PACS says that it moved images of a study, and none of them is here: nothing more is asked. Look where its "
+    "entry for the AE title {ae} leads now, and whether `listen` took them."
 )
 CANARY_REFUSED = "The canary, one image asked for by C-MOVE, did not come: nothing more is asked. {why}"
 NO_CANARY = (
@@ -162,27 +167,28 @@ class Bringing:
 
     def _by_move(self, requests: Sequence[Keys], missing: set[str]) -> str:
         ends = []
-        with closing(self._moving()) as moving:
+        with closing(self._moving(_Growing(self.means.shelf, missing))) as moving:
             for keys in requests:
                 ends.append(moving.fetch(keys, self._moved))
                 self.means.pace(ends[-1].counts.given)
-        self._settle(missing)
+        if not self._settled(missing) and any(one.counts.given for one in ends):
+            raise Stopped(ASTRAY.format(ae=self.means.called_ae))
         return _told(ends, 0)
 
-    def _moving(self) -> Moving:
-        return Moving(self.means.peer, self.means.called_ae)
+    def _moving(self, alive: Alive = lambda: False) -> Moving:
+        return Moving(self.means.peer, self.means.called_ae, alive)
 
     def _moved(self, counts: Counts) -> None:
         self.means.tell()
 
-    def _settle(self, missing: set[str]) -> None:
-        """Some PACS say that they are done before the last images are here."""
-        here, moved_at = len(self.means.shelf.holds(missing)), time.monotonic()
-        while here < len(missing) and time.monotonic() < moved_at + SETTLES:
+    def _settled(self, missing: set[str]) -> int:
+        """How many came. Some PACS say that they are done before the last images are here."""
+        growing, moved_at = _Growing(self.means.shelf, missing), time.monotonic()
+        while growing.here < len(missing) and time.monotonic() < moved_at + SETTLES:
             time.sleep(LOOK_EVERY)
-            now = len(self.means.shelf.holds(missing))
-            if now > here:
-                here, moved_at = now, time.monotonic()
+            if growing():
+                moved_at = time.monotonic()
+        return growing.here
 
     def _send_canary(self, inventory: Inventory, missing: set[str]) -> None:
         """Raises Stopped unless one image reaches us."""
@@ -208,6 +214,22 @@ class Bringing:
                 told = CANARY_LOST.format(seconds=self.means.canary_within, ae=self.means.called_ae)
                 raise Stopped(told)
             time.sleep(LOOK_EVERY)
+
+
+@dataclass(slots=True, repr=False)
+class _Growing:
+    """Whether more of these are here than when it was asked last."""
+
+    shelf: Shelf
+    wanted: set[str]
+    here: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.here = len(self.shelf.holds(self.wanted))
+
+    def __call__(self) -> bool:
+        before, self.here = self.here, len(self.shelf.holds(self.wanted))
+        return self.here > before
 
 
 def _told(ends: Sequence[Ended], refused: int) -> str:

@@ -30,6 +30,7 @@ class Pacs:
     lists_images: bool = True
     before_finding: Callable[[Any], object] = lambda event: None
     before_asking: Callable[[Any], object] = lambda event: None  # of C-GET
+    before_moving: Callable[[Any], object] = lambda event: None
     before_giving: Callable[[int], None] = lambda number: None
     port: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)  # service and level, in the order of asking
@@ -88,6 +89,7 @@ class Pacs:
         yield from self._given(event.identifier)
 
     def on_move(self, event: evt.Event) -> Iterator[Any]:
+        self.before_moving(event)
         self.asked.append(("move", event.identifier.QueryRetrieveLevel))
         port = self.knows.get(event.move_destination)
         if port is None:

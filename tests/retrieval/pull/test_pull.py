@@ -20,11 +20,13 @@ from proxy import pipeline
 from proxy.audit.models import Entry
 from proxy.management.doctor import books
 from proxy.management.pulling.alone import alone
+from proxy.management.pulling.telling import Progress
 from proxy.network import messages
 from proxy.network.scp import Listener, ListenSettings
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Pull, PullItem
-from proxy.retrieval.pulls import asking, book
+from proxy.retrieval.pulls import asking, book, bringing
+from proxy.retrieval.pulls.book import Result
 from proxy.routing.models import Node
 from proxy.routing.site import apply, read
 from proxy.studies.models import Instance
@@ -190,6 +192,22 @@ def test_unless_the_canary_arrives_nothing_more_is_asked(data: Path) -> None:
     assert [level for service, level in pacs.asked if service == "move"] == ["IMAGE"]
     assert len(pacs.given) == 1
     assert PullItem.objects.filter(state="waiting").count() == 2
+
+
+def test_a_study_of_which_nothing_comes_though_the_pacs_says_so_is_the_last(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringing, "SETTLES", 0.5)
+    astray = Pacs([], ae_title="ASTRAY")
+    with serving(astray), archive(Pacs(images(ONE, TWO), services=(FIND, MOVE))) as pacs, listening() as port:
+        pacs.knows["DICOMRCV"] = port
+        pacs.before_moving = lambda event: pacs.knows.update(
+            DICOMRCV=astray.port if len(pacs.given) > 6 else port
+        )
+        code, said = run("--patient", cast.ADA.id, "--by", "move")
+    assert code == 1
+    assert "none of them is here: nothing more is asked" in said
+    assert "1 of 2 studies are here: 6 of 12 images." in said
 
 
 def test_a_pacs_that_does_not_know_us_says_so_once(data: Path) -> None:
@@ -481,6 +499,21 @@ def test_a_bad_line_is_named_by_its_number_only(data: Path, tmp_path: Path) -> N
     ):
         run("--query-file", str(file))
     nobody_is_named(str(refused.value))
+
+
+def test_progress_is_written_over_and_over_on_a_terminal_and_nowhere_else() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, expected in ((Terminal(), "\r1 of 2 studies, 1 images asked for came"), (io.StringIO(), "")):
+        progress = Progress(stream)
+        progress.of(2)
+        progress.image()
+        progress.study(Result(1, 1))
+        progress.end()
+        assert expected in stream.getvalue()
+        assert bool(stream.getvalue()) is stream.isatty()
 
 
 # --- dispatch -------------------------------------------------------------------------------------
