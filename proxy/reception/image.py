@@ -202,7 +202,7 @@ class Image:
             arrival=self._arrival(clean, known, path, size),
             seal=seals.seal_row(known, self.route.project_id, uid, clean.seal),
             uid_pairs=pairs.fresh(known, facts, clean.values),
-            study_key=pairs.fresh_key(known, facts, clean.values),
+            study_keys=pairs.fresh_keys(known, facts, clean.values),
             frees=self.frees,
         )
 

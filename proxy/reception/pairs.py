@@ -28,10 +28,12 @@ def fresh(known: Known, facts: Facts, values: Values) -> tuple[PairRow, ...]:
     return tuple(seals.pair_rows(known, wanted))
 
 
-def fresh_key(known: Known, facts: Facts, values: Values) -> StudyKeyRow | None:
-    """The accession number's, with the first image of a study."""
+def fresh_keys(known: Known, facts: Facts, values: Values) -> tuple[StudyKeyRow, ...]:
+    """With the first image of a study."""
     uid = rows.plain(values, rows.STUDY_UID)
-    return None if _is_written(known, uid) else studykeys.row(known, uid, facts.accession_number)
+    if _is_written(known, uid):
+        return ()
+    return studykeys.rows(known, uid, facts.accession_number, facts.patient_id)
 
 
 def remember(known: Known, values: Values) -> None:

@@ -32,7 +32,7 @@ class Commit:
     seal: SealRow
     uid_pairs: tuple[PairRow, ...]
     frees: "Freed | None" = None  # the held item that this image was
-    study_key: StudyKeyRow | None = None
+    study_keys: tuple[StudyKeyRow, ...] = ()
 
 
 Written = Outcome
@@ -44,7 +44,7 @@ def write(batch: Sequence[Commit]) -> list[Written]:
     seals.keep([commit.seal for commit in stored])
     if pairs := [pair for commit in stored for pair in commit.uid_pairs]:
         seals.keep_pairs(pairs)
-    studykeys.keep([commit.study_key for commit in stored if commit.study_key is not None])
+    studykeys.keep([key for commit in stored for key in commit.study_keys])
     for commit in stored:
         if commit.frees is not None:
             _free(commit.frees)

@@ -1,26 +1,32 @@
 """Whom a Patient ID means, for the identified view: the pseudonyms of everybody in view who bears it.
 
-A Patient ID is one person under each issuer. Where none is named, those count that this house knows: of nodes, of
-projects, and no issuer at all.
+A Patient ID is one person under each issuer. Where none is named, whoever has a study under it counts, and those under
+the issuers that this house knows: of nodes, of projects, and no issuer at all.
 """
 
 from collections.abc import Iterator
 
 from proxy.retrieval.views import View
 from proxy.routing.models import Node, Project
+from proxy.vault import studykeys
+from proxy.vault.models import Person
 from proxy.vault.pseudonyms import family_of, find_person
 
 
 def bearers(view: View, patient_id: str, issuer: str) -> list[str]:
     """By keyed index: nothing is opened for it."""
     found = {
-        member.pseudonym
-        for project_id in view.projects
-        for name in ([issuer] if issuer else _issuers(project_id))
-        if (known := find_person(project_id, name, patient_id)) is not None
-        for member in family_of(known)
+        one.pseudonym for project_id in view.projects for one in _persons(project_id, patient_id, issuer)
     }
     return sorted(found)
+
+
+def _persons(project_id: int, patient_id: str, issuer: str) -> Iterator[Person]:
+    for name in [issuer] if issuer else _issuers(project_id):
+        known = find_person(project_id, name, patient_id)
+        yield from family_of(known) if known is not None else ()
+    if not issuer:
+        yield from studykeys.bearers_of(project_id, patient_id)
 
 
 def _issuers(project_id: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ from django.db.models import Q
 from proxy.audit import actions
 from proxy.audit.record import record
 from proxy.deid.who import normalise, who_is
-from proxy.vault import issuers, tokens
+from proxy.vault import issuers, studykeys, tokens
 from proxy.vault.keyring import current
 from proxy.vault.models import FormerId, Person
 from proxy.vault.pseudonyms import data_key, identity_context
@@ -114,6 +114,7 @@ def _rename(person: Person, blind: str, issuer: str, patient_id: str) -> None:
     key = data_key(current(), person)
     context = identity_context(person.project_id, person.pseudonym)
     identity = json.loads(tokens.decrypt(key, context, person.identity or b""))
+    studykeys.correct(person, identity["patient_id"], patient_id)
     identity |= {"issuer": issuer, "patient_id": patient_id}
     person.identity = tokens.encrypt(key, context, json.dumps(identity, sort_keys=True).encode("ascii"))
     person.blind = blind

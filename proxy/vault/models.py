@@ -176,10 +176,10 @@ class UidPair(models.Model):
 
 
 class StudyKey(models.Model):
-    """An accession number's keyed index and the study that has it; the number itself lies in the seals."""
+    """Keyed index of an accession number or Patient ID, and a study that has it; the value itself lies in the seals."""
 
     project_id = models.BigIntegerField()
-    blind = models.CharField(max_length=64, help_text="Keyed index of the accession number.")
+    blind = models.CharField(max_length=64, help_text="Keyed index of accession number or Patient ID.")
     uid = models.CharField(max_length=64, help_text="Pseudonymous study UID.")
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="study_keys")
 

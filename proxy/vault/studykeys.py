@@ -1,15 +1,21 @@
-"""By what a hospital asks for a study besides its UID: its accession number, by keyed index, never read back."""
+"""By what a hospital asks for a study besides its UID: accession number and Patient ID, by keyed index.
+
+The index of persons needs to know who issued a Patient ID; whoever asks often does not say.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import Q
 
 from proxy import sql
 from proxy.deid.who import normalise
 from proxy.vault.keyring import current
-from proxy.vault.models import StudyKey
+from proxy.vault.models import Person, StudyKey
 from proxy.vault.pseudonyms import Known
+
+ACCESSION, PATIENT = "accession", "patient"
 
 
 class StudyKeyRow(NamedTuple):
@@ -21,12 +27,14 @@ class StudyKeyRow(NamedTuple):
     person_id: int
 
 
-def row(known: Known, uid: str, accession: str) -> StudyKeyRow | None:
-    """None for a study without accession number."""
-    said = normalise(accession)
-    if not said:
-        return None
-    return StudyKeyRow(known.project_id, _blind(known.project_id, said), uid, known.person_id)
+def rows(known: Known, uid: str, accession: str, patient_id: str) -> tuple[StudyKeyRow, ...]:
+    """Of one study. None where it says neither."""
+    said = {ACCESSION: normalise(accession), PATIENT: normalise(patient_id)}
+    return tuple(
+        StudyKeyRow(known.project_id, _blind(known.project_id, kind, value), uid, known.person_id)
+        for kind, value in said.items()
+        if value
+    )
 
 
 def keep(rows: Sequence[StudyKeyRow]) -> None:
@@ -40,10 +48,30 @@ def keep(rows: Sequence[StudyKeyRow]) -> None:
 
 def studies_of(project_id: int, accessions: Collection[str]) -> set[str]:
     """Pseudonymous study UIDs."""
-    wanted = [_blind(project_id, normalise(one)) for one in accessions]
+    wanted = [_blind(project_id, ACCESSION, normalise(one)) for one in accessions]
     found = StudyKey.objects.filter(project_id=project_id, blind__in=wanted)
     return set(found.values_list("uid", flat=True))
 
 
-def _blind(project_id: int, accession: str) -> str:
-    return current().blind(project_id, f"accession:{accession}")
+def bearers_of(project_id: int, patient_id: str) -> list[Person]:
+    """Everybody living with this Patient ID, whoever issued it, and whom the hospital found to be one with them."""
+    blind = _blind(project_id, PATIENT, normalise(patient_id))
+    mine = StudyKey.objects.filter(project_id=project_id, blind=blind).values("person_id")
+    living = Person.objects.filter(project_id=project_id, forgotten_at=None)
+    families = living.filter(pk__in=mine).exclude(family=None).values("family")
+    return list(living.filter(Q(pk__in=mine) | Q(family__in=families)))
+
+
+def correct(person: Person, before: str, after: str) -> None:
+    """This person's Patient ID is another."""
+    old, new = (_blind(person.project_id, PATIENT, normalise(one)) for one in (before, after))
+    there = list(
+        StudyKey.objects.filter(project_id=person.project_id, blind=new).values_list("uid", flat=True)
+    )
+    mine = StudyKey.objects.filter(person=person, blind=old)
+    mine.filter(uid__in=there).delete()
+    mine.update(blind=new)
+
+
+def _blind(project_id: int, kind: str, value: str) -> str:
+    return current().blind(project_id, f"{kind}:{value}")

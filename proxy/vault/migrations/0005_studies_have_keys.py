@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('project_id', models.BigIntegerField()),
-                ('blind', models.CharField(help_text='Keyed index of the accession number.', max_length=64)),
+                ('blind', models.CharField(help_text='Keyed index of accession number or Patient ID.', max_length=64)),
                 ('uid', models.CharField(help_text='Pseudonymous study UID.', max_length=64)),
                 ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='study_keys', to='vault.person')),
             ],

@@ -166,7 +166,7 @@ class ApprovalAdmin(VaultAdmin):
 
 @admin.register(StudyKey)
 class StudyKeyAdmin(VaultAdmin):
-    """Which studies have an accession number; not which one."""
+    """Which studies have an accession number or a Patient ID; not which one."""
 
     list_display = ("uid", "person", "project")
     list_select_related = ("person",)

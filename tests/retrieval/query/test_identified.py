@@ -191,7 +191,7 @@ def test_who_was_forgotten_is_not_found_and_not_remembered(port: int) -> None:
     ada = next(one for one in Person.objects.all() if reidentify._identity(one).patient_id == ADA.id)
     forget.forget(ANYBODY, ada.pseudonym, ada.project_id, "asked for it")
     assert (len(identified._said), len(reidentify._identities)) == (0, 0)
-    assert StudyKey.objects.count() == 1  # Ben's
+    assert StudyKey.objects.count() == 2  # Ben's: accession number and Patient ID
     assert found(port) == {BENS.uid}
     assert found(port, PatientName="Exampleova*") == found(port, PatientID=ADA.id) == set()
     assert found(port, "PATIENT") == {BEN.id}
@@ -218,6 +218,15 @@ def test_whom_the_hospital_found_to_be_one_is_found_by_each_id(port: int) -> Non
     assert found(port, PatientID=ADA.id) == found(port, PatientID=BEN.id) == {plan.uid for plan in PLANS}
 
 
+def test_a_patient_id_is_found_whoever_issued_it(port: int) -> None:
+    route = load_table().route_for(wire.CALLED, "CT_EAST")
+    assert route is not None
+    plan = StudyPlan(patient=ADA, number=7, extra={"IssuerOfPatientID": "ELSEWHERE"})
+    assert send(route, cast.ct(plan)) == 0
+    assert found(port, PatientID=ADA.id) == {ADAS.uid, OLD.uid, plan.uid}
+    assert found(port, PatientID=BEN.id) == {BENS.uid}
+
+
 def test_a_corrected_id_counts_at_once(port: int) -> None:
     assert found(port, PatientID=ADA.id) == {ADAS.uid, OLD.uid}
     ada = Person.objects.order_by("pk")[0]
@@ -225,7 +234,7 @@ def test_a_corrected_id_counts_at_once(port: int) -> None:
         ANYBODY, ada.pseudonym, ada.project_id, issuer="", patient_id="AE-NEW", purpose="typo"
     )
     assert found(port, PatientID=ADA.id) == set()
-    assert found(port, PatientID="AE-N*") == {ADAS.uid, OLD.uid}
+    assert found(port, PatientID="AE-NEW") == found(port, PatientID="AE-N*") == {ADAS.uid, OLD.uid}
     assert found(port, "PATIENT") == {"AE-NEW", BEN.id}
 
 
