@@ -1,11 +1,12 @@
 """What was decrypted a moment ago, kept for minutes: bounded in number and age, and dropped when anybody is forgotten.
 
-Nothing of it is written. Other processes notice a forgetting at the database: who asks looks there first.
+Nothing of it is written, and what is old goes even if nobody asks any more. Other processes notice a forgetting at the
+database: who asks looks there first.
 """
 
 import time
 from collections.abc import Callable
-from threading import Lock
+from threading import Lock, Timer
 from typing import Generic, TypeVar
 from weakref import WeakSet
 
@@ -21,6 +22,7 @@ class Remembered(Generic[K, V]):
         self._most, self._seconds, self._clock = most, seconds, clock
         self._kept: dict[K, tuple[float, V]] = {}
         self._lock = Lock()
+        self._broom: Timer | None = None
         _every.add(self)  # type: ignore[arg-type]
 
     def get(self, key: K) -> V | None:
@@ -34,8 +36,28 @@ class Remembered(Generic[K, V]):
         with self._lock:
             self._kept.pop(key, None)
             self._kept[key] = (now, value)
-            while len(self._kept) > self._most or self._oldest() < now - self._seconds:
+            if len(self._kept) > self._most:
                 del self._kept[next(iter(self._kept))]
+            self._drop_old(now)
+            self._come_again()
+
+    def sweep(self) -> None:
+        """Whatever is old by now."""
+        with self._lock:
+            self._broom = None
+            self._drop_old(self._clock())
+            self._come_again()
+
+    def _drop_old(self, now: float) -> None:
+        while self._kept and self._oldest() < now - self._seconds:
+            del self._kept[next(iter(self._kept))]
+
+    def _come_again(self) -> None:
+        """One timer, as long as there is something to drop."""
+        if self._kept and self._broom is None:
+            self._broom = Timer(self._seconds + 1, self.sweep)
+            self._broom.daemon = True
+            self._broom.start()
 
     def clear(self) -> None:
         with self._lock:

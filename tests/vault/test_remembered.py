@@ -1,5 +1,7 @@
 """What was decrypted is kept for minutes, not for ever, and not for all."""
 
+import time
+
 from proxy.vault.remembered import Remembered, forget_all
 
 
@@ -36,3 +38,12 @@ def test_forgetting_drops_all_of_them() -> None:
     other.put(2, 2)
     forget_all()
     assert len(one) == len(other) == 0
+
+
+def test_what_is_old_goes_even_if_nobody_asks_any_more() -> None:
+    kept: Remembered[int, int] = Remembered(10, 0.05)
+    kept.put(1, 1)
+    end = time.monotonic() + 10
+    while len(kept) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert len(kept) == 0
