@@ -37,6 +37,7 @@ MUST_STAND: Final = frozenset(
 )
 # What says that the object is pseudonymous: not true any more
 OUR_MARKS: Final = frozenset((0x00120062, 0x00120063, 0x00120064, 0x00280303))
+SIGNATURES: Final = frozenset((0xFFFAFFFA, 0x4FFE0001))  # and the parameters of their MACs
 CHARSET: Final = 0x00080005
 SOP_CLASS, SOP_UID, SERIES_UID, STUDY_UID = 0x00080016, 0x00080018, 0x0020000E, 0x0020000D
 PATIENT_ID, FRAME_UID = 0x00100020, 0x00200052
@@ -64,6 +65,8 @@ class Lookup(Plan):
     def _action(self, tag: int, written: str) -> Action:
         if tag & 0xFFFF == 0:
             return drop  # a retired group length, which would not be true any more
+        if tag in SIGNATURES:
+            return drop  # nor would they
         return nothing if tag in NAMING_TAGS else _ACTIONS.get(written, nothing)
 
     def opaque(self, rule: Rule) -> Rule:

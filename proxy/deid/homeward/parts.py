@@ -9,7 +9,7 @@ from proxy.deid.deflated import Deflated
 from proxy.deid.engine import BIG_ENDIAN, DEFLATED, IMPLICIT, Engine
 from proxy.deid.errors import Unreadable
 from proxy.deid.part10 import split
-from proxy.deid.parts import Limits
+from proxy.deid.parts import Limits, fail_closed
 from proxy.deid.recipe import KEEP_ALL
 
 _EXPLICIT: Final = "1.2.840.10008.1.2.1"
@@ -43,10 +43,11 @@ def parts_of(data: bytes, syntax: str, limits: Limits) -> Parts:
         data = _inflated(data, limits.inflated)
     plain = _EXPLICIT if syntax == DEFLATED else syntax
     work = _engine(limits).begin(plain, copies=False)
-    work.feed(data)
-    work.forget()
-    work.end()
-    header, trailer = work.originals
+    with fail_closed:
+        work.feed(data)
+        work.forget()
+        work.end()
+        header, trailer = work.originals
     bulk = memoryview(data)[len(header) : len(data) - len(trailer)]
     return Parts(header, bulk, trailer, syntax, work.explicit)
 

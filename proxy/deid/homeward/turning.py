@@ -46,7 +46,7 @@ def restored(parts: Parts, originals: Originals, level: Level, study_uid: str) -
     with fail_closed:
         header = _visited(scans[0], context, first=True)
         trailer = _visited(scans[1], context, first=False)
-    return parts.written(header, trailer)
+        return parts.written(header, trailer)
 
 
 def _visited(scan: Scan, context: Homeward, *, first: bool) -> bytes:
