@@ -132,8 +132,11 @@ class AnswersQueries(Protocol):
         """Asked when somebody proposes to; a no is the refusal of an attempt."""
         ...
 
-    def query(self, caller: Caller, query: Query) -> Generator[Match | Refused, None, None]:
-        """What matches, while it is found; a refusal is the last. It is closed when nobody wants more."""
+    def query(self, caller: Caller, query: Query) -> Generator[Match | Refused | None, None, None]:
+        """What matches, while it is found; None while it is not; a refusal is the last.
+
+        It is closed when nobody wants more.
+        """
         ...
 
 

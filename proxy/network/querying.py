@@ -113,11 +113,12 @@ class Querying(Committing):
         extended = self._extended.get(sop_class, Extended())
         return Query(sop_class, {key.tag: key for key in keys}, extended)
 
-    def _told(self, event: Any, found: "Iterator[Match | Refused]") -> Refused | int:
+    def _told(self, event: Any, found: "Iterator[Match | Refused | None]") -> Refused | int:
         for one in found:
             if isinstance(one, Refused):
                 return one
-            self._tell(event, one)
+            if one is not None:
+                self._tell(event, one)
             self.dul.look()
             if event.is_cancelled or self.dul.state not in STANDING:
                 return CANCELLED

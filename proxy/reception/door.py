@@ -68,7 +68,7 @@ class AnswersNodes(Protocol):
 
     def answers(
         self, node: NodeFacts | None, called_ae: str, query: Query
-    ) -> Generator[Match | Refused, None, None]: ...
+    ) -> Generator[Match | Refused | None, None, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Reception:
             return False
         return self.queries.admits(node)
 
-    def query(self, caller: Caller, query: Query) -> Generator[Match | Refused, None, None]:
+    def query(self, caller: Caller, query: Query) -> Generator[Match | Refused | None, None, None]:
         return self.queries.answers(self._node(caller), caller.called_ae, query)
 
     def refused(self, caller: Caller, rejection: Rejection) -> None:

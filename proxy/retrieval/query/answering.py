@@ -21,7 +21,7 @@ from proxy.retrieval.views import View, view_of
 from proxy.routing.match import FIND, NodeFacts
 from proxy.vault.reidentify import NotAllowed, looking_among
 
-Answers = Generator[Match | Refused, None, None]
+Answers = Generator[Match | Refused | None, None, None]
 NO_VIEW = Refused(NOT_AUTHORISED, "This node has no view of what is asked for")
 TOO_MANY = Refused(NOT_AUTHORISED, "Too many persons within an hour")
 
@@ -67,6 +67,8 @@ def _found(view: View, checked: Checked, called_ae: str) -> Answers:
     search = Search(checked, rows.projects_of(view), _sight(view, checked))
     most, count = settings.DICOM_FIND_MAX, 0
     for page in search.pages(most + 1):
+        if not page:
+            yield None
         for row in page:
             if count == most:
                 yield Refused(OUT_OF_RESOURCES, f"More than {most} match: ask for less")

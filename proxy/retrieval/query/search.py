@@ -22,7 +22,7 @@ from proxy.retrieval.visible import of_revision
 from proxy.studies.models import Instance
 
 T = TypeVar("T")
-Rows = Generator[Row, None, None]
+Batches = Generator[list[Row], None, None]
 
 FIRST: Final = 20
 PAGE: Final = 200
@@ -83,25 +83,39 @@ class Search:
     sight: Sight
 
     def pages(self, most: int) -> Iterator[list[Row]]:
-        """Not more than `most` rows in all."""
+        """Not more than `most` rows in all. Some pages are empty: they say that it is still being looked."""
         few = min(FIRST, most)
-        first = self._taken(few)
+        first = yield from self._taken(few)
         yield self._page(first)
         if len(first) < few or most <= FIRST:
             return
-        for pks in _batches(iter(self._others(most, {row.pk for row in first}))):
+        given = {row.pk for row in first}
+        others = yield from self._numbers(most, given)
+        for pks in _batches(iter(others[: most - len(given)])):
             with closing(self._fetched(self._in_view().filter(pk__in=pks))) as found:
-                page = list(found)
+                page = [row for some in found for row in some]
             yield self._page(page)
 
-    def _taken(self, most: int) -> list[Row]:
+    def _taken(self, most: int) -> Generator[list[Row], None, list[Row]]:
         """Closed before anything else is asked of the database: PostgreSQL reads in a transaction."""
+        taken: list[Row] = []
         with closing(self._matching()) as found:
-            return list(islice(found, most))
+            for some in found:
+                taken += some
+                if len(taken) >= most:
+                    break
+                yield []
+        return taken[:most]
 
-    def _others(self, most: int, given: set[int]) -> list[int]:
+    def _numbers(self, most: int, given: set[int]) -> Generator[list[Row], None, list[int]]:
+        taken: list[int] = []
         with closing(self._matching()) as found:
-            return [row.pk for row in islice(found, most) if row.pk not in given][: most - len(given)]
+            for some in found:
+                taken += [row.pk for row in some if row.pk not in given]
+                if len(taken) + len(given) >= most:
+                    break
+                yield []
+        return taken
 
     def _page(self, found: list[Row]) -> list[Row]:
         level, wanted = self.checked.level, self.checked.wanted
@@ -110,21 +124,21 @@ class Search:
         late = {key: one for key, one in self.checked.matchers.items() if BY_KEYWORD[key].is_computed}
         return self.sight.shown(level, [row for row in page if _match(late, row)])
 
-    def _matching(self) -> Rows:
+    def _matching(self) -> Batches:
         return self._fetched(self._in_view().filter(self._condition()))
 
     def _in_view(self) -> "QuerySet[Any]":
         in_sight = self.sight.in_sight(self.checked.level)
         return rows.in_view(self.checked.level, self.projects).filter(in_sight)
 
-    def _fetched(self, found: "QuerySet[Any]") -> Rows:
+    def _fetched(self, found: "QuerySet[Any]") -> Batches:
+        """A batch at a time; of some nothing matches."""
         level, early = self.checked.level, self._early()
         keywords = {*early, *(key for date, time, _ in self.checked.joint for key in (date, time))}
         with closing(rows.fetched(level, found, self.checked.wanted)) as stored:
             for some in _batches(stored):
-                for row in self.sight.seen(level, some, keywords) if keywords else some:
-                    if _match(early, row) and self._is_then(row):
-                        yield row
+                seen = self.sight.seen(level, some, keywords) if keywords else some
+                yield [row for row in seen if _match(early, row) and self._is_then(row)]
 
     def _early(self) -> dict[str, Matcher]:
         """Those to be looked at again before anything is counted."""
@@ -169,5 +183,8 @@ def _match(matchers: "dict[str, Matcher]", row: Row) -> bool:
 
 
 def _batches(found: Iterator[T]) -> Iterator[list[T]]:
-    while some := list(islice(found, PAGE)):
+    """A small one first, so that an answer leaves soon."""
+    size = FIRST
+    while some := list(islice(found, size)):
         yield some
+        size = PAGE

@@ -7,6 +7,10 @@ from django.conf import LazySettings
 from pydicom.dataset import Dataset
 
 from proxy.audit.models import Entry
+from proxy.network.finding import Query
+from proxy.network.identifier import Key
+from proxy.retrieval.query.answering import Queries
+from proxy.routing.match import load_table
 from proxy.routing.models import Node
 from proxy.studies.models import Study
 from tests.retrieval.query import filled, oracle, wire
@@ -346,6 +350,16 @@ class TestHowMuch:
             assert len(said) < 3000
             heard = wire.heard(made, wire.identifier("STUDY", {"StudyInstanceUID": "1.2.1.0"}))
             assert (heard.status, len(heard.answers)) == (0, 1)
+
+    def test_whoever_looks_for_long_is_looked_after(self, stock: list[Image]) -> None:
+        study = Study.objects.first()
+        assert study is not None
+        _many(study, 1000)
+        node = load_table().node_for("WARD", "127.0.0.1")
+        keys = {key.tag: key for key in (Key(0x00080052, "CS", b"STUDY"), Key(0x00081030, "LO", b"?hor?x?"))}
+        found = list(Queries().answers(node, "X", Query(wire.ROOTS["study"], keys)))
+        assert len(found) > 1000 // 200
+        assert set(found) == {None}
 
 
 def _many(study: Study, count: int) -> None:
