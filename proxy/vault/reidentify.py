@@ -5,6 +5,7 @@ with somebody else's trouble would be a look that nobody sees. What was forgotte
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,7 +75,8 @@ class Opened:
 class Behind:
     """What stands behind a result: seals of the images it refers to, and other UIDs as they were."""
 
-    seals: Mapping[str, Opened] = field(repr=False)  # by pseudonymous SOP Instance UID
+    instances: Collection[str]  # pseudonymous SOP Instance UIDs of those images
+    opened: Callable[[], Iterator[tuple[str, Opened]]] = field(repr=False)  # one after the other
     uids: Mapping[str, str] = field(repr=False)  # pseudonymous to original
 
 
@@ -231,18 +233,27 @@ def behind_result(
 ) -> Behind:
     """What `uids`, which a result mentions, were: all that are of this person, under whatever of their pseudonyms.
 
-    `result` is its own SOP Instance UID, which was made outside. One mark for each pseudonym. Raises Unknown,
-    Forgotten, SealBroken.
+    `result` is its own SOP Instance UID, made outside. One mark for each pseudonym comes before any seal is opened.
+    Raises Unknown, Forgotten, SealBroken, the last also while seals are opened.
     """
     allowed(principal, VIEW, pseudonym, project_id, purpose)
     with transaction.atomic():
         family = family_of(known_by(_living(_person(project_id, pseudonym))))
-        opened = {row.sop_uid: _opened(row) for row in _of_family(Seal.objects, family, "sop_uid", uids)}
+        handles = {person.pk: known_by(person) for person in family}
+        rows = _of_family(Seal.objects.defer("token"), family, "sop_uid", uids)
+        owners = {row.sop_uid: handles[row.person_id].pseudonym for row in rows}
         pairs = {row.uid: seals.open_pair(row) for row in _of_family(UidPair.objects, family, "uid", uids)}
-        for one, count in ({pseudonym: 0} | _counted(opened.values())).items():
+        counts = {pseudonym: 0, **Counter(owners.values())}
+        for one, count in counts.items():
             more: dict[str, int | str] = {"result": result, "instances": count}
             _mark(principal, actions.RESULT_BROUGHT_HOME, one, project_id, purpose, more=more)
-    return Behind(opened, pairs)
+
+    def opened() -> Iterator[tuple[str, Opened]]:
+        for row in _of_family(Seal.objects, family, "sop_uid", owners):
+            known = handles[row.person_id]
+            yield row.sop_uid, Opened(known, seals.open_for(known, row))
+
+    return Behind(owners.keys(), opened, pairs)
 
 
 def pseudonym_of(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy.deid.dictionary import REGISTERED_UIDS
+from proxy.deid.errors import TooLarge
 from proxy.deid.homeward.acting import BLANK, UID, values
 from proxy.deid.homeward.lookup import (
     FRAME_UID,
@@ -23,6 +24,7 @@ from proxy.deid.stream import Scan
 if TYPE_CHECKING:
     from proxy.deid.stream import Token
 
+_MOST: Final = 1_000_000  # elements that are looked at
 _LONGEST: Final = 64  # of a UID (PS3.5 9.1)
 _LONGEST_TEXT: Final = 1 << 12  # more is no list of UIDs
 
@@ -61,8 +63,25 @@ def mentions(parts: Parts) -> Mentions:
     )
 
 
+class _Few(list["Token"]):
+    """As many as fit into a bounded part of memory: an element of eight bytes costs two hundred here."""
+
+    def append(self, token: "Token") -> None:
+        if len(self) >= _MOST:
+            raise TooLarge(f"more than {_MOST} elements in the header of a result")
+        super().append(token)
+
+
+class _Bounded(Scan):
+    __slots__ = ()
+
+    def _begin(self, buf: bytes) -> None:
+        super()._begin(buf)
+        self.tokens = _Few()
+
+
 def scanned(part: bytes, explicit: bool) -> Scan:
-    scan = Scan(LOOKUP, explicit)
+    scan = _Bounded(LOOKUP, explicit)
     with fail_closed:
         scan.run(part)
     return scan

@@ -1,6 +1,5 @@
 """A result gets its patient back, in memory, when a node of the hospital is there to take it."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -40,12 +39,13 @@ def restored_data(result: Result) -> bytes:
     parts, said = _as_it_came(result)
     via = looking.speaker(result.project_id, result.study_uid, said.uids)
     behind = _behind(result, said, via)
-    originals, read = _originals(behind)
-    study = originals.uids.get(result.study_uid.encode("ascii"), result.study_uid.encode("ascii"))
+    study = behind.uids.get(result.study_uid, result.study_uid)
+    originals, level = _opened(behind, via, study)
     if said.study:
-        originals.uids[said.study.encode("ascii")] = study  # one that the outside made up means this one
-    level = _level(behind, read, via, study)
-    return restored(parts, originals, level, study.decode("ascii"))
+        originals.uids[said.study.encode("ascii")] = study.encode(
+            "ascii"
+        )  # one that the outside made up, too
+    return restored(parts, originals, level, study)
 
 
 def _as_it_came(result: Result) -> tuple[Parts, Mentions]:
@@ -60,27 +60,30 @@ def _behind(result: Result, said: Mentions, via: Instance | None) -> Behind:
     wanted = said.uids | {result.study_uid} | ({via.uid} if via else set())
     purpose = f"result of {result.node.name}"
     behind = behind_result(HOME, result.uid, result.patient, wanted, result.project_id, purpose)
-    if looking.images(result.project_id, said.uids) - behind.seals.keys():
+    if looking.images(result.project_id, said.uids) - set(behind.instances):
         raise Unfit(NO_SEAL)
     return behind
 
 
-def _originals(behind: Behind) -> tuple[Originals, Mapping[str, Seal]]:
-    originals = Originals()
-    read = {uid: learn(originals, one.plain, _subject(one.known)) for uid, one in behind.seals.items()}
+def _opened(behind: Behind, via: Instance | None, study: str) -> tuple[Originals, Level]:
+    """One seal after the other, so that thousands of them are never in memory at once."""
+    originals, level = Originals(), None
     originals.uids.update((ours.encode(), theirs.encode()) for ours, theirs in behind.uids.items())
-    return originals, read
+    for uid, one in behind.opened():
+        subject = _subject(one.known)
+        seal = learn(originals, one.plain, subject)
+        if level is None and (via is None or via.uid == uid):
+            level = _level(via, seal, subject, study)
+    if level is None:
+        raise Unfit(NO_STUDY)
+    return originals, level
 
 
-def _level(behind: Behind, read: Mapping[str, Seal], via: Instance | None, study: bytes) -> Level:
-    """By the seal of an image of this study; images that are not in the index say themselves of which they are."""
-    for uid in [via.uid] if via else sorted(read):
-        if uid in read:
-            clean = _clean_header(via, read[uid]) if via else None
-            level = level_of(read[uid], clean, _subject(behind.seals[uid].known))
-            if via or level.elements.get(STUDY_UID, b"")[_HEAD:].strip(b" \0") == study:
-                return level
-    raise Unfit(NO_STUDY)
+def _level(via: Instance | None, seal: Seal, subject: Subject, study: str) -> Level | None:
+    """None if this is an image of another study: those that are not in the index say themselves of which they are."""
+    level = level_of(seal, _clean_header(via, seal) if via else None, subject)
+    own = level.elements.get(STUDY_UID, b"")[_HEAD:].strip(b" \0")
+    return level if via or own == study.encode("ascii") else None
 
 
 def _subject(known: Known) -> Subject:

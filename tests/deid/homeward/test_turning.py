@@ -290,6 +290,12 @@ def test_a_hundred_thousand_references_are_read_in_seconds() -> None:
     assert time.process_time() - began < 20
 
 
+def test_promise_11_more_elements_than_fit_into_memory_are_refused() -> None:
+    empty = encode_element(b"\x08\x00\x55\x11", "UI", b"")
+    with pytest.raises(TooLarge, match="elements"):
+        said(encoded(result()) + empty * 1_000_001)
+
+
 def test_promise_8_no_repr_shows_anybody() -> None:
     clean = sealed(ct())
     originals, level = known(clean)
