@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from proxy.retrieval.pulls.selection import COLUMNS, Selection, Unusable, read_file, read_selection
+from proxy.retrieval.pulls.selection import COLUMNS, Selection, Unusable, lines_of, read_file, read_selection
 from proxy.retrieval.pulls.throttle import Window, read_window
 from proxy.routing.models import Node
 
@@ -99,10 +99,10 @@ def _selections(options: dict[str, Any]) -> tuple[Selection, ...]:
 
 def _from(file: Path) -> tuple[Selection, ...]:
     if str(file) == "-":
-        found = tuple(read_file(sys.stdin.buffer))
+        found = tuple(read_file(lines_of(sys.stdin.buffer)))
     else:
         with file.open("rb") as lines:
-            found = tuple(read_file(lines))
+            found = tuple(read_file(lines_of(lines)))
     if not found:
         raise Unusable("The query file has no query below its first line.")
     return tuple(dict.fromkeys(found))

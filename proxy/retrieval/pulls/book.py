@@ -75,7 +75,7 @@ def opened(order: Order, digest: str, now: datetime) -> Pull:
         )
     if found.state == ASKING:
         _forget_items(found)
-    elif found.state == SHORT:
+    else:
         with transaction.atomic():
             PULL.move(Pull.objects.filter(pk=found.pk), "again", ended_at=None)
             ITEM.move(PullItem.objects.filter(pull=found), "again")

@@ -11,6 +11,7 @@ from proxy.retrieval.pulls.asking import Stopped
 from proxy.retrieval.pulls.book import Result
 
 PAUSES: Final = (1.0, 5.0)  # seconds, before a study is tried again whose association was lost
+MOST_LOST: Final = 3  # studies in a row, after which it is the peer and not the study
 
 
 class Brings(Protocol):
@@ -24,21 +25,26 @@ def run(
     tell: Callable[[Result], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Raises Stopped when the peer is away: what is left waits."""
+    """Raises Stopped when the peer is away: what is left waits. A study that it cannot give keeps no other waiting."""
+    lost_in_a_row = 0
     for item, study in book.waiting(pull):
         wait_open()
-        result = _patiently(lambda study=study, said=item.said: brings.bring(study, said), sleep)  # type: ignore[misc]
-        book.ended(item, result)
-        tell(result)
+        result = _patiently(brings, study, item.said, sleep)
+        lost_in_a_row = lost_in_a_row + 1 if isinstance(result, Lost) else 0
+        outcome = Result(item.said, 0, why=str(result)) if isinstance(result, Lost) else result
+        book.ended(item, outcome)
+        tell(outcome)
+        if lost_in_a_row == MOST_LOST:
+            raise Stopped(outcome.why)
 
 
-def _patiently(bring: Callable[[], Result], sleep: Callable[[float], None]) -> Result:
+def _patiently(brings: Brings, study: str, said: int | None, sleep: Callable[[float], None]) -> Result | Lost:
     for pause in PAUSES:
         try:
-            return bring()
+            return brings.bring(study, said)
         except Lost:
             sleep(pause)
     try:
-        return bring()
+        return brings.bring(study, said)
     except Lost as lost:
-        raise Stopped(str(lost)) from None
+        return lost

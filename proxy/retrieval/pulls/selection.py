@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import BinaryIO, Final
 
 COLUMNS: Final = ("patient", "study", "accession", "date-range", "modality")
 LONGEST: Final = {"patient": 64, "study": 64, "accession": 16, "date-range": 17, "modality": 16}
 LONGEST_LINE: Final = 4096  # bytes
+MOST_LINES: Final = 100_000
 _UID = re.compile(r"[0-9.]{1,64}")
 _WILD = re.compile(r"[*?\\]")
 _RANGE = re.compile(r"(\d{8})?(-)?(\d{8})?")
@@ -84,6 +85,11 @@ def _day(text: str) -> datetime:
         raise Unusable("The date-range names a day that does not exist.") from None
 
 
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Bounded: what has no end of line is found to be too long, and not read to its end."""
+    return iter(lambda: file.readline(LONGEST_LINE + 1), b"")
+
+
 def read_file(lines: Iterable[bytes]) -> Iterator[Selection]:
     """CSV whose first line names its columns; empty lines, and those that begin with #, are passed over.
 
@@ -92,6 +98,8 @@ def read_file(lines: Iterable[bytes]) -> Iterator[Selection]:
     columns: list[str] = []
     for number, line in enumerate(lines, start=1):
         try:
+            if number > MOST_LINES:
+                raise Unusable(f"The file has more than {MOST_LINES:,} lines.")
             cells = _cells(line)
             if not cells:
                 continue

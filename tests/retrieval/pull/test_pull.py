@@ -478,6 +478,39 @@ def test_a_pacs_that_hangs_up_in_the_middle_is_asked_for_the_rest(
     assert sorted(pacs.given) == sorted(set(pacs.given)), "something was fetched twice"
 
 
+def test_a_study_that_the_pacs_cannot_give_keeps_no_other_waiting(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.retrieval.pulls.running.PAUSES", (0.1, 0.1))
+
+    def break_off(event: Any) -> None:
+        if getattr(event.identifier, "StudyInstanceUID", "") == ONE.uid:
+            event.assoc.abort()
+
+    with archive(Pacs(images(ONE, TWO), before_asking=break_off)) as pacs:
+        code, said = run("--patient", cast.ADA.id)
+        assert code == 1
+        assert "1 of 2 studies are here" in said
+        assert "1 study: The peer ended the association before its answer was complete." in said
+        pacs.before_asking = lambda event: None
+        assert run("--patient", cast.ADA.id)[0] == 0
+
+
+def test_a_pacs_that_goes_away_is_not_called_for_every_study(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.retrieval.pulls.running.PAUSES", (0.0, 0.0))
+    plans = [cast.StudyPlan(number=number) for number in range(1, 8)]
+    with archive(Pacs(images(*plans, each=1), before_asking=lambda event: event.assoc.abort())) as pacs:
+        code, said = run("--patient", cast.ADA.id)
+        assert code == 1
+        assert PullItem.objects.filter(state="waiting").count() == 4
+        pacs.before_asking = lambda event: None
+        code, said = run("--patient", cast.ADA.id)
+    assert code == 0, said
+    assert "7 of 7 studies are here" in said
+
+
 def test_a_query_file_is_read_line_by_line(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "wanted.csv"
     file.write_text(

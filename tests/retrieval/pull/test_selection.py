@@ -1,6 +1,8 @@
 """What may be asked of a PACS, how fast and when: values in, values out; what is wrong is said without quoting it."""
 
+import itertools
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from proxy.network.inquiring import Answer
 from proxy.retrieval.pulls import inventory
 from proxy.retrieval.pulls.answers import ANOTHER, UNREADABLE, WITHOUT_UID, Listed, judged
 from proxy.retrieval.pulls.inventory import Image, Inventory, Series
-from proxy.retrieval.pulls.selection import Selection, Unusable, read_file, read_selection
+from proxy.retrieval.pulls.selection import Selection, Unusable, lines_of, read_file, read_selection
 from proxy.retrieval.pulls.throttle import Pace, read_window
 
 SECRET = "Exampleova"
@@ -71,6 +73,13 @@ def test_a_bad_line_is_named_by_its_number(text: bytes, why: str) -> None:
     with pytest.raises(Unusable, match=why) as refused:
         list(read_file(text.splitlines(keepends=True)))
     assert SECRET not in str(refused.value)
+
+
+def test_a_file_without_an_end_is_not_read_to_it() -> None:
+    with Path("/dev/zero").open("rb") as endless, pytest.raises(Unusable, match="Line 1: The line is longer"):
+        list(read_file(lines_of(endless)))
+    with pytest.raises(Unusable, match="more than 100,000 lines"):
+        list(read_file(itertools.chain([b"patient\n"], itertools.repeat(b"X\n"))))
 
 
 def test_a_file_of_a_spreadsheet_is_read() -> None:
