@@ -38,9 +38,11 @@ _COMMON: Final = (
     "57",
     "81",
 )  # of 1.2.840.10008.1.2.4: what archives hold
-_FIRST: Final = (*PLAIN_SYNTAXES, *(f"1.2.840.10008.1.2.4.{one}" for one in _COMMON), "1.2.840.10008.1.2.5")
-SYNTAXES: Final = tuple(dict.fromkeys((*_FIRST, *TRANSFER_SYNTAXES)))
+_COMPRESSED: Final = (*(f"1.2.840.10008.1.2.4.{one}" for one in _COMMON), "1.2.840.10008.1.2.5")
+SYNTAXES: Final = tuple(dict.fromkeys((*PLAIN_SYNTAXES, *_COMPRESSED, *TRANSFER_SYNTAXES)))
 """Each in a context of its own, so that the peer gives an image as it lies there; these first if there is no room."""
+COMPRESSED_FIRST: Final = tuple(dict.fromkeys((*_COMPRESSED, *PLAIN_SYNTAXES, *TRANSFER_SYNTAXES)))
+"""For a peer that takes the first context of a class whatever its transfer syntax, and then fails, as dcmqrscp does."""
 MOST_CLASSES: Final = MOST_CONTEXTS - 1
 
 GET_NOT_OFFERED = "The peer does not give images by C-GET."
@@ -94,14 +96,20 @@ class Fetching:
     """C-GET. `pace` is called before each image is answered, and may wait. Raises Lost."""
 
     def __init__(
-        self, peer: Peer, classes: Sequence[str], door: Door, called_ae: str, pace: Pace = lambda: None
+        self,
+        peer: Peer,
+        classes: Sequence[str],
+        door: Door,
+        called_ae: str,
+        pace: Pace = lambda: None,
+        syntaxes: Sequence[str] = SYNTAXES,
     ) -> None:
         if NO_EXTENDED in peer.quirks:
             raise GetNotOffered
         self._door, self._pace, self._quirks = door, pace, peer.quirks
         self._caller = Caller(called_ae, peer.ae_title, peer.host, peer.port)
         self.taken = Taken()
-        contexts, roles = _proposed(classes[:MOST_CLASSES])
+        contexts, roles = _proposed(classes[:MOST_CLASSES], syntaxes)
         self._conversation = Conversation(peer, contexts, roles, self._intake)
         if not self._conversation.takes(STUDY_ROOT_GET) or not self._gives_anything():
             self._conversation.close()
@@ -192,11 +200,11 @@ def _why(status: int, counts: Counts) -> str:
     return f"The peer refused (0x{status:04X}): {STATUSES.get(status, 'it could not process the request')}."
 
 
-def _proposed(classes: Sequence[str]) -> tuple[list[Any], list[Any]]:
+def _proposed(classes: Sequence[str], syntaxes: Sequence[str]) -> tuple[list[Any], list[Any]]:
     """The service first, then each class in as many transfer syntaxes as there is room for, and our role in it."""
     room = (MOST_CONTEXTS - 1) // max(len(classes), 1)
     contexts = [build_context(STUDY_ROOT_GET, list(PLAIN_SYNTAXES))]
     for sop_class in classes:
-        choices = [[one] for one in SYNTAXES[:room]] if room > 1 else [list(PLAIN_SYNTAXES)]
+        choices = [[one] for one in syntaxes[:room]] if room > 1 else [list(PLAIN_SYNTAXES)]
         contexts += [build_context(sop_class, one) for one in choices]
     return contexts, [selection(one, Roles(scu=False, scp=True)) for one in classes]

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.network import conversing, messages
 from proxy.network.contexts import STUDY_ROOT_GET
-from proxy.network.fetching import SYNTAXES, Fetching, GetNotOffered, Moving, _proposed
+from proxy.network.fetching import COMPRESSED_FIRST, SYNTAXES, Fetching, GetNotOffered, Moving, _proposed
 from proxy.network.finding import STUDY_ROOT_FIND
 from proxy.network.inquiring import Inquiry
 from proxy.network.peer import Lost, Peer
@@ -149,12 +149,12 @@ def test_a_peer_without_c_get_says_so() -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 37, 100, 127])
 def test_every_class_is_proposed_in_no_more_contexts_than_there_are(count: int) -> None:
-    contexts, roles = _proposed([f"1.2.{number}" for number in range(count)])
+    contexts, roles = _proposed([f"1.2.{number}" for number in range(count)], SYNTAXES)
     assert str(contexts[0].abstract_syntax) == STUDY_ROOT_GET
     assert count < len(contexts) <= 128
     assert len({str(one.abstract_syntax) for one in contexts}) == count + 1
     assert len(roles) == count
-    assert len(SYNTAXES) == len(set(SYNTAXES))
+    assert sorted(SYNTAXES) == sorted(COMPRESSED_FIRST) == sorted(set(SYNTAXES))
 
 
 def test_a_peer_that_moves_in_silence_is_given_time_while_images_come(pacs: Pacs) -> None:

@@ -64,6 +64,8 @@ class Command(TeachingCommand):
         wanted = given.read(options)
         if wanted.node.outside:
             raise CommandError(OUTSIDE.format(node=wanted.node.name))
+        if not 0 < options["canary_within"] <= 3600:
+            raise CommandError("--canary-within is a number of seconds, at most 3600.")
         called = options["as_called"] or settings.DICOM_AE_TITLE
         route = _route(called, wanted.node)
         peer = peer_of(wanted.node)

@@ -15,7 +15,16 @@ from typing import Final
 from proxy.network.contexts import accepted_classes
 from proxy.network.conversing import Alive
 from proxy.network.door import Door
-from proxy.network.fetching import GET_NOT_OFFERED, Counts, Ended, Fetching, GetNotOffered, Moving
+from proxy.network.fetching import (
+    COMPRESSED_FIRST,
+    GET_NOT_OFFERED,
+    SYNTAXES,
+    Counts,
+    Ended,
+    Fetching,
+    GetNotOffered,
+    Moving,
+)
 from proxy.network.inquiring import Inquiry
 from proxy.network.peer import Lost, Peer
 from proxy.retrieval.pulls import inventory as listing
@@ -26,7 +35,6 @@ from proxy.retrieval.pulls.shelf import Shelf
 from proxy.retrieval.pulls.throttle import Pace
 
 GET, MOVE = "get", "move"
-ATTEMPTS: Final = 2  # what is missing is asked for once more, if the first time brought anything
 SETTLES: Final = 5.0  # seconds without another arrival, after which a C-MOVE has brought what it brings
 LOOK_EVERY: Final = 0.2
 
@@ -92,31 +100,35 @@ class Bringing:
     def _counted(self, inventory: Inventory, said: int | None) -> Result:
         images = inventory.images
         wanted = {image.uid for image in images if self._is_accepted(image)}
-        here, why = self.means.shelf.holds(wanted), ""
-        for _ in range(ATTEMPTS):
-            before = len(here)
-            if len(here) < len(wanted):
-                why = self._fetched(inventory, wanted - here)
-                here = self.means.shelf.holds(wanted)
-            if len(here) == before:
-                break
-        told = (
-            [MISSING.format(missing=len(wanted) - len(here), said=len(images)), why] if here != wanted else []
-        )
+        here, why = self._brought(inventory, wanted)
+        told = []
         if (said or 0) > len(images):
-            told.insert(0, FEWER_LISTED.format(said=said, listed=len(images)))
-        return Result(len(images), len(here), len(images) - len(wanted), " ".join(filter(None, told)))
+            told.append(FEWER_LISTED.format(said=said, listed=len(images)))
+        if here < len(wanted):
+            told += [MISSING.format(missing=len(wanted) - here, said=len(images)), *filter(None, [why])]
+        return Result(len(images), here, len(images) - len(wanted), " ".join(told))
+
+    def _brought(self, inventory: Inventory, wanted: set[str]) -> tuple[int, str]:
+        """How many are here, and what went wrong last. What is missing is asked for once more, where that may help."""
+        here, why = self.means.shelf.holds(wanted), ""
+        for syntaxes in (SYNTAXES, COMPRESSED_FIRST):
+            if here == wanted:
+                break
+            before, fetched = len(here), self._fetched(inventory, wanted - here, syntaxes)
+            here, why = self.means.shelf.holds(wanted), fetched.why
+            if len(here) == before and not fetched.failed:
+                break
+        return len(here), why
 
     def _is_accepted(self, image: Image) -> bool:
         return not image.sop_class or image.sop_class in self.means.accepted
 
-    def _fetched(self, inventory: Inventory, missing: set[str]) -> str:
-        """What went wrong, if anything did."""
+    def _fetched(self, inventory: Inventory, missing: set[str], syntaxes: Sequence[str]) -> "_Fetched":
         requests = listing.requests(inventory, missing)
         if self._by != MOVE:
             classes = {image.sop_class for image in inventory.images if image.uid in missing}
             try:
-                return self._by_get(requests, self._proposed(classes))
+                return self._by_get(requests, self._proposed(classes), syntaxes)
             except GetNotOffered:
                 self._fall_back()
         self._send_canary(inventory, missing)
@@ -133,15 +145,18 @@ class Bringing:
 
     # --- by C-GET -------------------------------------------------------------------------------------
 
-    def _by_get(self, requests: Sequence[Keys], classes: Sequence[str]) -> str:
-        with closing(self._fetching(classes)) as fetching:
+    def _by_get(
+        self, requests: Sequence[Keys], classes: Sequence[str], syntaxes: Sequence[str]
+    ) -> "_Fetched":
+        with closing(self._fetching(classes, syntaxes)) as fetching:
             ends = [fetching.fetch(keys) for keys in requests]
             refused = fetching.taken.refused
-        return _told(ends, refused)
+        failed = any((one.counts.failed or 0) > refused for one in ends)
+        return _Fetched(_told(ends, refused), failed)
 
-    def _fetching(self, classes: Sequence[str]) -> Fetching:
+    def _fetching(self, classes: Sequence[str], syntaxes: Sequence[str] = SYNTAXES) -> Fetching:
         means = self.means
-        return Fetching(means.peer, classes, means.door, means.called_ae, self._an_image)
+        return Fetching(means.peer, classes, means.door, means.called_ae, self._an_image, syntaxes)
 
     def _an_image(self) -> None:
         self.means.tell()
@@ -165,7 +180,7 @@ class Bringing:
 
     # --- by C-MOVE ------------------------------------------------------------------------------------
 
-    def _by_move(self, requests: Sequence[Keys], missing: set[str]) -> str:
+    def _by_move(self, requests: Sequence[Keys], missing: set[str]) -> "_Fetched":
         ends = []
         with closing(self._moving(_Growing(self.means.shelf, missing))) as moving:
             for keys in requests:
@@ -173,7 +188,7 @@ class Bringing:
                 self.means.pace(ends[-1].counts.given)
         if not self._settled(missing) and any(one.counts.given for one in ends):
             raise Stopped(ASTRAY.format(ae=self.means.called_ae))
-        return _told(ends, 0)
+        return _Fetched(_told(ends, 0))
 
     def _moving(self, alive: Alive = lambda: False) -> Moving:
         return Moving(self.means.peer, self.means.called_ae, alive)
@@ -214,6 +229,14 @@ class Bringing:
                 told = CANARY_LOST.format(seconds=self.means.canary_within, ae=self.means.called_ae)
                 raise Stopped(told)
             time.sleep(LOOK_EVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What went wrong, if anything did; `failed`: the peer could not send what it was ready to send."""
+
+    why: str = ""
+    failed: bool = False
 
 
 @dataclass(slots=True, repr=False)

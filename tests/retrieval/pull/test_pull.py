@@ -264,6 +264,16 @@ def test_what_a_gate_holds_has_arrived(data: Path) -> None:
         assert len(pacs.given) == before
 
 
+@override_settings(DISK_WATERMARK=10**9)
+def test_what_is_refused_here_is_said_and_not_asked_for_twice(data: Path) -> None:
+    with archive(Pacs(images(ONE))) as pacs:
+        code, said = run("--study", ONE.uid)
+    assert code == 1
+    assert "6 of 6 images are not here." in said
+    assert "6 were refused here: see the log." in said
+    assert pacs.count("get") == {"STUDY": 1}
+
+
 def test_a_class_that_we_do_not_accept_is_left_out_and_counted(data: Path) -> None:
     other = cast.ct(ONE, 9)
     other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
@@ -323,10 +333,14 @@ def test_nothing_is_asked_before_its_hours_begin(data: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("--max", "0"), "--max"), (("--rate", "-1"), "--rate"), (("--rate", "nan"), "--rate"),
-        (("--between", "8-9"), "Hours"), (("--query-file", "nowhere.csv"), "cannot be read"),
+        (("--max", "0"), "--max"),
+        (("--rate", "-1"), "--rate"),
+        (("--rate", "nan"), "--rate"),
+        (("--canary-within", "nan"), "--canary-within"),
+        (("--between", "8-9"), "Hours"),
+        (("--query-file", "nowhere.csv"), "cannot be read"),
     ],
-)  # fmt: skip
+)
 def test_options_that_cannot_be_are_refused(data: Path, words: tuple[str, ...], why: str) -> None:
     given = () if "--query-file" in words else ("--study", ONE.uid)
     with archive(Pacs([])) as pacs, pytest.raises(CommandError, match=why):
