@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from proxy.deid import DeidError
 from proxy.deid.homeward import Unfit
 from proxy.network import scu
 from proxy.retrieval.home import restoring
-from proxy.retrieval.home.lifecycle import LIFE, WAITING
+from proxy.retrieval.home.lifecycle import CLAIMED, LIFE, WAITING
 from proxy.retrieval.home.whither import identified
 from proxy.retrieval.models import Homecoming
 from proxy.routing.peers import peer_of
@@ -27,8 +28,6 @@ from proxy.vault.pseudonyms import Forgotten
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
-LEASE = timedelta(minutes=15)
-AGAIN, LONGEST = timedelta(seconds=15), timedelta(hours=1)
 NOT_ALLOWED = (
     "This destination has not the identified view, or its grant has ended; change the site, then retry."
 )
@@ -37,10 +36,10 @@ BROKEN = "It could not be restored from its seals; run doctor."
 OUR_FAULT = "It stopped by a fault of Postern's own; the log says where."
 
 
-def carry_to(destination_id: int, now: datetime) -> int:
-    """Send what is due there, one by one; how many arrived."""
+def carry_to(destination_id: int, now: datetime, holder: str) -> int:
+    """Send what is due there, one by one; how many arrived. `holder` stands on the claims, and is nobody else's."""
     arrived = 0
-    for row in _claimed(destination_id, now):
+    for row in _claimed(destination_id, now, holder):
         answer = _sent(row)
         _finish(row, answer)
         arrived += answer.verdict == "stored"
@@ -57,12 +56,21 @@ def due(now: datetime) -> list[int]:
     return sorted(set(open_ones.values_list("destination_id", flat=True)))
 
 
-def _claimed(destination_id: int, now: datetime) -> Iterator[Homecoming]:
+def hold(destination_id: int, holder: str) -> None:
+    """Renew the lease of what is being sent."""
+    mine = Homecoming.objects.filter(state=CLAIMED, destination_id=destination_id, token=holder)
+    mine.update(lease_until=_lease_end())
+
+
+def _lease_end() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.DELIVERY_LEASE)
+
+
+def _claimed(destination_id: int, now: datetime, holder: str) -> Iterator[Homecoming]:
     rows = Homecoming.objects.filter(state=WAITING, destination_id=destination_id, next_try_at__lte=now)
     for pk in list(rows.order_by("pk").values_list("pk", flat=True)[:100]):
-        token = secrets.token_hex(16)
         mine = Homecoming.objects.filter(pk=pk, next_try_at__lte=now)
-        if LIFE.move(mine, "claim", token=token, lease_until=timezone.now() + LEASE):
+        if LIFE.move(mine, "claim", token=holder, lease_until=_lease_end()):
             related = ("result__node", "destination__node")
             yield Homecoming.objects.select_related(*related).get(pk=pk)
 
@@ -115,8 +123,8 @@ def _finish(row: Homecoming, answer: scu.SendResult) -> None:
     elif answer.verdict == "refused":
         LIFE.move(mine, "refused", finished_at=now, **free)
     else:
-        pause = min(AGAIN * 2 ** min(row.tries, 10), LONGEST)
-        LIFE.move(mine, "later", next_try_at=now + pause, tries=row.tries + 1, **free)
+        pause = min(settings.DELIVERY_PAUSE * 2 ** min(row.tries, 20), settings.DELIVERY_PAUSE_MAX)
+        LIFE.move(mine, "later", next_try_at=now + timedelta(seconds=pause), tries=row.tries + 1, **free)
     log.info("homecoming %s: %s", row.pk, answer.reason or answer.verdict)
 
 
@@ -125,7 +133,7 @@ class Carrier:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._busy: dict[int, threading.Thread] = {}
+        self._busy: dict[int, _Errand] = {}
         self._thread = threading.Thread(target=self._run, name="homecomings", daemon=True)
 
     def start(self) -> None:
@@ -146,20 +154,24 @@ class Carrier:
         connections.close_all()
 
     def _look(self) -> None:
-        self._busy = {key: thread for key, thread in self._busy.items() if thread.is_alive()}
+        self._busy = {key: errand for key, errand in self._busy.items() if errand.is_alive()}
+        for errand in self._busy.values():
+            hold(errand.destination_id, errand.holder)
         for destination_id in due(timezone.now()):
             if destination_id not in self._busy:
-                thread = threading.Thread(
-                    target=_carry, args=(destination_id,), name="homecoming", daemon=True
-                )
-                self._busy[destination_id] = thread
-                thread.start()
+                self._busy[destination_id] = errand = _Errand(destination_id)
+                errand.start()
 
 
-def _carry(destination_id: int) -> None:
-    try:
-        carry_to(destination_id, timezone.now())
-    except Exception as trouble:
-        log.error("a homecoming ended in %s; it is tried again", type(trouble).__name__)
-    finally:
-        connections.close_all()
+class _Errand(threading.Thread):
+    def __init__(self, destination_id: int) -> None:
+        super().__init__(name=f"homecoming-{destination_id}", daemon=True)
+        self.destination_id, self.holder = destination_id, secrets.token_hex(16)
+
+    def run(self) -> None:
+        try:
+            carry_to(self.destination_id, timezone.now(), self.holder)
+        except Exception as trouble:
+            log.error("a homecoming ended in %s; it is tried again", type(trouble).__name__)
+        finally:
+            connections.close_all()

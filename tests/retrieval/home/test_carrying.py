@@ -38,7 +38,7 @@ def on_its_way(port: int, kind: str = "SEG") -> Homecoming:
 
 def carried(row: Homecoming) -> Homecoming:
     for destination_id in due(timezone.now()):
-        carry_to(destination_id, timezone.now())
+        carry_to(destination_id, timezone.now(), "me")
     row.refresh_from_db()
     return row
 
@@ -92,9 +92,21 @@ def test_what_a_dead_process_held_is_taken_up_again() -> None:
         assert carried(row).state == "delivered"
 
 
+def test_a_lease_is_renewed_by_its_holder_alone() -> None:
+    row = on_its_way(free_port())
+    past = timezone.now() - timedelta(seconds=1)
+    Homecoming.objects.update(state="claimed", lease_until=past, token="me")
+    carrying.hold(row.destination_id, "somebody else")
+    row.refresh_from_db()
+    assert row.lease_until == past
+    carrying.hold(row.destination_id, "me")
+    row.refresh_from_db()
+    assert row.lease_until is not None and row.lease_until > timezone.now()
+
+
 def test_who_lost_the_lease_changes_nothing() -> None:
     row = on_its_way(free_port())
-    [mine] = carrying._claimed(row.destination_id, timezone.now())
+    [mine] = carrying._claimed(row.destination_id, timezone.now(), "me")
     Homecoming.objects.update(token="somebody else's")
     carrying._finish(mine, carrying._refused("too late"))
     row.refresh_from_db()
@@ -103,8 +115,8 @@ def test_who_lost_the_lease_changes_nothing() -> None:
 
 def test_two_workers_never_have_one() -> None:
     row = on_its_way(free_port())
-    assert len(list(carrying._claimed(row.destination_id, timezone.now()))) == 1
-    assert list(carrying._claimed(row.destination_id, timezone.now())) == []
+    assert len(list(carrying._claimed(row.destination_id, timezone.now(), "me"))) == 1
+    assert list(carrying._claimed(row.destination_id, timezone.now(), "me")) == []
 
 
 def test_a_paused_destination_gets_nothing() -> None:
