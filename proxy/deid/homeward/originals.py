@@ -12,7 +12,7 @@ from typing import Final
 from proxy.deid import seal
 from proxy.deid.actions import moved_date
 from proxy.deid.context import Subject
-from proxy.deid.errors import DeidError
+from proxy.deid.errors import DeidError, WrongSeal
 from proxy.deid.homeward.acting import values
 from proxy.deid.homeward.lookup import STUDY_LEVEL
 from proxy.deid.homeward.mentions import scanned, top_level
@@ -87,7 +87,12 @@ def _leaves(elements: bytes, explicit: bool) -> Iterator[tuple[Rule, bytes]]:
 
 
 def level_of(opened: Opened, clean: Parts | None, subject: Subject) -> Level:
-    """The study's level of the original: what the seal brings back, and of the clean image what it left as it was."""
+    """The study's level of the original: what the seal brings back, and of the clean image what it left as it was.
+
+    Raises WrongSeal if `clean` is not the image that was sealed.
+    """
+    if clean is not None and seal.fingerprint(clean.header) != opened.mark:
+        raise WrongSeal("the seal belongs to another object")
     found = _standing(clean.header, clean.explicit) if clean and clean.explicit == opened.explicit else {}
     for tag in _PSEUDONYMS:
         if subject.pseudonym.encode("ascii") in found.get(tag, b""):

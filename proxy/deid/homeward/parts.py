@@ -1,5 +1,6 @@
 """A result in three parts: header and trailer, in which UIDs stand, and between them pixel data, which nobody reads."""
 
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, Final
@@ -52,14 +53,21 @@ def parts_of(data: bytes, syntax: str, limits: Limits) -> Parts:
     return Parts(header, bulk, trailer, syntax, work.explicit)
 
 
-def header_of(file: BinaryIO, size: int) -> Parts | None:
-    """So many bytes of the data set of a Part 10 file; None where they do not stand there as they are sealed."""
+def header_of(file: BinaryIO, size: int) -> Parts:
+    """So many bytes of the data set of a Part 10 file, in little endian. Raises Unreadable."""
     start = file.read(_FIRST)
     found = split(start)
-    if found.syntax in (BIG_ENDIAN, DEFLATED):
-        return None
     file.seek(len(start) - len(found.dataset))
-    return Parts(file.read(size), memoryview(b""), b"", found.syntax, found.syntax != IMPLICIT)
+    with fail_closed:
+        header = _first(file, size, found.syntax)
+    return Parts(header, memoryview(b""), b"", found.syntax, found.syntax != IMPLICIT)
+
+
+def _first(file: BinaryIO, size: int, syntax: str) -> bytes:
+    if syntax == DEFLATED:
+        return zlib.decompressobj(-15).decompress(file.read(), size)
+    header = file.read(size)
+    return bigendian.turn(header, True)[0] if syntax == BIG_ENDIAN else header
 
 
 def _inflated(data: bytes, limit: int) -> bytes:

@@ -12,7 +12,18 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
 
-from proxy.deid import Clean, Engine, Limits, TooLarge, Unreadable, deidentify, load_recipe, make_meta
+from proxy.deid import (
+    Clean,
+    Engine,
+    Limits,
+    TooLarge,
+    Unreadable,
+    WrongSeal,
+    deidentify,
+    load_recipe,
+    make_meta,
+    seal,
+)
 from proxy.deid.homeward import (
     Level,
     Mentions,
@@ -96,6 +107,13 @@ def test_a_result_has_its_patient_again_in_whatever_syntax(syntax: str, of: str)
     assert "PatientIdentityRemoved" not in back
     assert (back.SOPInstanceUID, back.ContentDate) == (made.SOPInstanceUID, made.ContentDate)
     assert [element.tag for element in back] == sorted(element.tag for element in back)
+
+
+def test_a_clean_file_that_was_touched_says_nothing_of_the_original() -> None:
+    clean, opened = sealed(ct()), seal.read(sealed(ct()).seal)
+    header = b"".join(clean.rest)[: opened.header].replace(b"ANON-", b"ANON+")
+    with pytest.raises(WrongSeal):
+        level_of(opened, Parts(header, memoryview(b""), b"", EXPLICIT, True), SUBJECT)
 
 
 # --- dates ----------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from proxy.audit.models import Entry
@@ -14,11 +16,13 @@ from proxy.quarantine.models import HeldItem
 from proxy.reception.image import subject_of
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Project
+from proxy.studies.models import Instance
 from proxy.vault import corrections
 from proxy.vault.models import UidPair
 from proxy.vault.pseudonyms import Known, person_for
 from proxy.vault.reidentify import Principal
 from tests import cast, results
+from tests.reception.sending import send
 from tests.retrieval.home.scene import Hospital, at_home
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,3 +129,16 @@ def test_images_that_deidentify_made_of_two_patients_are_held(tmp_path: Path) ->
     made = results.made("SC", [by_command(image, tmp_path) for image in (ada, ben)])
     assert hospital.comes_home(made).status == 0
     assert HeldItem.objects.get().code == "home-two-patients"
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"])
+def test_what_the_recipe_left_as_it_was_comes_home_too_in_whatever_syntax_the_study_came(syntax: str) -> None:
+    """The seal does not know it; the clean file does."""
+    hospital = Hospital.build("research")
+    original = cast.ct(cast.StudyPlan(extra={"PatientSize": "1.7"}))
+    assert send(hospital.inward, original, syntax) == 0
+    row = Instance.objects.get()
+    clean = dcmread(Path(settings.DICOM_STORAGE_DIR) / "studies" / row.path)
+    assert clean.PatientSize == original.PatientSize
+    assert hospital.comes_home(results.made("SC", [clean])).status == 0
+    assert at_home().PatientSize == original.PatientSize
