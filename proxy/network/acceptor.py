@@ -68,10 +68,14 @@ class Acceptor(Querying, Retrieving):
             return self._open_store(context_id, command, negotiated)
         if field in (messages.C_GET_RQ, messages.C_MOVE_RQ) and negotiated is not None:
             return self.open_retrieval(context_id, command, str(negotiated.abstract_syntax))
+        if field == messages.C_FIND_RQ and str(getattr(negotiated, "abstract_syntax", "")) in FIND_CLASSES:
+            return self.open_query(context_id, command, negotiated)
         if field == messages.C_STORE_RSP:
             self.heard_answer(command)
             return None
         if field == messages.C_CANCEL_RQ:
+            if self.heard_end_of_query(command):
+                return None
             self.heard_cancel(command)
         return self.gather(context_id, encoded, command)
 

@@ -138,7 +138,9 @@ def retrieve_response(
     )
 
 
-def find_response(sop_class: str, message_id: int, status: int, *, has_data: bool = True) -> bytes:
+def find_response(
+    sop_class: str, message_id: int, status: int, *, has_data: bool = True, comment: str = ""
+) -> bytes:
     """The command set of a C-FIND-RSP (PS3.7 9.3.2.2)."""
     return _grouped(
         _text(AFFECTED_CLASS, sop_class, b"\0")
@@ -146,6 +148,7 @@ def find_response(sop_class: str, message_id: int, status: int, *, has_data: boo
         + _short(RESPONDED_TO, message_id)
         + _short(DATA_SET_TYPE, 0x0001 if has_data else NO_DATA_SET)
         + _short(STATUS, status)
+        + (_text(ERROR_COMMENT, comment[:64], b" ") if comment else b"")
     )
 
 

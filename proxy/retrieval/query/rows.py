@@ -3,6 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -61,8 +62,9 @@ def projects_of(view: View) -> frozenset[int]:
     return view.projects or frozenset(Project.objects.values_list("pk", flat=True))
 
 
+@lru_cache(maxsize=256)
 def in_view(level: str, projects: frozenset[int]) -> "QuerySet[Any]":
-    """Those that have at least one image which may leave the house."""
+    """Those with at least one image that may leave the house. Made once: that takes as long as asking for a row."""
     mine = Q(**{f"{KEYS[level].project}__in": projects})
     if level == IMAGE:
         return Instance.objects.filter(of_revision(), mine)
