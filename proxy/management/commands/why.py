@@ -12,6 +12,7 @@ from proxy.management.originals import studies_behind
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
 from proxy.quarantine.models import HeldItem
+from proxy.retrieval.home.whereabouts import whereabouts as results_of
 from proxy.routing.models import Destination, Project
 from proxy.storage.keys import KeysMissing
 from proxy.studies.models import Study
@@ -88,9 +89,10 @@ def lines(project: Project, uid: str, destination: str | None) -> Iterator[str]:
     patient = f", {study.patient}" if study else ""
     yield f"Study {uid} (project {project.name}{patient}):"
     answers = whereabouts(study, destination, timezone.now()) if study else list(held_images(project.pk, uid))
-    for answer in answers:
+    results = list(results_of(project.pk, uid, destination))
+    for answer in (*answers, *results):
         yield f"  {answer}"
-    if not answers:
+    if not answers and not results:
         yield (
             f"  Nothing of it is bound to {destination}."
             if destination

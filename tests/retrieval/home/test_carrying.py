@@ -2,8 +2,10 @@
 
 import logging
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from proxy.audit.models import Entry
@@ -219,3 +221,23 @@ def test_promise_4_a_homecoming_that_was_lost_shows_as_a_difference() -> None:
     on_its_way(free_port())
     Homecoming.objects.all().delete()
     assert [line.difference for line in balance() if line.destination == "home"] == [1]
+
+
+def why(row: Homecoming, *destination: str) -> str:
+    out = StringIO()
+    call_command("why", row.result.study_uid, *destination, stdout=out)
+    return out.getvalue()
+
+
+def test_why_says_where_the_results_of_a_study_are() -> None:
+    with answering(lambda uid: OUT_OF_RESOURCES) as (port, _):
+        row = on_its_way(port)
+        assert f"Result {row.result.uid} of AI waits for home; it is its turn" in why(row)
+        assert "try 1 failed: 0xA700" in why(carried(row))
+    Destination.objects.update(paused_at=timezone.now())
+    assert "a person paused this destination" in why(row)
+    for state, words in (("claimed", "is being sent"), ("refused", "did not go"), ("dropped", "was given up"),
+                         ("delivered", "is at home since")):  # fmt: skip
+        Homecoming.objects.update(state=state)
+        assert words in why(row, "home")
+        assert not [needle for needle in cast.ADA.needles if needle in why(row)]
