@@ -49,7 +49,7 @@ check: $(STAMP) ## ruff, mypy --strict, import rules, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n $(JOBS) -m "not peers and not journey"
+	$(BIN)/pytest -q -n $(JOBS) -m "not peers and not journey and not django_db" --ignore=tests/management
 
 test: test-deps test-sqlite test-postgresql ## Everything on SQLite, and what knows a database on PostgreSQL
 
