@@ -8,7 +8,6 @@ from proxy.deid.dictionary import REGISTERED_UIDS
 from proxy.deid.errors import TooLarge
 from proxy.deid.homeward.acting import BLANK, UID, values
 from proxy.deid.homeward.lookup import (
-    FRAME_UID,
     LOOKUP,
     MAY_NAME,
     PATIENT_ID,
@@ -37,7 +36,6 @@ class Mentions:
     uid: str
     series: str
     study: str
-    frame: str
     patient: str
     uids: frozenset[str]
 
@@ -51,16 +49,8 @@ def mentions(parts: Parts) -> Mentions:
         return head.get(tag, b"").strip(BLANK).decode("latin-1")
 
     uid = own(SOP_UID)
-    found = {one for scan in scans for one in _uids(scan)} - {uid}
-    return Mentions(
-        own(SOP_CLASS),
-        uid,
-        own(SERIES_UID),
-        own(STUDY_UID),
-        own(FRAME_UID),
-        own(PATIENT_ID),
-        frozenset(found),
-    )
+    found = frozenset(one for scan in scans for one in _uids(scan)) - {uid}
+    return Mentions(own(SOP_CLASS), uid, own(SERIES_UID), own(STUDY_UID), own(PATIENT_ID), found)
 
 
 class _Few(list["Token"]):

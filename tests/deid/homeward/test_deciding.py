@@ -20,7 +20,7 @@ from proxy.deid.homeward import (
 
 ADA, BEN = "ANON-" + "A" * 16, "ANON-" + "B" * 16
 NOW, OLD, BENS = Place(ADA, "2.25.1"), Place(ADA, "2.25.2"), Place(BEN, "2.25.3")
-SAID = Mentions("1.2.840.1", "1.9", "1.8", "1.7", "", "SUBJECT-7", frozenset())
+SAID = Mentions("1.2.840.1", "1.9", "1.8", "1.7", "SUBJECT-7", frozenset())
 OF_ADA = replace(SAID, patient=ADA)
 IN_NOW = replace(SAID, study=NOW.study)
 ONE, BOTH = {ADA: [NOW]}, {ADA: [NOW, OLD]}
