@@ -9,22 +9,19 @@ from collections.abc import Iterator
 from proxy.retrieval.views import View
 from proxy.routing.models import Node, Project
 from proxy.vault import studykeys
-from proxy.vault.models import Person
 from proxy.vault.pseudonyms import family_of, find_person
 
 
 def bearers(view: View, patient_id: str, issuer: str) -> list[str]:
     """By keyed index: nothing is opened for it."""
-    found = {
-        one.pseudonym for project_id in view.projects for one in _persons(project_id, patient_id, issuer)
-    }
+    found = {one for project_id in view.projects for one in _pseudonyms(project_id, patient_id, issuer)}
     return sorted(found)
 
 
-def _persons(project_id: int, patient_id: str, issuer: str) -> Iterator[Person]:
+def _pseudonyms(project_id: int, patient_id: str, issuer: str) -> Iterator[str]:
     for name in [issuer] if issuer else _issuers(project_id):
         known = find_person(project_id, name, patient_id)
-        yield from family_of(known) if known is not None else ()
+        yield from (one.pseudonym for one in family_of(known)) if known is not None else ()
     if not issuer:
         yield from studykeys.bearers_of(project_id, patient_id)
 

@@ -84,12 +84,14 @@ class Behind:
 class Look:
     """A look at many, to compare and to answer; made by `looking_among`.
 
-    That there was one leaves a mark, and so does everybody who is answered: `mark` comes before the answer leaves.
+    That there was one leaves a mark, with the first answer or at its end (`over`), and so does everybody who is
+    answered: `mark` comes before the answer leaves.
     """
 
     principal: Principal
     projects: frozenset[int]
     purpose: str
+    _unsaid: list[dict[str, Any]] = field(default_factory=list)
 
     def identities(self, project_id: int, pseudonyms: Collection[str] | None = None) -> Iterator[Identity]:
         """Of those of these who live, or of all; their rows are read each time, and only the new ones decrypted."""
@@ -121,9 +123,19 @@ class Look:
         """These (project, pseudonym) are about to be answered. Raises NotAllowed where that is too much for an hour."""
         self._spare({pseudonym for _, pseudonym in persons})
         with transaction.atomic():
+            self._say()
             for project_id, pseudonym in sorted(persons):
                 self._within(project_id)
                 _mark(self.principal, actions.IDENTITY_FOUND, pseudonym, project_id, self.purpose)
+
+    def over(self) -> None:
+        """To be called whatever became of it."""
+        self._say()
+
+    def _say(self) -> None:
+        while self._unsaid:
+            detail = self._unsaid.pop()
+            record(actions.IDENTITIES_QUERIED, actor=self.principal.name, purpose=self.purpose, detail=detail)
 
     def _spare(self, pseudonyms: Collection[str]) -> None:
         most = settings.IDENTITY_PERSONS_PER_HOUR
@@ -165,8 +177,7 @@ def looking_among(
     for project_id in sorted(project_ids):
         allowed(principal, VIEW, "a query", project_id, purpose)
     detail = {"projects": sorted(project_ids), **asked}
-    record(actions.IDENTITIES_QUERIED, actor=principal.name, purpose=purpose, detail=detail)
-    return Look(principal, frozenset(project_ids), purpose)
+    return Look(principal, frozenset(project_ids), purpose, [detail])
 
 
 def original_uid(principal: Principal, uid: str, project_id: int, purpose: str) -> str:

@@ -4,10 +4,9 @@ The index of persons needs to know who issued a Patient ID; whoever asks often d
 """
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
 
 from proxy import sql
 from proxy.deid.who import normalise
@@ -53,13 +52,25 @@ def studies_of(project_id: int, accessions: Collection[str]) -> set[str]:
     return set(found.values_list("uid", flat=True))
 
 
-def bearers_of(project_id: int, patient_id: str) -> list[Person]:
-    """Everybody living with this Patient ID, whoever issued it, and whom the hospital found to be one with them."""
+def bearers_of(project_id: int, patient_id: str) -> set[str]:
+    """Pseudonyms of everybody living with this Patient ID, whoever issued it, and of whom the hospital found to be one
+    with them."""
     blind = _blind(project_id, PATIENT, normalise(patient_id))
-    mine = StudyKey.objects.filter(project_id=project_id, blind=blind).values("person_id")
-    living = Person.objects.filter(project_id=project_id, forgotten_at=None)
-    families = living.filter(pk__in=mine).exclude(family=None).values("family")
-    return list(living.filter(Q(pk__in=mine) | Q(family__in=families)))
+    found = sql.ask(_BEARERS, project_id, blind)
+    names = {pseudonym for pseudonym, _ in found}
+    for family in {family for _, family in found} - {None}:
+        names |= {pseudonym for (pseudonym,) in sql.ask(_FAMILY, project_id, family)}
+    return names
+
+
+_BEARERS: Final = (
+    "SELECT DISTINCT person.pseudonym, person.family FROM vault_studykey study_key"
+    " JOIN vault_person person ON person.id = study_key.person_id"
+    " WHERE study_key.project_id = %s AND study_key.blind = %s AND person.forgotten_at IS NULL"
+)
+_FAMILY: Final = (
+    "SELECT pseudonym FROM vault_person WHERE project_id = %s AND family = %s AND forgotten_at IS NULL"
+)
 
 
 def correct(person: Person, before: str, after: str) -> None:

@@ -19,7 +19,7 @@ def met(issuer: str, patient_id: str, uid: str, accession: str, project: int = 1
 
 
 def names(project: int, patient_id: str) -> set[str]:
-    return {one.pseudonym for one in studykeys.bearers_of(project, patient_id)}
+    return studykeys.bearers_of(project, patient_id)
 
 
 def test_a_study_is_found_by_its_number_in_its_project_only() -> None:

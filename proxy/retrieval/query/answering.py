@@ -64,8 +64,15 @@ class Queries:
 
 
 def _found(view: View, checked: Checked, called_ae: str) -> Answers:
-    search = Search(checked, rows.projects_of(view), _sight(view, checked))
-    most, count = settings.DICOM_FIND_MAX, 0
+    sight = _sight(view, checked)
+    try:
+        yield from _answers(Search(checked, rows.projects_of(view), sight), called_ae)
+    finally:
+        sight.over()
+
+
+def _answers(search: Search, called_ae: str) -> Answers:
+    most, count, checked = settings.DICOM_FIND_MAX, 0, search.checked
     for page in search.pages(most + 1):
         if not page:
             yield None

@@ -155,6 +155,9 @@ class Identified:
             self._marked.update(persons)
         return fresh
 
+    def over(self) -> None:
+        self.look.over()
+
 
 def _of_person(identity: Identity) -> dict[str, str]:
     return {"PatientID": identity.patient_id.strip(), "PatientName": identity.values.get("name", "")}

@@ -53,6 +53,9 @@ class Sight(Protocol):
         """Those of these that are to be answered, which they are next."""
         ...
 
+    def over(self) -> None:
+        """Nothing more is asked."""
+
 
 class Pseudonymous:
     """The index as it is."""
@@ -74,6 +77,9 @@ class Pseudonymous:
 
     def shown(self, level: str, found: Sequence[Row]) -> list[Row]:
         return list(found)
+
+    def over(self) -> None:
+        """Nobody was looked at."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

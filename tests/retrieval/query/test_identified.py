@@ -157,6 +157,12 @@ def test_so_many_persons_an_hour_and_no_more(port: int, settings: LazySettings) 
     assert len(found(port)) == 3
 
 
+def test_a_query_that_finds_nobody_leaves_its_mark_too(port: int) -> None:
+    assert found(port, PatientName="Nobody*") == set()
+    assert Entry.objects.get(action="identity.queried").detail["keys"] == ["PatientName"]
+    assert not Entry.objects.filter(action="identity.found").exists()
+
+
 @pytest.mark.parametrize(
     "keys",
     [
