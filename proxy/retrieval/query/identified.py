@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from django.db.models import Exists, Min, OuterRef, Q
 
@@ -40,6 +40,7 @@ _said: Remembered[Speaker, Mapping[str, str]] = Remembered(20_000, 300.0)
 class Identified:
     """For one query."""
 
+    first: ClassVar[int] = 20  # each opens a seal
     view: View
     look: Look
     _given: set[str] = field(default_factory=set)

@@ -24,12 +24,14 @@ from proxy.studies.models import Instance
 T = TypeVar("T")
 Batches = Generator[list[Row], None, None]
 
-FIRST: Final = 20
 PAGE: Final = 200
 
 
 class Sight(Protocol):
-    """How whoever asks sees the index."""
+    """How whoever asks sees the index. `first`: so many rows are looked at before the first answer leaves."""
+
+    @property
+    def first(self) -> int: ...
 
     def condition(self, attribute: Attribute, matcher: Matcher, column: str) -> Q:
         """Keeps every row whose value, as it is seen, may match."""
@@ -59,6 +61,8 @@ class Sight(Protocol):
 
 class Pseudonymous:
     """The index as it is."""
+
+    first: Final = PAGE
 
     def condition(self, attribute: Attribute, matcher: Matcher, column: str) -> Q:
         return narrowing.pseudonyms(matcher, column)
@@ -90,14 +94,14 @@ class Search:
 
     def pages(self, most: int) -> Iterator[list[Row]]:
         """Not more than `most` rows in all. Some pages are empty: they say that it is still being looked."""
-        few = min(FIRST, most)
+        few = min(self.sight.first, most)
         first = yield from self._taken(few)
         yield self._page(first)
-        if len(first) < few or most <= FIRST:
+        if len(first) < few or most <= few:
             return
         given = {row.pk for row in first}
         others = yield from self._numbers(most, given)
-        for pks in _batches(iter(others[: most - len(given)])):
+        for pks in _batches(iter(others[: most - len(given)]), PAGE):
             with closing(self._fetched(self._in_view().filter(pk__in=pks))) as found:
                 page = [row for some in found for row in some]
             yield self._page(page)
@@ -142,7 +146,7 @@ class Search:
         level, early = self.checked.level, self._early()
         keywords = {*early, *(key for date, time, _ in self.checked.joint for key in (date, time))}
         with closing(rows.fetched(level, found, self.checked.wanted)) as stored:
-            for some in _batches(stored):
+            for some in _batches(stored, self.sight.first):
                 seen = self.sight.seen(level, some, keywords) if keywords else some
                 yield [row for row in seen if _match(early, row) and self._is_then(row)]
 
@@ -188,9 +192,8 @@ def _match(matchers: "dict[str, Matcher]", row: Row) -> bool:
     return all(one.matches(row.values[key]) for key, one in matchers.items())
 
 
-def _batches(found: Iterator[T]) -> Iterator[list[T]]:
-    """A small one first, so that an answer leaves soon."""
-    size = FIRST
+def _batches(found: Iterator[T], first: int) -> Iterator[list[T]]:
+    size = first
     while some := list(islice(found, size)):
         yield some
         size = PAGE
