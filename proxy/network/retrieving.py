@@ -86,6 +86,7 @@ class Retrieving(Committing):
         to = command.text(messages.MOVE_DESTINATION) if MODELS[sop_class][1] == MOVE else None
         if message_id is None or not command.has_data_set or len(self._requests) >= MOST_WAITING:
             raise Malformed("a retrieval has no Message ID, or no identifier, or there are too many at once")
+        self._cancelled.discard(message_id)  # what came too late for another one of this number
 
         def keep(context_id: int, command: bytes, data: bytes | None) -> None:
             self._requests.append(_Request(context_id, sop_class, message_id, data or b"", to))

@@ -448,6 +448,27 @@ class TestStopping:
         assert left + sum(counts(got.last)) == 3
         assert len(get(listener, "OUTSIDE", keys("STUDY", StudyInstanceUID=study.uid)).data) == 3
 
+    def test_a_cancel_that_comes_too_late_stops_nobody(
+        self, listener: Listener, sent: dict[str, bytes]
+    ) -> None:
+        study = Study.objects.order_by("pk")[0]
+        ae = AE(ae_title="OUTSIDE")
+        contexts = [build_context(STUDY_ROOT_GET), build_context(CTImageStorage, ExplicitVRLittleEndian)]
+        association = ae.associate(
+            HERE,
+            listener.port,
+            contexts,
+            "DICOMRCV",
+            ext_neg=[build_role(CTImageStorage, scp_role=True)],
+            evt_handlers=[(evt.EVT_C_STORE, lambda event: 0)],
+        )
+        context = association.accepted_contexts[0].context_id
+        for _ in range(2):  # the same Message ID both times
+            answers = list(association.send_c_get(keys("STUDY", StudyInstanceUID=study.uid), STUDY_ROOT_GET))
+            assert answers[-1][0].Status == 0x0000
+            association.send_c_cancel(1, context)
+        association.release()
+
     def test_whoever_aborts_costs_nobody_else(self, listener: Listener, sent: dict[str, bytes]) -> None:
         study = Study.objects.order_by("pk")[0]
         identifier = keys("STUDY", StudyInstanceUID=study.uid)
