@@ -1,15 +1,17 @@
 """What a request for storage commitment says, as values (PS3.4 J.3.2), and what is told in answer (J.3.3)."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from pydicom.uid import UID
 
+from proxy.network.quiet import hush
+
 WELL_KNOWN_INSTANCE = "1.2.840.10008.1.20.1.1"
 REQUEST_COMMITMENT = 1  # the only action type
 ALL_COMMITTED, FAILURES_EXIST = 1, 2  # event types
 MOST = 20_000  # instances of one request
+hush()
 
 SUCCESS, NO_SUCH_ARGUMENT, INVALID_ARGUMENT = 0x0000, 0x0114, 0x0115
 NO_SUCH_INSTANCE, NO_SUCH_EVENT, NO_SUCH_ACTION, RESOURCE_LIMITATION = 0x0112, 0x0113, 0x0123, 0x0213
@@ -101,7 +103,5 @@ def _number(item: Any, keyword: str, missing: int) -> int:
 
 def _uid(item: Any, keyword: str) -> str:
     """Empty if it is absent or no UID."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's would quote it
-        value = UID(str(getattr(item, keyword, "") or ""))
-        return str(value) if value.is_valid else ""
+    value = UID(str(getattr(item, keyword, "") or ""))
+    return str(value) if value.is_valid else ""

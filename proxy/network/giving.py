@@ -1,6 +1,5 @@
 """What is given to whoever asks for images with C-GET or C-MOVE, as values (PS3.4 C.4.2, C.4.3)."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pydicom.uid import UID
 
 from proxy.network.contexts import PATIENT_ROOT_GET, PATIENT_ROOT_MOVE, STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from proxy.network.peer import Peer
+from proxy.network.quiet import hush
 
 PATIENT, STUDY, SERIES, IMAGE = "PATIENT", "STUDY", "SERIES", "IMAGE"
 KEYS: Final = {
@@ -36,6 +36,7 @@ NOT_AUTHORISED, DESTINATION_UNKNOWN = 0x0124, 0xA801
 IDENTIFIER_MISMATCH, CANNOT_PROCESS, OUT_OF_RESOURCES = 0xA900, 0xC000, 0xA700
 
 MOST_UIDS = 10_000
+hush()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,12 +54,7 @@ class Wish:
 
 def read_wish(sop_class: str, identifier: Any, to: str | None) -> Wish | int:
     """What is asked for, or the status that says why it cannot be meant."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's would quote it
-        return _read(MODELS[sop_class][0], identifier, to)
-
-
-def _read(levels: tuple[str, ...], identifier: Any, to: str | None) -> Wish | int:
+    levels, _ = MODELS[sop_class]
     level = str(getattr(identifier, "QueryRetrieveLevel", "") or "").strip()
     if level not in levels:
         return IDENTIFIER_MISMATCH

@@ -5,11 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import pytest
+from pydicom import DataElement, config
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
+from pynetdicom.dsutils import decode, encode
 
 from proxy.network import asking
 from proxy.network.asking import WELL_KNOWN_INSTANCE, Asked, Reference, Report, read_report
@@ -61,11 +65,6 @@ class Provider:
 
     @staticmethod
     def _overtake(association: Any, kind: int, data: Dataset) -> None:
-        from io import BytesIO
-
-        from pynetdicom.dimse_primitives import N_EVENT_REPORT
-        from pynetdicom.dsutils import encode
-
         message = N_EVENT_REPORT()
         message.MessageID = 7
         message.AffectedSOPClassUID = PUSH_MODEL
@@ -259,3 +258,15 @@ class TestBeingCalled:
         status, _ = association.send_n_action(data, 1, PUSH_MODEL, WELL_KNOWN_INSTANCE)
         association.release()
         assert status.Status != 0
+
+
+def test_promise_8_a_value_that_is_no_uid_is_quoted_by_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    """Also where many read at once: warnings cannot be caught for one thread."""
+    data = Dataset()
+    data.add(DataElement("TransactionUID", "UI", "Exampleova^Ada", validation_mode=config.IGNORE))
+    encoded = encode(data, True, True)
+    assert encoded is not None
+    assert (
+        read_report(1, WELL_KNOWN_INSTANCE, decode(BytesIO(encoded), True, True)) == asking.NO_SUCH_ARGUMENT
+    )
+    assert [str(one.message) for one in recwarn] == []
