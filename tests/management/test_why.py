@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from pytest_django import Settings
 
 from proxy.audit.models import Entry, Head
 from proxy.deid import identifiers
@@ -82,6 +83,12 @@ class TestWhy:
         Study.objects.all().delete()
         said, code = run("why", ORIGINAL, "--purpose", "the ward misses it")
         assert code == 0 and f"Study {uid} (project default):" in said and "in quarantine" in said
+
+    def test_who_has_looked_behind_too_many_is_told_so(self, scene: Scene, settings: Settings) -> None:
+        settings.IDENTITY_PERSONS_PER_HOUR = 1
+        run("why", "1.2.3.4", "--purpose", "the ward misses it")
+        with pytest.raises(CommandError, match="1 persons within an hour are the limit"):
+            run("why", ORIGINAL, "--purpose", "the ward misses it")
 
     def test_an_original_uid_that_never_came_is_said_and_marked(self, scene: Scene) -> None:
         said, code = run("why", "1.2.3.4", "--purpose", "the ward misses it")

@@ -16,7 +16,7 @@ from proxy.retrieval.home.whereabouts import whereabouts as results_of
 from proxy.routing.models import Destination, Project
 from proxy.storage.keys import KeysMissing
 from proxy.studies.models import Study
-from proxy.vault.reidentify import Principal
+from proxy.vault.reidentify import NotAllowed, Principal
 
 NOT_HERE = "No study of this UID ever reached us."
 MAYBE_ORIGINAL = "If it is an original UID, say why you ask with --purpose; that look is audited."
@@ -80,8 +80,8 @@ def behind(original: str, purpose: str) -> list[tuple[Project, str]]:
             for project in Project.objects.order_by("name")
             for uid in studies_behind(asker, project.pk, original, purpose)
         ]
-    except KeysMissing as missing:
-        raise CommandError(str(missing)) from None
+    except (KeysMissing, NotAllowed) as trouble:
+        raise CommandError(str(trouble)) from None
 
 
 def lines(project: Project, uid: str, destination: str | None) -> Iterator[str]:
