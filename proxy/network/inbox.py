@@ -133,7 +133,7 @@ class Store:
         self._sink = sink
 
     def _objection(self, negotiated_class: str) -> Reply | None:
-        if self._class != negotiated_class:
+        if not negotiated_class or self._class != negotiated_class:
             return Reply(statuses.SOP_CLASS_NOT_SUPPORTED, "SOP Class was not negotiated in this context")
         if not self._instance:
             return Reply(statuses.CANNOT_UNDERSTAND, "Affected SOP Instance UID is missing")

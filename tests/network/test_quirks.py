@@ -12,7 +12,9 @@ import pytest
 from pynetdicom import AE, evt
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
+from proxy.network import messages
 from proxy.network.door import Caller
+from proxy.network.inbox import Store
 from proxy.network.quirks import (
     ABORT_ON_CANCEL,
     NO_CLASS,
@@ -198,3 +200,17 @@ def test_when_we_stop_early(tmp_path: Path, quirks: tuple[str, ...], end: str) -
     with archive() as (port, seen):  # and at the end of the batch in order, whatever the quirk
         assert sent(port, tmp_path, 1, *quirks) == ["stored"]
     assert seen.ends == ["released"]
+
+
+def test_a_missing_class_opens_no_context_that_is_there_to_be_given_only() -> None:
+    """`negotiated` names no class where nothing may be stored."""
+    said: list[bytes] = []
+    command = messages.parse_command(messages.store_request("", "1.2.3", 1))
+    store = Store(1, command, lambda context_id, answer: said.append(answer))
+    guest = Guest()
+    store.begin(
+        guest, Caller("DICOMRCV", "CT", "127.0.0.1", 1), ("", "1.2.840.10008.1.2"), frozenset({NO_CLASS})
+    )
+    store.finish()
+    assert guest.bags == []
+    assert messages.parse_command(said[0]).number(messages.STATUS) == 0x0122
