@@ -159,8 +159,8 @@ class _Keeper:
 
     def _retire(self, model: type[Row], kept: Iterable[Row]) -> None:
         others = model._default_manager.filter(retired_at=None).exclude(pk__in=[row.pk for row in kept])
-        for row in others:
-            self._note("retired", model, str(row))
+        for name in sorted(str(row) for row in others):
+            self._note("retired", model, name)
         others.update(retired_at=self.now)
 
     def _note(self, event: str, model: type[Any], name: str, fields: tuple[str, ...] = ()) -> None:
