@@ -41,13 +41,14 @@ from proxy.reception.committer import Committer
 from proxy.reception.door import Reception
 from proxy.reception.pulled import Pulled
 from proxy.reception.storing import Commit, Written
-from proxy.retrieval.calling import Caller
+from proxy.retrieval.calling import call_who_waits
 from proxy.retrieval.commitments import Commitments
 from proxy.retrieval.home import deciding as homeward
 from proxy.retrieval.home.arriving import Arrival, arrive
 from proxy.retrieval.home.carrying import Carrier
 from proxy.retrieval.images import Images
 from proxy.retrieval.query.answering import Queries
+from proxy.rounds import Rounds
 from proxy.routing.match import NodeFacts, RouteFacts, SnapshotCache
 from proxy.routing.refusals import Refusals
 from proxy.studies import quiet
@@ -133,17 +134,20 @@ def work(
 ) -> None:
     """Settle, deliver, compare what is held, call who waits for a commitment, until told to stop."""
     workers.start()
-    caller = Caller(commitments())
-    carrier = Carrier()
-    caller.start()
-    carrier.start()
+    waiting = commitments()
+    rounds = (
+        Rounds("calling about commitments", lambda: call_who_waits(waiting)),
+        Rounds("bringing results home", Carrier().look),
+    )
+    for one in rounds:
+        one.start()
     while going():
         if _quietly(lambda: settle(now())):
             workers.wake()
         _quietly(held.compare_recompressed)
         time.sleep(pause)
-    caller.stop(grace=1.0)
-    carrier.stop(grace=1.0)
+    for one in rounds:
+        one.stop(grace=1.0)
 
 
 def _quietly(step: Callable[[], int]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from proxy.deid import DeidError
@@ -27,7 +27,6 @@ from proxy.vault.pseudonyms import Forgotten
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0
 NOT_ALLOWED = (
     "This destination has not the identified view, or its grant has ended; change the site, then retry."
 )
@@ -132,28 +131,9 @@ class Carrier:
     """A thread for each destination that has something due: one that is slow keeps no other waiting."""
 
     def __init__(self) -> None:
-        self._stop = threading.Event()
         self._busy: dict[int, _Errand] = {}
-        self._thread = threading.Thread(target=self._run, name="homecomings", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, grace: float) -> None:
-        self._stop.set()
-        self._thread.join(grace)
-
-    def _run(self) -> None:
-        while not self._stop.wait(LOOK_EVERY):
-            try:
-                close_old_connections()
-                self._look()
-            except Exception as trouble:
-                log.error("bringing results home ended in %s; it is tried again", type(trouble).__name__)
-                connections.close_all()
-        connections.close_all()
-
-    def _look(self) -> None:
+    def look(self) -> None:
         self._busy = {key: errand for key, errand in self._busy.items() if errand.is_alive()}
         for errand in self._busy.values():
             hold(errand.destination_id, errand.holder)

@@ -1,0 +1,36 @@
+import threading
+
+import pytest
+
+from proxy.rounds import Rounds
+
+
+def test_a_round_that_fails_is_made_again_and_its_words_are_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    again = threading.Event()
+    made = []
+
+    def step() -> None:
+        made.append(1)
+        if len(made) == 1:
+            raise ValueError("Doe^Jane")
+        again.set()
+
+    rounds = Rounds("testing", step, pause=0.01)
+    rounds.start()
+    assert again.wait(20)
+    rounds.stop(grace=20)
+    assert "testing ended in ValueError" in caplog.text and "Doe" not in caplog.text
+
+
+def test_who_is_stopped_makes_no_further_round() -> None:
+    made: list[int] = []
+    rounds = Rounds("testing", lambda: made.append(1), pause=0.01)
+    assert rounds.going()
+    rounds.start()
+    rounds.stop(grace=20)
+    count = len(made)
+    assert not rounds.going()
+    threading.Event().wait(0.05)
+    assert len(made) == count
