@@ -20,6 +20,7 @@ from proxy.deid.custom import Function
 from proxy.deid.deflated import Deflated
 from proxy.deid.errors import EngineFault, TooLarge, Unreadable
 from proxy.deid.facts import Facts, gather
+from proxy.deid.fingerprint import fingerprint
 from proxy.deid.gates import gates
 from proxy.deid.masking import Masking
 from proxy.deid.parts import Limits, Part, fail_closed
@@ -60,6 +61,7 @@ class Engine:
         self.recipe = recipe
         self.limits = limits or Limits()
         self.compiled = Compiled(recipe, functions)
+        self.fingerprint = fingerprint(recipe)
 
     def begin(
         self,

@@ -19,7 +19,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils import timezone
 
-from proxy.deid import Clean, Facts, Hold, Pass, Subject, restored_pieces
+from proxy.deid import Clean, Engine, Facts, Hold, Pass, Subject, restored_pieces
 from proxy.network.door import StoreCommand
 from proxy.quarantine import keeping
 from proxy.quarantine.keeping import Spool
@@ -30,6 +30,7 @@ from proxy.reception.cleanfile import CleanFile
 from proxy.reception.engines import engine_for
 from proxy.reception.replies import MISMATCH, NOT_TAKEN, NoRoom, WrongImage
 from proxy.reception.storing import Commit, Freed, Written
+from proxy.reception.treated import said
 from proxy.reception.twins import second_look
 from proxy.routing.match import NodeFacts, RouteFacts
 from proxy.storage.files import remove
@@ -71,6 +72,7 @@ class Image:
     transfer_syntax: str
     waived: frozenset[str] = frozenset()  # gates that a person has opened for this image
     frees: Freed | None = None  # the held item that this image was
+    _engine: Engine = field(init=False)
     _pass: Pass = field(init=False)
     _refuses: bool = field(init=False)
     _known: Known | None = field(init=False, default=None)
@@ -85,9 +87,11 @@ class Image:
         if not has_room(settings.DICOM_STORAGE_DIR, settings.DISK_WATERMARK * MEGABYTE):
             raise NoRoom
         current().check()
-        engine = engine_for(self.route.recipe)
-        self._refuses = engine.recipe.gate("burned-in") == "refuse"
-        self._pass = engine.begin(self.transfer_syntax, masks="burned-in" not in self.waived, copies=False)
+        self._engine = engine_for(self.route.recipe)
+        self._refuses = self._engine.recipe.gate("burned-in") == "refuse"
+        self._pass = self._engine.begin(
+            self.transfer_syntax, masks="burned-in" not in self.waived, copies=False
+        )
         self._clean = CleanFile(studies_folder(), self.route.project_id)
 
     # --- while bytes come ---------------------------------------------------------------------
@@ -230,6 +234,7 @@ class Image:
             received_at=now,
             quiet_at=now + timedelta(seconds=settings.DICOM_STUDY_TIMEOUT),
             waived=self.waived,
+            treatment=said(clean.report, self._engine, self.waived),
         )
 
     def _mac(self, clean: Clean) -> str:

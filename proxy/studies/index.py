@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from proxy import sql
+from proxy.studies import treatments
 from proxy.studies.lifecycle import RECEIVING
 from proxy.studies.models import Instance, Study
 
@@ -43,6 +44,7 @@ class Arrival(NamedTuple):
     received_at: datetime
     quiet_at: datetime
     waived: frozenset[str] = frozenset()  # conflicts that a person has decided in this image's favour
+    treatment: treatments.Said | None = None  # what de-identification did to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ OF_SERIES = ("modality", "number", "date", "time", "description", "body_part")
 STUDY = ("project_id", "uid", "patient", "received_at", "held_reason", *OF_STUDY)
 SERIES = ("study_id", "uid", *OF_SERIES)
 REVISION = ("study_id", "route_id", "number", "state", "opened_at", "quiet_at", "total")
-COLUMNS = ("project_id", "revision_id", "series_id", "ordinal", "received_at", *COPIED)
+COLUMNS = ("project_id", "revision_id", "series_id", "ordinal", "received_at", "treatment_id", *COPIED)
 
 
 def compare(known: Twin, arrival: Arrival) -> Duplicate | Conflict:
@@ -228,6 +230,7 @@ def _hold(study_id: int, arrival: Arrival) -> Conflict:
 def _inserted(fresh: Sequence[Arrival], studies: Studies) -> dict[Key, int]:
     """Their ids."""
     rows: list[tuple[Any, ...]] = []
+    treatments.keep([arrival.treatment for arrival in fresh if arrival.treatment])
     for (study_key, _), group in groupby(sorted(fresh, key=_revision), key=_revision):
         rows += _rows(studies[study_key], list(group))
     made = sql.insert_many("studies_instance", COLUMNS, rows, returning="project_id, uid, id")
@@ -245,7 +248,8 @@ def _rows(study: Place, group: Sequence[Arrival]) -> Iterator[tuple[Any, ...]]:
     revision_id, ordinal = _places_in_open(study.id, group) or _places_in_new(study.id, group)
     for number, (arrival, series_id) in enumerate(zip(group, series, strict=True), ordinal):
         at = sql.time(arrival.received_at)
-        yield arrival.project_id, revision_id, series_id, number, at, *_copied(arrival)
+        treated = arrival.treatment.digest if arrival.treatment else None
+        yield arrival.project_id, revision_id, series_id, number, at, treated, *_copied(arrival)
 
 
 _copied = attrgetter(*COPIED)

@@ -94,6 +94,16 @@ class Series(models.Model):
         return self.uid
 
 
+class Treatment(models.Model):
+    """What de-identification did, without a single value. Images of a series share one, so each is kept once."""
+
+    digest = models.CharField(max_length=32, primary_key=True, help_text="Of its content.")
+    content = models.JSONField(help_text="Recipe, counts of actions by attribute, gates.")
+
+    def __str__(self) -> str:
+        return self.digest
+
+
 class Instance(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT)
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="instances")
@@ -109,6 +119,14 @@ class Instance(models.Model):
     size = models.BigIntegerField(help_text="Bytes of the file.")
     header_mac = models.CharField(max_length=64, help_text="Keyed digest of what was sent, less its pixels.")
     bulk_digest = models.CharField(max_length=64, help_text="SHA-256 of the pixel data as it came.")
+    treatment = models.ForeignKey(
+        Treatment,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        help_text="What was done to it; none if an earlier version received it.",
+    )
     node = models.ForeignKey(Node, null=True, blank=True, on_delete=models.PROTECT)
     received_at = models.DateTimeField(db_index=True)
     committed_until = models.DateTimeField(

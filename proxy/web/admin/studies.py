@@ -11,7 +11,7 @@ from django.utils.safestring import mark_safe
 
 from proxy.deliveries.whereabouts import whereabouts
 from proxy.studies import review
-from proxy.studies.models import Instance, Revision, Series, Study
+from proxy.studies.models import Instance, Revision, Series, Study, Treatment
 from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
 
 
@@ -99,3 +99,14 @@ class InstanceAdmin(ReadOnlyAdmin):
     list_filter = ("project",)
     list_select_related = ("series",)
     search_fields = ("=uid", "=series__uid", "=series__study__uid")
+
+
+@admin.register(Treatment)
+class TreatmentAdmin(ReadOnlyAdmin):
+    """What de-identification did, by attribute; images that were treated alike share one."""
+
+    list_display = ("digest", "recipe")
+
+    @admin.display
+    def recipe(self, treatment: Treatment) -> str:
+        return str(treatment.content["recipe"]["name"])
