@@ -2,12 +2,12 @@
 
 By exact Patient ID and by accession number one answer comes, by a range of dates and by the beginning of a name a
 thousand. Ours is asked in both views: where the identified node says a real value, the pseudonymous one says what it is
-called here; a name's beginning is the pseudonym's there. pynetdicom asks, over one association. `make bench-find
-STUDIES=10000 RUNS=3`. Prints ratios, asserts nothing.
+called here; a name's beginning is the pseudonym's there. One asks over one association, and does nothing else
+(`asker.py`). `make bench-find STUDIES=10000 RUNS=3`. Prints ratios, asserts nothing.
 """
 
 import os
-import socket
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,19 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE
 
 from tests import cast
 from tests.bench import loads, processes
+from tests.bench.asker import Asker, encoded
 from tests.bench.bench_gateway import by_storescu
-from tests.bench.receivers import HERE, Receiver, disk, house, wait_for
+from tests.bench.receivers import Receiver, disk, house, wait_for
 from tests.bench.rounds import Sample, interleaved, runs, tell
 from tests.house import House
 from tests.journeys.help import rows
 from tests.network.people import wait_for as until
 from tests.peers.orthanc import Orthanc
 
-STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
 SITE = """
 projects: [{name: default, recipe: research}]
 nodes:
@@ -90,36 +89,16 @@ def _written(number: int, folder: Path) -> Path:
     return path
 
 
-def turn(asked: Asked, kind: str) -> Sample:
-    """Answers a second, all questions of the kind over one association."""
-    association = associated(asked)
-    before, began, answers = processes.cpu(*asked.roots), time.perf_counter(), 0
-    for keys in asked.questions(kind):
-        answers += sum(
-            1 for status, _ in association.send_c_find(_identifier(keys), STUDY_ROOT) if _pending(status)
-        )
-    seconds = time.perf_counter() - began
-    used = processes.cpu(*asked.roots) - before
-    association.release()
-    if not answers:
-        raise RuntimeError(f"{asked.called} knows nothing {kind}")
-    return Sample(answers, seconds, used)
-
-
-def associated(asked: Asked) -> Any:
-    """Without Nagle's algorithm, or each question waits 40 ms for an acknowledgement."""
-    ae = AE(ae_title=asked.calling)
-    ae.dimse_timeout = 120
-    ae.add_requested_context(STUDY_ROOT)
-    association = ae.associate(HERE, asked.port, ae_title=asked.called)
-    if not association.is_established:
-        raise RuntimeError(f"{asked.called} takes no queries")
-    association.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return association
-
-
-def _pending(status: Any) -> bool:
-    return status.get("Status") in (0xFF00, 0xFF01)
+def turn(asked: Asked, kind: str) -> tuple[Sample, list[float]]:
+    """Answers a second, all questions of the kind over one association; and the wait for each one's first, in ms."""
+    questions = [encoded(_identifier(keys)) for keys in asked.questions(kind)]
+    with Asker(asked.port, asked.called, asked.calling) as asker:
+        before, began = processes.cpu(*asked.roots), time.perf_counter()
+        heard = [asker.ask(one) for one in questions]
+        seconds, used = time.perf_counter() - began, processes.cpu(*asked.roots) - before
+    if not all(one.answers and one.status == 0 for one in heard):
+        raise RuntimeError(f"{asked.called} does not know all of it {kind}")
+    return Sample(sum(one.answers for one in heard), seconds, used), [one.first for one in heard]
 
 
 def _identifier(keys: dict[str, str]) -> Dataset:
@@ -128,17 +107,6 @@ def _identifier(keys: dict[str, str]) -> Dataset:
     for keyword in ASKED_FOR:
         setattr(identifier, keyword, keys.get(keyword, ""))
     return identifier
-
-
-def first_answer(asked: Asked, kind: str) -> float:
-    """Milliseconds."""
-    association = associated(asked)
-    began = time.perf_counter()
-    answers = association.send_c_find(_identifier(asked.questions(kind)[0]), STUDY_ROOT)
-    next(iter(answers))
-    took = (time.perf_counter() - began) * 1e3
-    association.abort()
-    return took
 
 
 def originals(count: int) -> dict[str, Any]:
@@ -197,13 +165,19 @@ def main() -> None:
     count = int(os.environ.get("STUDIES") or 10_000)
     with loads.scratch() as images, filled(disk(), images, count) as everybody:
         for kind in ("by Patient ID", "by accession", "by dates", "by name"):
-            acts: dict[str, Callable[[], Sample]] = {
+            acts: dict[str, Callable[[], tuple[Sample, list[float]]]] = {
                 who: partial(turn, asked, kind) for who, asked in everybody.items() if asked.can_ask(kind)
             }
-            tell(f"{kind}, {count} studies", interleaved(acts, runs(3)))
-            for who in acts:
-                asked = everybody[who]
-                print(f"    {who:22} first answer {first_answer(asked, kind):7.1f} ms", flush=True)
+            for act in acts.values():
+                act()  # nobody's first time is measured
+            table = interleaved(acts, runs(3))
+            tell(
+                f"{kind}, {count} studies",
+                {who: [sample for sample, _ in some] for who, some in table.items()},
+            )
+            for who, some in table.items():
+                first = statistics.median(wait for _, waits in some for wait in waits)
+                print(f"    {who:22} first answer {first:7.1f} ms", flush=True)
 
 
 if __name__ == "__main__":
