@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from proxy.audit import actions
 from proxy.audit.recent import persons_seen
-from proxy.audit.record import record
+from proxy.audit.record import Mark, record, record_all
 from proxy.deid import identifiers
 from proxy.storage.errors import SealBroken
 from proxy.vault import approvals, seals, tokens
@@ -122,20 +122,32 @@ class Look:
     def mark(self, persons: Collection[tuple[int, str]]) -> None:
         """These (project, pseudonym) are about to be answered. Raises NotAllowed where that is too much for an hour."""
         self._spare({pseudonym for _, pseudonym in persons})
-        with transaction.atomic():
-            self._say()
-            for project_id, pseudonym in sorted(persons):
-                self._within(project_id)
-                _mark(self.principal, actions.IDENTITY_FOUND, pseudonym, project_id, self.purpose)
+        for project_id in {project_id for project_id, _ in persons}:
+            self._within(project_id)
+        self._say(
+            [
+                Mark(
+                    actions.IDENTITY_FOUND,
+                    self.principal.name,
+                    pseudonym,
+                    self.purpose,
+                    {"project": project_id},
+                )
+                for project_id, pseudonym in sorted(persons)
+            ]
+        )
 
     def over(self) -> None:
         """To be called whatever became of it."""
-        self._say()
+        self._say([])
 
-    def _say(self) -> None:
-        while self._unsaid:
-            detail = self._unsaid.pop()
-            record(actions.IDENTITIES_QUERIED, actor=self.principal.name, purpose=self.purpose, detail=detail)
+    def _say(self, found: list[Mark]) -> None:
+        """Together with that there was a look, unless that was said before."""
+        actor, purpose = self.principal.name, self.purpose
+        asked = [Mark(actions.IDENTITIES_QUERIED, actor, "", purpose, detail) for detail in self._unsaid]
+        if asked or found:
+            record_all(asked + found)
+            self._unsaid.clear()
 
     def _spare(self, pseudonyms: Collection[str]) -> None:
         most = settings.IDENTITY_PERSONS_PER_HOUR

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from proxy.audit.actions import IDENTITY_VIEWED
 from proxy.audit.models import GENESIS, Entry, Head
-from proxy.audit.record import ChainBroken, record
+from proxy.audit.record import ChainBroken, Mark, record, record_all
 from proxy.audit.verify import verify
 from proxy.storage.keys import AUDIT, KeysMissing
 
@@ -80,3 +80,20 @@ def test_nothing_is_appended_when_the_head_is_gone() -> None:
     Head.objects.all().delete()
     with pytest.raises(ChainBroken):
         record(IDENTITY_VIEWED, actor="ada")
+
+
+def test_marks_of_one_act_stand_behind_each_other() -> None:
+    record(IDENTITY_VIEWED, actor="ada")
+    persons = [f"ANON-{number}" for number in range(250)]
+    record_all([Mark(IDENTITY_VIEWED, "ada", one, "treatment", {"project": 1}) for one in persons])
+    record(IDENTITY_VIEWED, actor="ada")
+    entries = Entry.objects.order_by("sequence")
+    assert [one.subject for one in entries] == ["", *persons, ""]
+    assert verify().ok
+
+
+def test_of_marks_of_one_act_all_are_there_or_none() -> None:
+    with pytest.raises(ValueError, match="who did what"):
+        record_all([Mark(IDENTITY_VIEWED, "ada"), Mark(IDENTITY_VIEWED, "")])
+    record_all([])
+    assert not Entry.objects.exists()
