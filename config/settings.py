@@ -62,6 +62,8 @@ DICOM_PACS_AE_TITLE = reading.ae_title("DICOM_PACS_AE_TITLE", "", empty=True)
 # --- the backend ----------------------------------------------------------------------------------
 ITH_URL = reading.url("ITH_URL", "")
 ITH_TOKEN = reading.text("ITH_TOKEN", "")
+ITH_WS_KEY_IN_QUERY = reading.boolean("ITH_WS_KEY_IN_QUERY", False)
+ITH_DECIDES_ANONYMIZATION = reading.boolean("ITH_DECIDES_ANONYMIZATION", False)
 PROXY_VERSION = reading.text("PROXY_VERSION", "1.0.0")
 PROXY_HOST_IP = reading.text("PROXY_HOST_IP", "")
 UPLOAD_MAX_RETRIES = reading.number("UPLOAD_MAX_RETRIES", 3, low=0, high=1_000)
@@ -135,6 +137,7 @@ INSTALLED_APPS = [
     "proxy.audit",
     "proxy.vault",
     "proxy.routing",
+    "proxy.backend",
     "proxy.studies",
     "proxy.quarantine",
     "proxy.deliveries",

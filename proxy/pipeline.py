@@ -29,6 +29,7 @@ from django.db import close_old_connections, connections, transaction
 
 from proxy.audit.actions import RELEASED
 from proxy.audit.record import record
+from proxy.backend.remembered import load_table
 from proxy.deid import Hold
 from proxy.deid.homeward import Mentions
 from proxy.deliveries import arrivals, queue
@@ -72,7 +73,14 @@ def open_reception() -> tuple[Door, Callable[[], None]]:
         refusals.stop()
 
     return Reception(
-        committer, SnapshotCache(), commitments(), Results(), Images(), refusals, bring_home, Queries()
+        committer,
+        SnapshotCache(load_table),
+        commitments(),
+        Results(),
+        Images(),
+        refusals,
+        bring_home,
+        Queries(),
     ), close
 
 

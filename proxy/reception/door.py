@@ -23,7 +23,7 @@ from proxy.routing.refusals import Refusals
 PERMANENT, TRANSIENT = 1, 2
 SERVICE_USER, ACSE, PRESENTATION = 1, 2, 3
 NOT_AUTHORISED = 0x0124
-CALLING_AE_UNKNOWN, CALLED_AE_UNKNOWN = 3, 7
+NO_REASON, CALLING_AE_UNKNOWN, CALLED_AE_UNKNOWN = 1, 3, 7
 
 UNKNOWN_CALLED = Rejection(PERMANENT, SERVICE_USER, CALLED_AE_UNKNOWN, "No route has this called AE title.")
 UNKNOWN_CALLING = Rejection(
@@ -32,6 +32,7 @@ UNKNOWN_CALLING = Rejection(
 NOT_A_NODE = Rejection(
     *NOT_ASKED, "It proposed to query or retrieve, and is no node: the service is not offered."
 )
+INACTIVE = Rejection(TRANSIENT, SERVICE_USER, NO_REASON, "The backend has set this proxy inactive.")
 AWAY = Rejection(TRANSIENT, PRESENTATION, 1, "The database does not answer; the caller may try again.")
 
 
@@ -89,14 +90,15 @@ class Reception:
             table = self.cache.get(time.monotonic())
         except Exception:
             return AWAY
-        ours = settings.DICOM_AE_TITLE
-        return judge(table, caller, public=settings.DICOM_MODE == "public", ours=ours)
+        if table.is_closed:
+            return INACTIVE
+        return judge(table, caller, public=_is_public(table), ours=settings.DICOM_AE_TITLE)
 
     def begin(self, caller: Caller, command: StoreCommand) -> Sink:
         table = self.cache.get(time.monotonic())
         route = table.route_for(caller.called_ae, caller.calling_ae)
         node = table.node_for(caller.calling_ae, caller.address, caller.certificate_subject)
-        allowed = table.may(node, "store", public=settings.DICOM_MODE == "public")
+        allowed = table.may(node, "store", public=_is_public(table))
         return Receiving(self.committer, route if allowed else None, node, command, self.brings_home)
 
     def quirks(self, caller: Caller) -> frozenset[str]:
@@ -167,6 +169,11 @@ class Reception:
     def left(self) -> None:
         """Its thread had a connection to the database of its own."""
         connections.close_all()
+
+
+def _is_public(table: Table) -> bool:
+    """Both must say so: the site's own settings, and the backend if there is one."""
+    return settings.DICOM_MODE == "public" and not table.is_private
 
 
 def judge(table: Table, caller: Caller, *, public: bool, ours: str = "") -> Rejection | None:

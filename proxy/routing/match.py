@@ -13,7 +13,7 @@ from typing import Any
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 
-from proxy.routing.models import Destination, Node, Project, Route
+from proxy.routing.models import SITE, Destination, Node, Project, Route
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -54,6 +54,7 @@ class NodeFacts:
     on_hold: str
     quirks: frozenset[str] = frozenset()
     commits: bool = False  # a destination of ours that tells us what it has committed
+    is_sites: bool = True  # the site named it, not the backend
 
     def matches(self, calling_ae: str, address: str, certificate: str | None) -> bool:
         """Everything the site said about this node must hold for the caller."""
@@ -76,6 +77,8 @@ class Table:
 
     routes: Mapping[tuple[str, str], RouteFacts] = field(default_factory=dict)
     nodes: Mapping[str, tuple[NodeFacts, ...]] = field(default_factory=dict)
+    is_closed: bool = False  # the backend has set us inactive: nobody comes in
+    is_private: bool = False  # the backend wants us private, whatever the settings say
 
     def answers_to(self, called_ae: str) -> bool:
         """Whether any route has this called AE; if none has, the association is rejected (1/1/7)."""
@@ -102,8 +105,15 @@ class Table:
         return node is not None and (wish == ECHO or wish in node.may)
 
 
-def _proof(node: NodeFacts, address: str) -> tuple[bool, int, bool, int]:
-    return bool(node.certificate), node.closeness(address), node.host == address, -node.id
+def _proof(node: NodeFacts, address: str) -> tuple[bool, bool, int, bool, int]:
+    """What the site says of a caller, the backend cannot say better."""
+    return (
+        node.is_sites,
+        bool(node.certificate),
+        node.closeness(address),
+        node.host == address,
+        -node.id,
+    )
 
 
 def plain(ae_title: str) -> str:
@@ -173,6 +183,7 @@ def _node_facts(row: Any) -> NodeFacts:
         on_hold=row.on_hold,
         quirks=frozenset(row.quirks),
         commits=row.commits,
+        is_sites=row.origin == SITE,
     )
 
 

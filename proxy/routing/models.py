@@ -6,6 +6,11 @@
 from django.db import models
 from django.db.models import Q
 
+SITE, BACKEND = "site", "backend"
+ORIGINS = ((SITE, "the site"), (BACKEND, "the backend"))
+BACKEND_PREFIX = "backend:"
+"""Names of what the backend has made begin so; a site file uses no such name."""
+
 
 class Retirable(models.Model):
     retired_at = models.DateTimeField(
@@ -54,6 +59,7 @@ class Node(Retirable):
     TLS = ((OFF, "no"), (ON, "yes"), (ANY_NAME, "yes; any name of our authorities will do"))
 
     name = models.CharField(max_length=64, unique=True)
+    origin = models.CharField(max_length=8, choices=ORIGINS, default=SITE, help_text="Who made it.")
     ae_title = models.CharField(max_length=16)
     host = models.CharField(max_length=255)
     port = models.PositiveIntegerField()
@@ -90,6 +96,7 @@ class Node(Retirable):
             ),
             models.CheckConstraint(condition=Q(on_hold__in=["success", "refuse"]), name="node_on_hold_known"),
             models.CheckConstraint(condition=Q(tls__in=["off", "on", "any-name"]), name="node_tls_known"),
+            models.CheckConstraint(condition=Q(origin__in=["site", "backend"]), name="node_origin_known"),
         ]
 
     def __str__(self) -> str:
@@ -103,6 +110,7 @@ class Destination(Retirable):
     KINDS = ((DIMSE, "DIMSE C-STORE"), (FOLDER, "folder"))
 
     name = models.CharField(max_length=64, unique=True)
+    origin = models.CharField(max_length=8, choices=ORIGINS, default=SITE, help_text="Who made it.")
     kind = models.CharField(max_length=16, choices=KINDS)
     node = models.ForeignKey(Node, null=True, blank=True, on_delete=models.PROTECT)
     path = models.CharField(
@@ -125,6 +133,9 @@ class Destination(Retirable):
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(origin__in=["site", "backend"]), name="destination_origin_known"
+            ),
             models.CheckConstraint(condition=Q(kind__in=["dimse", "folder"]), name="destination_kind_known"),
             models.CheckConstraint(
                 condition=Q(kind="dimse", node__isnull=False) | Q(kind="folder", node__isnull=True),

@@ -20,7 +20,7 @@ from tests.cast import NEEDLES
 from tests.scene import Scene
 from tests.web.conftest import colleague
 
-ROOMS = ("audit", "vault", "routing", "studies", "quarantine", "deliveries", "retrieval")
+ROOMS = ("audit", "vault", "routing", "backend", "studies", "quarantine", "deliveries", "retrieval")
 MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
 READ_ONLY = [model for model in MODELS if model._meta.app_label != "routing"]
 

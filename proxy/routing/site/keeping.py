@@ -14,7 +14,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from proxy.routing.audited import tell
-from proxy.routing.models import Destination, Node, Project, Route
+from proxy.routing.models import SITE, Destination, Node, Project, Route
 from proxy.routing.site.specs import DestinationSpec, NodeSpec, ProjectSpec, RouteSpec, Site
 
 Row = TypeVar("Row", Project, Node, Destination, Route)
@@ -50,11 +50,17 @@ class Changes:
         return [str(change) for change in self.all]
 
 
-def apply(site: Site, actor: str, *, dry_run: bool = False, now: datetime | None = None) -> Changes:
-    """Make `site` true. With `dry_run` it only says what would change."""
+def apply(
+    site: Site, actor: str, *, dry_run: bool = False, now: datetime | None = None, origin: str = SITE
+) -> Changes:
+    """Make `site` true. With `dry_run` it only says what would change.
+
+    What another origin has made stays as it is: the site file and the backend do not retire each other's nodes.
+    """
     with transaction.atomic():
         one_at_a_time()
-        changes = _Keeper(now or timezone.now()).keep(with_pacs(site))
+        keeper = _Keeper(now or timezone.now(), origin)
+        changes = keeper.keep(with_pacs(site)) if origin == SITE else keeper.keep_nodes(site)
         if dry_run:
             transaction.set_rollback(True)
         elif changes:
@@ -94,7 +100,18 @@ class _Keeper:
     """Keeps each row as its spec says, and remembers what that took."""
 
     now: datetime
+    origin: str
     changes: list[Change] = field(default_factory=list)
+
+    def keep_nodes(self, site: Site) -> Changes:
+        """For an origin that has nodes and destinations only; it may name projects and nodes of the site."""
+        projects = {row.name: row for row in Project.objects.filter(retired_at=None)}
+        nodes = {row.name: row for row in Node.objects.filter(retired_at=None, origin=SITE)}
+        made = {spec.name: self._node(spec, projects) for spec in site.nodes}
+        sent = [self._destination(spec, nodes | made) for spec in site.destinations]
+        self._retire(Destination, sent)
+        self._retire(Node, made.values())
+        return Changes(tuple(self.changes))
 
     def keep(self, site: Site) -> Changes:
         projects = {spec.name: self._project(spec) for spec in site.projects}
@@ -118,7 +135,7 @@ class _Keeper:
         columns: dict[str, Any] = {name: getattr(spec, name) for name in same}
         columns |= {"may": list(spec.may), "networks": list(spec.networks), "quirks": list(spec.quirks)}
         columns |= {"grant": dict(spec.grant.as_json()) if spec.grant else None}
-        row = self._row(Node, spec.name, {"name": spec.name}, columns)
+        row = self._row(Node, spec.name, {"name": spec.name, "origin": self.origin}, columns)
         self._many(row, "projects", [projects[name] for name in spec.projects])
         return row
 
@@ -126,7 +143,7 @@ class _Keeper:
         node = nodes[spec.node] if spec.node else None
         columns: dict[str, Any] = {"kind": spec.kind, "node": node, "path": spec.path, "as_zip": spec.zip}
         columns |= {"associations": spec.associations, "commitment": spec.commitment}
-        return self._row(Destination, spec.name, {"name": spec.name}, columns)
+        return self._row(Destination, spec.name, {"name": spec.name, "origin": self.origin}, columns)
 
     def _route(
         self, spec: RouteSpec, projects: Mapping[str, Project], destinations: Mapping[str, Destination]
@@ -158,7 +175,9 @@ class _Keeper:
             self._note("updated", type(row), str(row), (name,))
 
     def _retire(self, model: type[Row], kept: Iterable[Row]) -> None:
-        others = model._default_manager.filter(retired_at=None).exclude(pk__in=[row.pk for row in kept])
+        mine = {"origin": self.origin} if model in {Node, Destination} else {}
+        kept_ids = [row.pk for row in kept]
+        others = model._default_manager.filter(retired_at=None, **mine).exclude(pk__in=kept_ids)
         for name in sorted(str(row) for row in others):
             self._note("retired", model, name)
         others.update(retired_at=self.now)

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from proxy.routing.models import BACKEND_PREFIX
 from proxy.routing.site import values
 from proxy.routing.site.lines import SiteError, Trouble, compose, is_null, line, pairs
 from proxy.routing.site.recipes import is_file_name, recipe_trouble
@@ -33,13 +34,15 @@ def read(
     file: str = "site.yaml",
     recipe_trouble: RecipeTrouble = recipe_trouble,
     folder: Path | None = None,
+    *,
+    reserved: str = BACKEND_PREFIX,
 ) -> Site:
     """The site that a file describes, or `SiteError` with all that is wrong.
 
     `recipe_trouble` says why a recipe cannot be loaded, or None. A recipe's file is meant from `folder`; what
-    is kept is its full path, because `listen` may run from anywhere.
+    is kept is its full path, because `listen` may run from anywhere. No name begins with `reserved`.
     """
-    return _Reading(file, recipe_trouble, folder).site(text)
+    return _Reading(file, recipe_trouble, folder, reserved).site(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,9 @@ class _Placed:
 
 
 class _Reading:
-    def __init__(self, file: str, recipe_trouble: RecipeTrouble, folder: Path | None) -> None:
+    def __init__(self, file: str, recipe_trouble: RecipeTrouble, folder: Path | None, reserved: str) -> None:
         self.folder = folder
+        self.reserved = reserved
         self.file = file
         self.troubles: list[Trouble] = []
         self.recipe_trouble = recipe_trouble
@@ -148,6 +152,8 @@ class _Reading:
 
     def _compare(self) -> None:
         """What concerns more than one field or more than one object."""
+        self._unreserved("nodes")
+        self._unreserved("destinations")
         self._singular("projects", "name", lambda spec: spec.name)
         self._singular("nodes", "name", lambda spec: spec.name)
         self._singular("destinations", "name", lambda spec: spec.name)
@@ -162,6 +168,12 @@ class _Reading:
         self._complain("routes", route_complaints)
         self._complain("projects", self._recipe_complaints)
         self._tell_apart()
+
+    def _unreserved(self, section: str) -> None:
+        for one in self.placed[section]:
+            if self.reserved and one.spec.name.startswith(self.reserved):
+                sentence = f"names that begin with {self.reserved} are the backend's."
+                self._add(one.at("name"), f"{one.place}.name", sentence)
 
     def _singular(self, section: str, field: str, key: Callable[[Any], Any]) -> None:
         seen: dict[Any, str] = {}

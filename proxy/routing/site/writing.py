@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from proxy.routing.models import Destination, Node, Project, Route
+from proxy.routing.models import SITE, Destination, Node, Project, Route
 from proxy.routing.site.schema import SECTIONS
 from proxy.routing.site.specs import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site
 
@@ -37,13 +37,14 @@ def _flow(value: dict[str, Any]) -> str:
 
 
 def load_site() -> Site:
-    """What is in force in the database."""
-    standing = {"retired_at": None}
+    """What is in force in the database; what the backend has made is no part of the site."""
+    standing: dict[str, Any] = {"retired_at": None}
+    ours = standing | {"origin": SITE}
     routes = Route.objects.filter(**standing).select_related("project").prefetch_related("destinations")
     return Site(
         tuple(project_spec(row) for row in Project.objects.filter(**standing)),
-        tuple(node_spec(row) for row in Node.objects.filter(**standing).prefetch_related("projects")),
-        tuple(destination_spec(row) for row in Destination.objects.filter(**standing).select_related("node")),
+        tuple(node_spec(row) for row in Node.objects.filter(**ours).prefetch_related("projects")),
+        tuple(destination_spec(row) for row in Destination.objects.filter(**ours).select_related("node")),
         tuple(route_spec(row) for row in routes),
     ).in_order()
 

@@ -7,6 +7,7 @@ rooms carry those out and leave the marks. Only pseudonyms are shown; the one pa
 
 from proxy.web.admin import (
     audit,
+    backend,
     deliveries,
     homecomings,
     quarantine,
@@ -19,6 +20,7 @@ from proxy.web.admin import (
 
 __all__ = [
     "audit",
+    "backend",
     "deliveries",
     "homecomings",
     "quarantine",

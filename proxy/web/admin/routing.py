@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from proxy.deliveries import decisions
 from proxy.routing.audited import tell
-from proxy.routing.models import Destination, Node, Project, Refusal, Route
+from proxy.routing.models import BACKEND, SITE, Destination, Node, Project, Refusal, Route
 from proxy.routing.site.keeping import one_at_a_time
 from proxy.web.admin.base import CommentForm, MarkedAdmin, ReadOnlyAdmin, by, decide
 from proxy.web.admin.site_form import (
@@ -35,6 +35,9 @@ class InForceFilter(admin.SimpleListFilter):
         if self.value() is None:
             return queryset
         return queryset.filter(retired_at__isnull=self.value() == "yes")
+
+
+BAR_IT = "the backend made it: bar or admit it on the page of the backend's nodes."
 
 
 class RetirableAdmin(MarkedAdmin):
@@ -68,6 +71,8 @@ class RetirableAdmin(MarkedAdmin):
         decide(self, request, rows, lambda row: self._reinstate(request, row), "reinstated")
 
     def _retire(self, request: HttpRequest, row: Any) -> bool | str:
+        if _is_the_backends(row):
+            return BAR_IT
         with transaction.atomic():
             one_at_a_time()
             needed = troubles_without(spec_of(row))
@@ -76,6 +81,8 @@ class RetirableAdmin(MarkedAdmin):
             return self._move(request, row, "retired", retired_at=timezone.now())
 
     def _reinstate(self, request: HttpRequest, row: Any) -> bool | str:
+        if _is_the_backends(row):
+            return BAR_IT
         with transaction.atomic():
             one_at_a_time()
             troubles = troubles_of(spec_of(row), spec_of(row))
@@ -93,7 +100,13 @@ class RetirableAdmin(MarkedAdmin):
 
 
 def _in_force(model: Any) -> Any:
-    return model._default_manager.filter(retired_at=None)
+    """What the backend has made is not the site's to use: it may take it back."""
+    standing = model._default_manager.filter(retired_at=None)
+    return standing.filter(origin=SITE) if model in {Node, Destination} else standing
+
+
+def _is_the_backends(row: Any) -> bool:
+    return getattr(row, "origin", SITE) == BACKEND
 
 
 @admin.register(Project)
@@ -106,10 +119,16 @@ class ProjectAdmin(RetirableAdmin):
 @admin.register(Node)
 class NodeAdmin(RetirableAdmin):
     form = NodeForm
-    list_display = ("name", "ae_title", "host", "port", "rights", "view", "outside", "retired_at")
-    list_filter = (InForceFilter, "view", "outside")
+    list_display = ("name", "ae_title", "host", "port", "rights", "view", "outside", "origin", "retired_at")
+    list_filter = (InForceFilter, "origin", "view", "outside")
     search_fields = ("name", "ae_title", "host")
     filter_horizontal = ("projects",)
+    readonly_fields = ("origin",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Where one of its nodes is, the backend says; what it may see, a person."""
+        theirs = ("ae_title", "host", "port") if obj is not None and _is_the_backends(obj) else ()
+        return (*super().get_readonly_fields(request, obj), *theirs)
 
     @admin.display(description="may")
     def rights(self, node: Node) -> str:
@@ -122,8 +141,13 @@ class DestinationAdmin(RetirableAdmin):
     list_display = ("name", "kind", "node", "path", "state", "failures", "retired_at")
     list_filter = (InForceFilter, "kind")
     list_select_related = ("node",)
-    readonly_fields = ("failures", "rests_until", "paused_at")
+    readonly_fields = ("origin", "failures", "rests_until", "paused_at")
     actions = ("retire", "reinstate", "pause", "resume")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """One of the backend's is shown, and paused or resumed like any other."""
+        mine = obj is None or not _is_the_backends(obj)
+        return mine and super().has_change_permission(request, obj)
 
     @admin.display(description="state")
     def state(self, destination: Destination) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from proxy.backend.confirming import may_see_identities
 from proxy.network.quirks import QUIRKS
-from proxy.routing.models import Destination, Node, Project, Route
+from proxy.routing.models import BACKEND_PREFIX, Destination, Node, Project, Route
 from proxy.routing.site import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site, SiteError
 from proxy.routing.site.lines import Trouble
 from proxy.routing.site.reading import read
@@ -72,7 +73,7 @@ def _others(site: Site, section: str, spec: Spec | None) -> tuple[Any, ...]:
 
 def _troubles(site: Site) -> list[Trouble]:
     try:
-        read(dump(site))
+        read(dump(site), reserved="")
     except SiteError as error:
         return error.troubles
     return []
@@ -90,10 +91,14 @@ class SiteForm(Form):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
+        self.look_further()
         if not self.errors:
             for trouble in troubles_of(self.spec(), self.old):
                 self.add_error(self._field_of(trouble), trouble.what)
         return cleaned
+
+    def look_further(self) -> None:
+        """What the schema does not know."""
 
     def _field_of(self, trouble: Trouble) -> str | None:
         name = trouble.place.rpartition(".")[2].partition("[")[0]
@@ -174,6 +179,13 @@ class NodeForm(SiteForm):
     def clean_quirks(self) -> list[str]:
         return sorted(self.cleaned_data["quirks"])
 
+    def look_further(self) -> None:
+        identified = self.cleaned_data.get("view") == Node.IDENTIFIED
+        if identified and not may_see_identities(self.instance):
+            self.add_error("view", "confirm its address first, on the page of the backend's nodes.")
+        if self.instance.pk is None and str(self.cleaned_data.get("name", "")).startswith(BACKEND_PREFIX):
+            self.add_error("name", f"names that begin with {BACKEND_PREFIX} are the backend's.")
+
     def grant(self) -> GrantSpec | None:
         purpose, until = self.cleaned_data["grant_purpose"], self.cleaned_data["grant_until"]
         return GrantSpec(purpose, until.isoformat() if until else "") if purpose or until else None
@@ -207,6 +219,10 @@ class NodeForm(SiteForm):
 
 
 class DestinationForm(SiteForm):
+    def look_further(self) -> None:
+        if str(self.cleaned_data.get("name", "")).startswith(BACKEND_PREFIX):
+            self.add_error("name", f"names that begin with {BACKEND_PREFIX} are the backend's.")
+
     class Meta:
         model = Destination
         fields = ("name", "kind", "node", "path", "as_zip", "associations", "commitment")

@@ -1,0 +1,79 @@
+"""What the backend said last, and which nodes are its."""
+
+from django.db import models
+from django.db.models import Q
+
+from proxy.routing.models import Node
+
+
+class Standing(models.Model):
+    """One row: how we stand with the backend. A start without the backend goes on with it."""
+
+    NEVER, KNOWN, AWAY = "never", "known", "away"
+    UNAUTHORISED, INACTIVE, UNKNOWN, NONSENSE = "unauthorised", "inactive", "unknown", "nonsense"
+    STATES = (
+        (NEVER, "never asked"),
+        (KNOWN, "known"),
+        (AWAY, "out of reach"),
+        (UNAUTHORISED, "our key is not accepted"),
+        (INACTIVE, "we are inactive there"),
+        (UNKNOWN, "it does not know us"),
+        (NONSENSE, "its answer makes no sense"),
+    )
+
+    state = models.CharField(max_length=12, choices=STATES, default=NEVER)
+    reason = models.CharField(max_length=255, blank=True, default="")
+    asked_at = models.DateTimeField(null=True, blank=True)
+    known_at = models.DateTimeField(null=True, blank=True, help_text="The last good configuration came then.")
+    said = models.JSONField(default=dict, blank=True, help_text="The last good value of each field.")
+    refused = models.JSONField(default=list, blank=True, help_text="Fields that were not believed, and why.")
+    unknown = models.JSONField(default=list, blank=True, help_text="Names of fields that we do not know.")
+    workspace = models.CharField(max_length=64, blank=True, default="")
+    is_active = models.BooleanField(default=True, help_text="If not, associations are refused.")
+    is_private = models.BooleanField(default=False, help_text="Only nodes come in, whatever DICOM_MODE says.")
+    anonymize = models.BooleanField(default=True, help_text="What it says; ITH_DECIDES says if that counts.")
+    connected_at = models.DateTimeField(null=True, blank=True, help_text="The WebSocket stands since then.")
+    heard_at = models.DateTimeField(null=True, blank=True, help_text="Over the WebSocket.")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "backend"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[
+                        "never", "known", "away", "unauthorised", "inactive", "unknown", "nonsense",
+                    ]
+                ),
+                name="backend_standing_state_known",
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.get_state_display()
+
+
+class BackendNode(models.Model):
+    """A node of the backend, and the node of ours that it is: one made for it, or one that the site has named."""
+
+    backend_id = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=64, help_text="As the backend calls it.")
+    node = models.ForeignKey(
+        Node, null=True, blank=True, on_delete=models.PROTECT, related_name="backend_nodes"
+    )
+    reads = models.BooleanField(default=False)
+    writes = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=False, help_text="It is named, active, and not barred.")
+    barred_at = models.DateTimeField(null=True, blank=True, help_text="A person took it out of force.")
+    confirmed_at = models.DateTimeField(
+        null=True, blank=True, help_text="A person knows that this address is what it says; a change ends it."
+    )
+    confirmed_by = models.CharField(max_length=150, blank=True, default="")
+    is_reachable = models.BooleanField(null=True, blank=True, help_text="Its last C-ECHO.")
+    checked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "node of the backend"
+        verbose_name_plural = "nodes of the backend"
+
+    def __str__(self) -> str:
+        return self.name
