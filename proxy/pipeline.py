@@ -12,7 +12,8 @@ does the sender hear Success. A gate that says no puts the original, encrypted, 
 delivery for each destination. A late image opens the study's next revision; only the new images go out.
 
 **deliver** claims one delivery at a time, hands a parcel to the destination's agent, keeps each
-acknowledgement, and ends in an outcome: delivered, later, or refused, with the reason.
+acknowledgement, and ends in an outcome: delivered, later, or refused, with the reason. Where a site says
+`DICOM_ANONYMIZE_PATIENTS=False`, what goes out is made of image and seal while it goes, and only to whoever may see it.
 
 **bring home** takes what was made outside from our images, such as a segmentation, finds the study it belongs to, and
 sends it there with its identity, restored in memory. What does not fit with certainty goes to quarantine.
@@ -44,6 +45,7 @@ from proxy.reception.pulled import Pulled
 from proxy.reception.storing import Commit, Written
 from proxy.retrieval.calling import call_who_waits
 from proxy.retrieval.commitments import Commitments
+from proxy.retrieval.delivering import restoring
 from proxy.retrieval.home import deciding as homeward
 from proxy.retrieval.home.arriving import Arrival, arrive
 from proxy.retrieval.home.carrying import Carrier
@@ -135,6 +137,11 @@ def open_deliveries(revision: Revision, now: datetime) -> int:
 
 
 # --- deliver --------------------------------------------------------------------------------------
+
+
+def crew(count: int) -> Workers:
+    """Those who deliver, and what they make originals with: deliveries themselves cannot name the vault."""
+    return Workers(count, restoring=restoring)
 
 
 def work(

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from proxy.deliveries import commitment, packing, queue
 from proxy.deliveries.agents import AGENTS
+from proxy.deliveries.originals import Restoring, nobody
 from proxy.deliveries.outcomes import Delivered, Outcome, TryLater
 from proxy.deliveries.parcel import Parcel, Wire
 from proxy.deliveries.queue import Claim
@@ -32,20 +33,20 @@ def _never() -> bool:
     return False
 
 
-def make(claim: Claim, stopping: Callable[[], bool] = _never) -> None:
+def make(claim: Claim, stopping: Callable[[], bool] = _never, restoring: Restoring = nobody) -> None:
     """Send what is claimed as far as it goes, and let go of it with its outcome."""
     with _Heartbeat(claim) as heartbeat:
-        outcome = _attempt(claim, lambda: heartbeat.beats() and not stopping())
+        outcome = _attempt(claim, lambda: heartbeat.beats() and not stopping(), restoring)
     kept = queue.finish(claim, outcome, timezone.now(), random.random())
     said = type(outcome).__name__ if kept else "its claim was lost"
     log.info("delivery %s, attempt %s: %s", claim.delivery_id, claim.number, said)
 
 
-def _attempt(claim: Claim, keep_going: Callable[[], bool]) -> Outcome:
+def _attempt(claim: Claim, keep_going: Callable[[], bool], restoring: Restoring) -> Outcome:
     """Any surprise inside is our own trouble: it rests no destination and loses no progress."""
     progress = _Progress(claim, keep_going)
     try:
-        parcel = packing.pack(claim)
+        parcel = packing.pack(claim, restoring)
         if not isinstance(parcel, Parcel):
             return parcel
         sent = _send(parcel, progress)

@@ -1,38 +1,49 @@
 """Turn a claim into a parcel: read the rows, hand on plain values."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 
 from proxy.deliveries import bitmap
 from proxy.deliveries.models import Delivery
+from proxy.deliveries.originals import Restoring, maker, nobody
 from proxy.deliveries.outcomes import Refused, TryLater
 from proxy.deliveries.parcel import Item, Parcel, Shelf, Wire
 from proxy.deliveries.queue import Claim
+from proxy.network.scu import Unmade
 from proxy.routing.models import Destination
 from proxy.routing.peers import peer_of
 from proxy.studies.models import Instance
 
-NOT_RESTORED = Refused(
-    "DICOM_ANONYMIZE_PATIENTS is False: only restored images may leave, and restored deliveries come with a later"
-    " version; set it to True and retry."
-)
 NO_STORE = TryLater("The storage folder cannot be reached; check its disk or mount.", rests=False)
 
 
-def pack(claim: Claim) -> Parcel | TryLater | Refused:
-    """The parcel of this claim. A ZIP is made whole or not at all, so it packs what was acknowledged, too."""
+def pack(claim: Claim, restoring: Restoring = nobody) -> Parcel | TryLater | Refused:
+    """The parcel of this claim. A ZIP is made whole or not at all, so it packs what was acknowledged, too.
+
+    With DICOM_ANONYMIZE_PATIENTS=False its items are made by `restoring` when their turn comes, or nothing is packed.
+    """
     delivery = Delivery.objects.select_related("revision__study", "destination__node").get(
         pk=claim.delivery_id
     )
-    if not settings.DICOM_ANONYMIZE_PATIENTS:
-        return NOT_RESTORED
     root = Path(settings.DICOM_STORAGE_DIR) / "studies"
     if not root.is_dir():
         return NO_STORE
-    destination, revision = delivery.destination, delivery.revision
-    to = _address(destination)
+    to = _address(delivery.destination)
     whole = isinstance(to, Shelf) and to.as_zip
+    items = _items(delivery, root, b"" if whole else bytes(delivery.acks))
+    if settings.DICOM_ANONYMIZE_PATIENTS:
+        return _parcel(claim, delivery, to, items)
+    try:
+        return _parcel(claim, delivery, to, _restored(delivery, items, restoring))
+    except Unmade as why:
+        return TryLater(str(why), rests=False) if why.later else Refused(str(why))
+
+
+def _parcel(claim: Claim, delivery: Delivery, to: Wire | Shelf, items: tuple[Item, ...]) -> Parcel:
+    destination, revision = delivery.destination, delivery.revision
     return Parcel(
         delivery_id=delivery.pk,
         destination=destination.name,
@@ -43,7 +54,15 @@ def pack(claim: Claim) -> Parcel | TryLater | Refused:
         revision=revision.number,
         total=delivery.total,
         again=claim.number > 1,
-        items=_items(delivery, root, b"" if whole else bytes(delivery.acks)),
+        items=items,
+    )
+
+
+def _restored(delivery: Delivery, items: tuple[Item, ...], restoring: Restoring) -> tuple[Item, ...]:
+    """Nothing is opened yet: that an image is made, its turn has to come. Raises Unmade."""
+    make = maker(delivery, [item.uid for item in items], restoring)
+    return tuple(
+        replace(item, restore=partial(make, item.uid, item.transfer_syntax, item.path)) for item in items
     )
 
 

@@ -1,14 +1,19 @@
 """What an agent is handed: plain values, so that no agent can reach the database or name the vault."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.network.giving import Restored
 from proxy.network.scu import Peer
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One clean image on our disk. `ordinal` is its place in the revision, and its bit in the progress."""
+    """One clean image on our disk. `ordinal` is its place in the revision, and its bit in the progress.
+
+    `restore`, where there is one, makes what goes out in its place; an agent that cannot use it sends nothing.
+    """
 
     ordinal: int
     sop_class: str
@@ -16,6 +21,7 @@ class Item:
     transfer_syntax: str
     path: Path
     series_uid: str
+    restore: Callable[[], Restored] | None = None
 
 
 @dataclass(frozen=True, slots=True)

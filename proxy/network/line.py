@@ -2,7 +2,7 @@
 reactor; what goes over it is the carrier's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,13 @@ class Line:
         return self.carrier.store_file(self._named(context_id, sop_class, sop_instance), path, ahead)
 
     def store_bytes(self, context_id: int, sop_class: str, sop_instance: str, data: bytes) -> int:
-        return self.carrier.store_pieces(self._named(context_id, sop_class, sop_instance), [data])
+        return self.store_pieces(context_id, sop_class, sop_instance, [data])
+
+    def store_pieces(
+        self, context_id: int, sop_class: str, sop_instance: str, pieces: Iterable[bytes]
+    ) -> int:
+        """What raises in the middle leaves the line midway: nothing more can go over it."""
+        return self.carrier.store_pieces(self._named(context_id, sop_class, sop_instance), pieces)
 
     @property
     def carrier(self) -> Carrier:

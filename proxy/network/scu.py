@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal
@@ -13,6 +13,7 @@ from typing import Literal
 from pynetdicom.presentation import build_context
 
 from proxy.network.contexts import PLAIN_SYNTAXES, VERIFICATION, proposals, rounds
+from proxy.network.giving import Restored
 from proxy.network.line import Line
 from proxy.network.part10 import NotPart10, Unconvertible, reencoded, reencoded_data
 from proxy.network.peer import Lost, Peer
@@ -20,7 +21,7 @@ from proxy.network.quirks import ONE_IMAGE
 from proxy.network.statuses import Meaning, explain
 
 logger = logging.getLogger(__name__)
-__all__ = ["EchoResult", "Outgoing", "Peer", "SendResult", "SendSummary", "echo", "send"]
+__all__ = ["EchoResult", "Outgoing", "Peer", "SendResult", "SendSummary", "Unmade", "echo", "send"]
 
 STOPPED = "Sending was stopped on our side: the rest follows later."
 Verdict = Literal["stored", "later", "refused"]
@@ -29,11 +30,20 @@ NOT_ACCEPTED = (
 )
 
 
+class Unmade(Exception):
+    """What was to be sent cannot be made; the message is a sentence. `later`: it may be, another time."""
+
+    def __init__(self, reason: str, *, later: bool = False) -> None:
+        super().__init__(reason)
+        self.later = later
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A Part 10 file to send; the UIDs are those of its data set, the ordinal is the asker's.
 
     Instead of a file, `source` makes a data set in memory, when its turn has come and the peer is there to take it.
+    `restore` makes one with UIDs of its own; it and its pieces raise Unmade, and any line may ask for it.
     """
 
     ordinal: int
@@ -42,6 +52,11 @@ class Outgoing:
     transfer_syntax: str
     path: Path = Path()
     source: Callable[[], bytes] | None = None
+    restore: Callable[[], Restored] | None = None
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.sop_class_uid, self.transfer_syntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +112,29 @@ def send(
     the reason. With several associations, one that is refused or lost costs no more than the image it was at.
     """
     batch = _Batch(on_result)
-    for pairs in rounds((item.sop_class_uid, item.transfer_syntax) for item in items):
-        chosen = [item for item in items if (item.sop_class_uid, item.transfer_syntax) in pairs]
+    left: Sequence[Outgoing] = items
+    while left:
+        left = _send_all(peer, left, keep_going, batch, associations)
+    return batch.summary()
+
+
+def _send_all(
+    peer: Peer,
+    items: Sequence[Outgoing],
+    keep_going: Callable[[], bool],
+    batch: "_Batch",
+    associations: int,
+) -> list[Outgoing]:
+    """Those that turned out, when they were made, to need contexts that nobody had proposed."""
+    others: list[Outgoing] = []
+    for pairs in rounds(item.pair for item in items):
+        chosen = [item for item in items if item.pair in pairs]
         if batch.stopped:
             batch.leave(chosen)
         else:
-            _send_round(_Round(peer, pairs, deque(chosen), keep_going), batch, associations)
-    return batch.summary()
+            these = _Round(peer, pairs, deque(chosen), keep_going, others)
+            _send_round(these, batch, associations)
+    return others
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +145,7 @@ class _Round:
     pairs: Sequence[tuple[str, str]]
     waiting: deque[Outgoing]
     keep_going: Callable[[], bool]
+    others: list[Outgoing] = field(default_factory=list)
     opening: threading.Lock = field(default_factory=threading.Lock)
 
     def over_a_line(self) -> Iterator[SendResult]:
@@ -128,11 +160,25 @@ class _Round:
         try:
             item = self._next()
             while item is not None:
-                yield from _told(line, item, self._following())
+                yield from self._told(line, item)
                 most -= 1
-                item = self._next() if most and self.keep_going() else None
+                item = self._next() if most and self._may_go_on(line) else None
         finally:
             line.close(early=bool(most and self.waiting))
+
+    def _told(self, line: Line, item: Outgoing) -> Iterator[SendResult]:
+        """An image whose answer was lost may be stored there: it waits for the next attempt, which knows that."""
+        try:
+            yield _send_one(line, item, self._following(), self.pairs)
+        except _Otherwise as other:
+            self.others.append(replace(item, sop_class_uid=other.pair[0], transfer_syntax=other.pair[1]))
+        except Lost as lost:
+            yield SendResult(item.ordinal, None, "later", str(lost))
+            raise
+
+    def _may_go_on(self, line: Line) -> bool:
+        """Not over a line on which half of an image lies: it is aborted, so that nobody takes that for a whole."""
+        return not line.carrier.midway and self.keep_going()
 
     def _following(self) -> Path | None:
         """Probably the next one's file; another line may be faster."""
@@ -140,7 +186,7 @@ class _Round:
             following = self.waiting[0]
         except IndexError:
             return None
-        return following.path if following.source is None else None
+        return following.path if following.source is None and following.restore is None else None
 
     def _next(self) -> Outgoing | None:
         try:
@@ -149,13 +195,12 @@ class _Round:
             return None
 
 
-def _told(line: Line, item: Outgoing, ahead: Path | None) -> Iterator[SendResult]:
-    """An image whose answer was lost may be stored there: it waits for the next attempt, which knows that."""
-    try:
-        yield _send_one(line, item, ahead)
-    except Lost as lost:
-        yield SendResult(item.ordinal, None, "later", str(lost))
-        raise
+class _Otherwise(Exception):
+    """This image is of another class or transfer syntax than its file was, which this line has not proposed."""
+
+    def __init__(self, pair: tuple[str, str]) -> None:
+        super().__init__()
+        self.pair = pair
 
 
 def _send_round(these: _Round, batch: "_Batch", associations: int) -> None:
@@ -230,9 +275,16 @@ def _run(these: _Round, told: "SimpleQueue[SendResult | _Ended]") -> None:
         told.put(_Ended())
 
 
-def _send_one(line: Line, item: Outgoing, ahead: Path | None) -> SendResult:
+def _send_one(
+    line: Line, item: Outgoing, ahead: Path | None, proposed: Sequence[tuple[str, str]]
+) -> SendResult:
+    """Raises Lost, _Otherwise."""
     try:
+        if item.restore is not None:
+            return _restored(line, item.ordinal, item.restore(), proposed)
         return _stored(line, item, ahead)
+    except Unmade as why:
+        return SendResult(item.ordinal, None, "later" if why.later else "refused", str(why))
     except (OSError, NotPart10) as error:
         reason = f"The file could not be read ({type(error).__name__}): it stays here, and is tried again."
         return SendResult(item.ordinal, None, "later", reason)
@@ -252,6 +304,22 @@ def _stored(line: Line, item: Outgoing, ahead: Path | None) -> SendResult:
         if plain is not None:
             return _judged(item.ordinal, line.store_bytes(plain, *uids, _reencoded(item, syntax)))
     return SendResult(item.ordinal, None, "refused", NOT_ACCEPTED)
+
+
+def _restored(line: Line, ordinal: int, image: Restored, proposed: Sequence[tuple[str, str]]) -> SendResult:
+    """What is made while it is sent goes out piece by piece, under its own UIDs."""
+    pair, uids = (image.sop_class, image.transfer_syntax), (image.sop_class, image.sop_instance)
+    if pair not in proposed:
+        raise _Otherwise(pair)
+    exact = line.accepted.get(pair)
+    if exact is not None:
+        return _judged(ordinal, line.store_pieces(exact, *uids, image.pieces))
+    for syntax in PLAIN_SYNTAXES:
+        plain = line.accepted.get((image.sop_class, syntax))
+        if plain is not None:
+            data = reencoded_data(b"".join(image.pieces), image.transfer_syntax, syntax)
+            return _judged(ordinal, line.store_bytes(plain, *uids, data))
+    return SendResult(ordinal, None, "refused", NOT_ACCEPTED)
 
 
 def _reencoded(item: Outgoing, syntax: str) -> bytes:

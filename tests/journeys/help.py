@@ -144,12 +144,22 @@ def leaks(house: House, needles: Iterable[str]) -> set[tuple[str, str]]:
 class Scp:
     """A DCMTK storescp that keeps what it gets, bit for bit."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, *options: str) -> None:
         self.port = port or free_port()
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.process = subprocess.Popen(
-            [debian("storescp"), "--aetitle", cast.ARCHIVE, "-od", str(folder), "+B", "+xa", str(self.port)],
+            [
+                debian("storescp"),
+                "--aetitle",
+                cast.ARCHIVE,
+                "-od",
+                folder,
+                "+B",
+                "+xa",
+                *options,
+                str(self.port),
+            ],
             env={"TCP_NODELAY": "1", "PATH": "/usr/bin:/bin"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -360,3 +360,26 @@ def test_an_outside_node_that_anybody_could_be_is_warned_of(whole: Scene) -> Non
     assert (
         "could test whether" not in said
     )  # what it stores is not de-identified, so it cannot ask for a pseudonym that way
+
+
+def test_where_images_leave_with_names_it_says_so_for_as_long_as_it_is_so(
+    scene: Scene, settings: LazySettings
+) -> None:
+    assert "names" not in doctor()[0]
+    settings.DICOM_ANONYMIZE_PATIENTS = False
+    text, code = doctor()
+    assert "no destination may have them" in text
+    assert "archive gets nothing of project default" in text
+    assert "outbox gets nothing of project default" in text
+    assert code == 1
+    grant = {"purpose": "treatment", "until": "2099-01-01"}
+    Node.objects.update(view="identified", networks=["127.0.0.1/32"], grant=grant)
+    Node.objects.get().projects.set(Project.objects.all())
+    text, _ = doctor()
+    assert (
+        "DICOM_ANONYMIZE_PATIENTS is off: images leave with the patients' names, to archive (default)."
+        in text
+    )
+    assert "archive gets nothing" not in text
+    Destination.objects.filter(name="archive").update(commitment=True)
+    assert "commitment: false" in doctor()[0]

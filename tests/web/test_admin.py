@@ -1,5 +1,6 @@
 """The admin shows every model, edits only the configuration, and never shows who somebody is."""
 
+import html
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
@@ -287,3 +289,17 @@ def test_djangos_own_log_holds_no_identity(chief: Client, scene: Scene) -> None:
     act(chief, type(scene.revision), "approve", scene.revision)
     kept = "".join(f"{entry.object_repr}{entry.change_message}" for entry in LogEntry.objects.all())
     assert not [needle for needle in NEEDLES if needle in kept]
+
+
+def test_every_page_says_so_where_images_leave_with_names(chief: Client, settings: Settings) -> None:
+    pages = ["index", "ledger", "studies_study_changelist", "routing_node_add", "password_change"]
+    addresses = [reverse(f"admin:{page}") for page in pages]
+    assert not [page for page in addresses if house.RESTORED in said(chief, page)]
+    settings.DICOM_ANONYMIZE_PATIENTS = False
+    assert not [page for page in addresses if house.RESTORED not in said(chief, page)]
+    assert house.RESTORED in said(Client(), reverse("admin:login"))
+
+
+def said(client: Client, address: str) -> str:
+    page = client.get(address)
+    return html.unescape(page.content.decode())

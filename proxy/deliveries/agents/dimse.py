@@ -49,4 +49,5 @@ def _outgoing(item: Item) -> scu.Outgoing:
         sop_instance_uid=item.uid,
         transfer_syntax=item.transfer_syntax,
         path=item.path,
+        restore=item.restore,
     )

@@ -9,7 +9,6 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from proxy import pipeline
-from proxy.deliveries.work import Workers
 from proxy.management import start
 from proxy.management.stopping import Told
 from proxy.web.logs import set_up
@@ -34,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, workers: int, grace: float, **options: Any) -> None:
         start.prepare()
         set_up("work")
-        told, crew = Told(), Workers(workers)
+        told, crew = Told(), pipeline.crew(workers)
         self.stdout.write("Working.")
         log.info("working with %s workers", workers)
         pipeline.work(timezone.now, lambda: not told.is_set(), crew)

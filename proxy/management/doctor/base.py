@@ -37,8 +37,6 @@ def _loose_settings() -> Iterator[Finding]:
         yield warn("settings", "DEBUG is on; in production leave it out.")
     if "*" in settings.ALLOWED_HOSTS:
         yield warn("settings", "ALLOWED_HOSTS lets any host name in; name your own.")
-    if not settings.DICOM_ANONYMIZE_PATIENTS:
-        yield warn("settings", "DICOM_ANONYMIZE_PATIENTS is off: identified views get restored images.")
 
 
 def _django_checks() -> Iterator[Finding]:

@@ -1,9 +1,10 @@
-"""Lines for the admin's first page: do the books balance, is the audit whole?"""
+"""Lines for the admin's pages: does anything leave with a name, do the books balance, is the audit whole?"""
 
 import time
 from dataclasses import dataclass
 
 from django import template
+from django.conf import settings
 
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
@@ -12,6 +13,10 @@ from proxy.storage.keys import KeysMissing
 
 register = template.Library()
 
+RESTORED = (
+    "DICOM_ANONYMIZE_PATIENTS=False: images leave with the patients' names, to DICOM nodes with the identified view."
+    " Every other destination gets nothing."
+)
 AT_ONCE = 5_000
 FRESH_FOR = 60.0
 
@@ -25,6 +30,12 @@ class Line:
 
 
 _last: dict[str, tuple[float, Line]] = {}
+
+
+@register.simple_tag
+def restored_line() -> str:
+    """For every page; nothing where only pseudonymous images leave."""
+    return "" if settings.DICOM_ANONYMIZE_PATIENTS else RESTORED
 
 
 @register.simple_tag
