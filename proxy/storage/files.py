@@ -29,6 +29,8 @@ __all__ = [
     "make_folder",
     "publish_many",
     "remove",
+    "remove_folder",
+    "remove_many",
     "stage",
     "sweep",
     "sync_folder",
@@ -37,6 +39,7 @@ __all__ = [
 Buffer = bytes | bytearray | memoryview
 
 PART = ".part"
+TRIES = 3
 MOST_KNOWN = 10_000
 _DURABLE: dict[str, tuple[int, int]] = {}  # folders whose own names survive, and which folders those were
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
@@ -163,6 +166,32 @@ def remove(path: Path) -> bool:
     return True
 
 
+def remove_many(paths: Iterable[Path]) -> int:
+    """Delete files durably, each folder fsynced once; how many there were."""
+    gone = [path for path in paths if _unlinked(path)]
+    for folder in {path.parent for path in gone}:
+        sync_folder(folder)
+    return len(gone)
+
+
+def _unlinked(path: Path) -> bool:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove_folder(folder: Path) -> bool:
+    """Only an empty one; False if it is in use, or gone already."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    sync_folder(folder.parent)
+    return True
+
+
 def sweep(root: Path, older_than: float, now: float | None = None) -> int:
     """Remove what crashes left behind: `.part` files not touched for so many seconds. How many."""
     before = (time.time() if now is None else now) - older_than
@@ -194,12 +223,14 @@ def _inside(relative: str) -> str:
 
 
 def _open_new(part: str) -> int:
+    """A folder that was empty may be removed between our making it and its first file."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        return os.open(part, flags, 0o600)
-    except FileNotFoundError:
-        make_folder(Path(part).parent)
-        return os.open(part, flags, 0o600)
+    for _ in range(TRIES):
+        try:
+            return os.open(part, flags, 0o600)
+        except FileNotFoundError:
+            make_folder(Path(part).parent)
+    return os.open(part, flags, 0o600)
 
 
 def _name(one: Staged) -> None:
