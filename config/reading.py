@@ -139,3 +139,11 @@ def refuse_keys_under_data(key_dir: Path, data_dir: Path) -> None:
     """Promise 8: who takes the data folder must not have the keys with it."""
     if key_dir == data_dir or data_dir in key_dir.parents:
         refuse("KEY_DIR", "keys may not lie under DATA_DIR; choose a folder outside, backed up apart.")
+
+
+def refuse_short_seals(seals: int, files: int) -> None:
+    """An image whose seal is gone cannot be restored, and nothing made from it comes home."""
+    if 0 < seals < files:
+        refuse(
+            "RETENTION_SEALS", f"seals stay at least as long as files ({files} days); 0 keeps them for good."
+        )

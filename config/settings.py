@@ -73,6 +73,7 @@ CLEANUP_AFTER_UPLOAD = reading.boolean("CLEANUP_AFTER_UPLOAD", True)
 # --- keeping --------------------------------------------------------------------------------------
 RETENTION_FILES = reading.number("RETENTION_FILES", 7, low=0, high=36_500)
 RETENTION_SEALS = reading.number("RETENTION_SEALS", 0, low=0, high=36_500)
+reading.refuse_short_seals(RETENTION_SEALS, RETENTION_FILES)
 RETENTION_QUARANTINE = reading.number("RETENTION_QUARANTINE", 0, low=0, high=36_500)
 COMMITMENT_TERM = reading.number("COMMITMENT_TERM", 30, low=1, high=36_500)
 COMMITMENT_PATIENCE = reading.number("COMMITMENT_PATIENCE", 24, low=1, high=8_760)

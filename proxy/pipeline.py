@@ -18,6 +18,8 @@ acknowledgement, and ends in an outcome: delivered, later, or refused, with the 
 **bring home** takes what was made outside from our images, such as a segmentation, finds the study it belongs to, and
 sends it there with its identity, restored in memory. What does not fit with certainty goes to quarantine.
 
+What was delivered everywhere **goes** when its retention has passed: first its row says so, then its files are removed.
+
 Nothing here waits in memory: whatever is stopped in between goes on where it stood (promise 12).
 """
 
@@ -43,6 +45,7 @@ from proxy.reception.committer import Committer
 from proxy.reception.door import Reception
 from proxy.reception.pulled import Pulled
 from proxy.reception.storing import Commit, Written
+from proxy.retention import keeper
 from proxy.retrieval.calling import call_who_waits
 from proxy.retrieval.commitments import Commitments
 from proxy.retrieval.delivering import restoring
@@ -147,12 +150,13 @@ def crew(count: int) -> Workers:
 def work(
     now: Callable[[], datetime], going: Callable[[], bool], workers: Workers, pause: float = 0.25
 ) -> None:
-    """Settle, deliver, compare what is held, call who waits for a commitment, until told to stop."""
+    """Settle, deliver, compare what is held, call who waits, let go what was kept long enough, until told to stop."""
     workers.start()
     waiting = commitments()
     rounds = (
         Rounds("calling about commitments", lambda: call_who_waits(waiting)),
         Rounds("bringing results home", Carrier().look),
+        Rounds("retention", lambda: keeper.look(now(), going), keeper.LOOK_EVERY, first=0.0),
     )
     for one in rounds:
         one.start()

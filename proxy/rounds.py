@@ -13,10 +13,14 @@ PAUSE: Final = 1.0  # seconds
 
 
 class Rounds:
-    """`what` stands in the log with the kind of a trouble, never with its words: they could quote anything."""
+    """`what` stands in the log with the kind of a trouble, never with its words: they could quote anything. `first` is
+    the pause before the first round, where that is another one."""
 
-    def __init__(self, what: str, step: Callable[[], object], pause: float = PAUSE) -> None:
+    def __init__(
+        self, what: str, step: Callable[[], object], pause: float = PAUSE, first: float | None = None
+    ) -> None:
         self._what, self._step, self._pause = what, step, pause
+        self._first = pause if first is None else first
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=what, daemon=True)
 
@@ -33,7 +37,9 @@ class Rounds:
         return not self._stop.is_set()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._pause):
+        pause = self._first
+        while not self._stop.wait(pause):
+            pause = self._pause
             try:
                 close_old_connections()
                 self._step()

@@ -34,3 +34,18 @@ def test_who_is_stopped_makes_no_further_round() -> None:
     assert not rounds.going()
     threading.Event().wait(0.05)
     assert len(made) == count
+
+
+def test_the_first_round_may_come_at_once_and_the_next_one_late() -> None:
+    at_once = threading.Event()
+    made: list[int] = []
+
+    def step() -> None:
+        made.append(1)
+        at_once.set()
+
+    rounds = Rounds("testing", step, pause=600.0, first=0.0)
+    rounds.start()
+    assert at_once.wait(20)
+    rounds.stop(grace=20)
+    assert made == [1]

@@ -80,7 +80,7 @@ def drop(delivery: Delivery, by: str, now: datetime, why: str = "") -> bool:
         Revision.objects.select_for_update(no_key=True).get(pk=delivery.revision_id)
         if not LIFE.move(_row(delivery), "drop", finished_at=now):
             return False
-        close_revision(delivery.revision_id)
+        close_revision(delivery.revision_id, now)
         _mark("drop", delivery, by, why)
     return True
 

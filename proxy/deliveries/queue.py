@@ -190,7 +190,7 @@ def finish(claim: Claim, outcome: Outcome, now: datetime, chance: float = 0.0) -
         _let_go(claim, verdict, gained, now, chance)
         _end_attempt(claim.attempt_id, verdict, gained, now)
         if isinstance(verdict, Delivered):
-            close_revision(delivery.revision_id)
+            close_revision(delivery.revision_id, now)
     return True
 
 
@@ -253,8 +253,9 @@ def _lock_revision(revision_id: int) -> Revision:
     return Revision.objects.select_for_update(no_key=True).get(pk=revision_id)
 
 
-def close_revision(revision_id: int) -> bool:
-    """A revision is delivered when each destination has it or was given up by a person, and one has it.
+def close_revision(revision_id: int, now: datetime) -> bool:
+    """A revision is delivered when each destination has it or was given up by a person, and one has it;
+    its retention begins.
 
     If all were given up, nobody has the images but us: the revision stays, and nothing of it expires.
     """
@@ -265,7 +266,8 @@ def close_revision(revision_id: int) -> bool:
         over = all(states.get(pk) in (DELIVERED, DROPPED) for pk in {*bound, *states})
         if not over or DELIVERED not in states.values():
             return False
-        return bool(REVISION_LIFE.move(Revision.objects.filter(pk=revision_id), "delivered"))
+        mine = Revision.objects.filter(pk=revision_id)
+        return bool(REVISION_LIFE.move(mine, "delivered", ended_at=now, look_at=now))
 
 
 # --- rescuing -------------------------------------------------------------------------------------

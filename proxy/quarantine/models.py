@@ -27,6 +27,10 @@ class HeldItem(models.Model):
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.CharField(max_length=150, blank=True, default="")
     comment = models.CharField(max_length=255, blank=True, default="")
+    goes_at = models.DateTimeField(
+        null=True, blank=True, help_text="Retention lets it go then, unless a person decides before."
+    )
+    file_gone_at = models.DateTimeField(null=True, blank=True, help_text="Its file was removed.")
 
     class Meta:
         constraints = [
@@ -36,6 +40,9 @@ class HeldItem(models.Model):
                 condition=models.Q(state="held") & ~models.Q(uid=""),
                 name="the_same_image_is_held_once",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["state"], condition=models.Q(file_gone_at=None), name="held_with_a_file")
         ]
 
     def __str__(self) -> str:

@@ -41,7 +41,7 @@ def release(item_id: int, by: str) -> str:
     item = HeldItem.objects.select_related("route", "node").get(pk=item_id)
     if item.state != HELD:
         raise CannotRelease(f"This image is not held any more: it was {item.state}.")
-    if item.code in NOT_AGAIN:
+    if item.code in NOT_AGAIN and index.find(item.project_id, item.uid) is not None:
         raise CannotRelease(
             "The index already holds another image with this UID; discard this one, or keep it here."
         )

@@ -41,6 +41,9 @@ Written = Outcome
 def write(batch: Sequence[Commit]) -> list[Written]:
     outcomes = index.place([commit.arrival for commit in batch])
     stored = [commit for commit, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Stored)]
+    for commit, outcome in zip(batch, outcomes, strict=True):
+        if isinstance(outcome, Stored) and outcome.again:
+            seals.drop(commit.seal.project_id, [commit.seal.sop_uid])  # this one has what the old one had
     seals.keep([commit.seal for commit in stored])
     if pairs := [pair for commit in stored for pair in commit.uid_pairs]:
         seals.keep_pairs(pairs)

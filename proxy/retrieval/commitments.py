@@ -7,7 +7,7 @@ the result was heard, and the look-up goes by what they are called here.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from proxy.retrieval.lifecycle import LIFE, WAITING
 from proxy.retrieval.models import Commitment
 from proxy.routing.models import Route
 from proxy.studies.lifecycle import EXPIRED
-from proxy.studies.models import Instance
+from proxy.studies.models import Instance, Revision
 from proxy.vault import memos, uids
 from proxy.vault.keyring import current
 
@@ -145,8 +145,10 @@ class Commitments:
             if reason is None:
                 return None
             failed.append((one, reason)) if reason else committed.append(one)
-        _keep_for_the_term([found[one.sop_instance].id for one in committed], now)
-        return Result(row.pk, asked.transaction, tuple(committed), tuple(failed))
+        kept = _keep_for_the_term([found[one.sop_instance] for one in committed], now)
+        late = [(one, NO_SUCH_INSTANCE) for one in committed if found[one.sop_instance].place[0] not in kept]
+        committed = [one for one in committed if found[one.sop_instance].place[0] in kept]
+        return Result(row.pk, asked.transaction, tuple(committed), (*failed, *late))
 
     # --- told -------------------------------------------------------------------------------------
 
@@ -194,7 +196,7 @@ def facts_of(node_id: int, references: Iterable[Reference]) -> Mapping[str, Fact
 
 
 def _instances(node_id: int, project_id: int, names: list[str]) -> Iterator[Instance]:
-    rows = Instance.objects.filter(node_id=node_id, project_id=project_id)
+    rows = Instance.objects.filter(node_id=node_id, project_id=project_id, expired=0)
     rows = rows.select_related("revision__route", "revision__study")
     for at in range(0, len(names), PAGE):
         yield from rows.filter(uid__in=names[at : at + PAGE])
@@ -208,11 +210,18 @@ def _facts(row: Instance, gone: set[str]) -> Facts:
     )
 
 
-def _keep_for_the_term(ids: list[int], now: datetime) -> None:
-    """Before it is told: whoever hears it may delete theirs at once."""
+def _keep_for_the_term(facts: Sequence[Facts], now: datetime) -> set[int]:
+    """Before it is told: whoever hears it may delete theirs at once. The revisions whose images are kept: retention
+    may have been faster, and looks at the term under the same locks."""
     until = now + timedelta(days=settings.COMMITMENT_TERM)
-    for at in range(0, len(ids), PAGE):
-        Instance.objects.filter(pk__in=ids[at : at + PAGE]).update(committed_until=until)
+    with transaction.atomic():
+        wanted = Revision.objects.filter(pk__in={one.place[0] for one in facts})
+        locked = wanted.select_for_update(no_key=True).order_by("pk")
+        kept = {pk for pk, state in locked.values_list("pk", "state") if state != EXPIRED}
+        ids = [one.id for one in facts if one.place[0] in kept]
+        for at in range(0, len(ids), PAGE):
+            Instance.objects.filter(pk__in=ids[at : at + PAGE]).update(committed_until=until)
+    return kept
 
 
 def _unleased(now: datetime) -> Q:

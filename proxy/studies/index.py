@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from proxy import sql
 from proxy.studies import treatments
-from proxy.studies.lifecycle import RECEIVING
+from proxy.studies.lifecycle import EXPIRED, RECEIVING
 from proxy.studies.models import Instance, Study
 
 Columns = Callable[[], Mapping[str, str]]
@@ -50,6 +50,7 @@ class Arrival(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Stored:
     instance_id: int
+    again: bool = False  # it was here before, and had expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Twin:
         return cls(id=instance_id, **same)
 
 
-TWIN = ", ".join(Twin.__dataclass_fields__)
+TWIN = ", ".join(f"image.{name}" for name in Twin.__dataclass_fields__)
 COPIED = (
     "uid", "sop_class", "transfer_syntax", "number", "path", "size", "header_mac", "bulk_digest", "node_id",
 )  # fmt: skip
@@ -112,13 +113,15 @@ def compare(known: Twin, arrival: Arrival) -> Duplicate | Conflict:
 
 
 def find(project_id: int, uid: str) -> Instance | None:
-    return Instance.objects.filter(project_id=project_id, uid=uid).first()
+    """The image that is here; one that has expired is not."""
+    here = Instance.objects.filter(project_id=project_id, uid=uid, expired=0)
+    return here.exclude(revision__state=EXPIRED).first()
 
 
 def place(arrivals: Sequence[Arrival]) -> list[Outcome]:
     """Store a batch; outcomes in the order of the arrivals. The caller's transaction makes it one commit."""
     studies = _locked_studies(arrivals)
-    known = _known(arrivals)  # once we have the locks: what others placed meanwhile is seen
+    known, expired = _known(arrivals)  # once we have the locks: what others placed meanwhile is seen
     outcomes: dict[int, Outcome] = {}
     fresh: dict[Key, int] = {}
     for i, arrival in enumerate(arrivals):
@@ -130,7 +133,7 @@ def place(arrivals: Sequence[Arrival]) -> list[Outcome]:
             fresh[_key(arrival)] = i
     ids = _inserted([arrivals[i] for i in fresh.values()], studies)
     known |= {key: Twin.of(arrivals[i], ids[key]) for key, i in fresh.items()}
-    outcomes |= {i: Stored(ids[key]) for key, i in fresh.items()}
+    outcomes |= {i: Stored(ids[key], again=key in expired) for key, i in fresh.items()}
     return [outcomes.get(i) or compare(known[_key(one)], one) for i, one in enumerate(arrivals)]
 
 
@@ -164,17 +167,28 @@ def _is_anothers(arrival: Arrival, study: Place) -> bool:
 # What follows runs for every image: few statements, each for as much of the batch as it can.
 
 
-def _known(arrivals: Iterable[Arrival]) -> dict[Key, Twin]:
+def _known(arrivals: Iterable[Arrival]) -> tuple[dict[Key, Twin], set[Key]]:
+    """Those that are here, and which others were. The place of what has expired is free when this returns."""
     by_project: dict[int, list[str]] = {}
     for arrival in arrivals:
         by_project.setdefault(arrival.project_id, []).append(arrival.uid)
-    rows = (_twins(project_id, uids) for project_id, uids in by_project.items())
-    return {(twin.project_id, twin.uid): twin for twin in chain.from_iterable(rows)}
+    rows = list(chain.from_iterable(_twins(project_id, uids) for project_id, uids in by_project.items()))
+    for twin, is_over, number in rows:
+        if is_over and not number:
+            sql.ask("UPDATE studies_instance SET expired = id WHERE id = %s AND expired = 0", twin.id)
+    known = {(twin.project_id, twin.uid): twin for twin, is_over, _ in rows if not is_over}
+    return known, {(twin.project_id, twin.uid) for twin, is_over, _ in rows if is_over}
 
 
-def _twins(project_id: int, uids: Sequence[str]) -> Iterator[Twin]:
-    statement = f"SELECT {TWIN} FROM studies_instance WHERE project_id = %s AND uid IN ({sql.marks(uids)})"
-    return (Twin(*row) for row in sql.ask(statement, project_id, *uids))
+def _twins(project_id: int, uids: Sequence[str]) -> Iterator[tuple[Twin, bool, int]]:
+    """With whether it has expired, and whether its row says so already: its revision is the first to."""
+    statement = (
+        f"SELECT {TWIN}, revision.state, image.expired FROM studies_instance image"
+        " JOIN studies_revision revision ON revision.id = image.revision_id"
+        f" WHERE image.project_id = %s AND image.uid IN ({sql.marks(uids)})"
+    )
+    for *row, state, number in sql.ask(statement, project_id, *uids):
+        yield Twin(*row), state == EXPIRED, number
 
 
 def _locked_studies(arrivals: Iterable[Arrival]) -> dict[Key, Place]:

@@ -50,6 +50,20 @@ class Revision(models.Model):
         help_text="Complete if nothing arrives until then; moves with each image."
     )
     released_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When it was delivered everywhere, or rejected: its retention begins.",
+    )
+    look_at = models.DateTimeField(
+        null=True, blank=True, help_text="When retention looks at it next, once it is delivered."
+    )
+    files_gone_at = models.DateTimeField(
+        null=True, blank=True, help_text="It has expired, and its last file was removed."
+    )
+    seals_gone_at = models.DateTimeField(
+        null=True, blank=True, help_text="Its images cannot be restored any more."
+    )
     total = models.PositiveIntegerField(default=0, help_text="Instances; the next one's ordinal.")
     destinations = models.ManyToManyField(
         Destination, blank=True, help_text="Bound when the revision was opened."
@@ -69,6 +83,13 @@ class Revision(models.Model):
             models.Index(fields=["quiet_at"], condition=Q(state="receiving"), name="revision_due"),
             models.Index(
                 fields=["state"], condition=~Q(state__in=["delivered", "expired"]), name="revision_alive"
+            ),
+            models.Index(fields=["look_at"], condition=Q(state="delivered"), name="revision_kept"),
+            models.Index(
+                fields=["ended_at"], condition=Q(state="expired", files_gone_at=None), name="revision_going"
+            ),
+            models.Index(
+                fields=["ended_at"], condition=Q(state="expired", seals_gone_at=None), name="revision_sealed"
             ),
         ]
 
@@ -134,10 +155,15 @@ class Instance(models.Model):
         blank=True,
         help_text="Its sender was told that we keep it so long, and may have deleted it.",
     )
+    expired = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="0 while it is here; its own number once it has expired, so that the image may come again.",
+    )
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["project", "uid"], name="one_instance_for_a_uid"),
+            models.UniqueConstraint(fields=["project", "uid", "expired"], name="one_instance_for_a_uid"),
             models.UniqueConstraint(fields=["revision", "ordinal"], name="one_instance_for_an_ordinal"),
         ]
 

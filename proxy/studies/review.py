@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from proxy.audit.actions import HELD, REJECTED, RELEASED
 from proxy.audit.record import record
@@ -28,10 +29,10 @@ def approve(revision: Revision, by: str, now: datetime, comment: str = "") -> bo
         return _decide(rows, revision, "approve", action=RELEASED, by=by, comment=comment, released_at=now)
 
 
-def reject(revision: Revision, by: str, comment: str = "") -> bool:
-    """Keep a revision here for good; the ledger counts its images as excluded."""
-    rows = Revision.objects.filter(pk=revision.pk)
-    return _decide(rows, revision, "reject", action=REJECTED, by=by, comment=comment)
+def reject(revision: Revision, by: str, comment: str = "", now: datetime | None = None) -> bool:
+    """Keep a revision here until a person lets it go; the ledger counts its images as excluded."""
+    rows, ended_at = Revision.objects.filter(pk=revision.pk), now or timezone.now()
+    return _decide(rows, revision, "reject", action=REJECTED, by=by, comment=comment, ended_at=ended_at)
 
 
 def reconsider(revision: Revision, by: str, comment: str = "") -> bool:

@@ -1,6 +1,6 @@
 """Make a backup while everybody works: first the database, then the files that it names.
 
-Files are written once and deleted late, so what the snapshot names is still there when its turn comes; a file
+Files are written once, and retention pauses, so what the snapshot names is still there when its turn comes; a file
 that came after the snapshot is taken along and does no harm.
 """
 
@@ -18,6 +18,7 @@ from proxy.audit.record import record
 from proxy.management.backups import databases, escrow
 from proxy.management.backups.archive import About, Manifest, Writer
 from proxy.management.backups.places import missing, newest, roots
+from proxy.retention.pausing import paused
 from proxy.storage.files import PART
 
 
@@ -40,14 +41,19 @@ def make(target: Path, now: datetime, actor: str) -> Made:
     )
     until = newest()
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with paused():
+        manifest = _written(target, about)
+        made = Made(target, manifest, missing({part.name for part in manifest.parts}, until))
+    record(actions.BACKED_UP, actor=actor, detail={"files": len(manifest.parts), "missing": made.missing})
+    return made
+
+
+def _written(target: Path, about: About) -> Manifest:
     with Writer(target) as writer:
         _add_database(writer)
         for name, file in _files():
             _add_if_there(writer, name, file)
-        manifest = writer.finish(about)
-    made = Made(target, manifest, missing({part.name for part in manifest.parts}, until))
-    record(actions.BACKED_UP, actor=actor, detail={"files": len(manifest.parts), "missing": made.missing})
-    return made
+        return writer.finish(about)
 
 
 def _add_database(writer: Writer) -> None:
@@ -58,7 +64,7 @@ def _add_database(writer: Writer) -> None:
 
 
 def _add_if_there(writer: Writer, name: str, file: Path) -> None:
-    """One that retention has just taken is no loss; `missing` counts what should be there."""
+    """One that a person has just let out of quarantine is no loss; `missing` counts what should be there."""
     if file.exists():
         writer.add(name, file)
 

@@ -10,6 +10,7 @@ from django.db.models import Max, QuerySet
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Result
+from proxy.studies.lifecycle import EXPIRED
 from proxy.studies.models import Instance
 from proxy.vault.models import Seal
 
@@ -32,7 +33,7 @@ def missing(held: set[str], until: Mapping[str, int]) -> int:
 
 def _rows() -> dict[str, QuerySet[Any]]:
     return {
-        "studies": Instance.objects.all(),
+        "studies": Instance.objects.exclude(revision__state=EXPIRED),
         "quarantine": HeldItem.objects.filter(state=HELD),
         "results": Result.objects.all(),
         "vault": Seal.objects.exclude(path=""),

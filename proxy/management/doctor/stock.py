@@ -6,15 +6,19 @@ Everything is read in pages, folder by folder, so that a million images cost tim
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from proxy.management.doctor.findings import Finding, count, fail, ok, warn
 from proxy.quarantine import keeping
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
+from proxy.retention import images
+from proxy.retention.pausing import free_to_remove
 from proxy.retrieval.home import keeping as results
 from proxy.retrieval.home.lifecycle import CLAIMED, REFUSED, WAITING
 from proxy.retrieval.models import Result
@@ -41,6 +45,25 @@ def examine_images() -> Iterator[Finding]:
         yield _left_over("images", image_orphans, orphans)
     if not lost and not orphans:
         yield ok("images", "every row has its file, every file its row.")
+    yield from _expired()
+
+
+def _expired() -> Iterator[Finding]:
+    """What expired, and is not gone: its row says who removes it, or said so once."""
+    waiting = images.unfinished().filter(ended_at__lt=timezone.now() - timedelta(seconds=HOUR)).count()
+    left = expired_files()
+    if waiting:
+        said = f"{count(waiting, 'expired revision')} with files to be removed: `work` does it"
+        yield warn("images", f"{said}, unless a backup is being made.", _finish)
+    if left:
+        yield _left_over("images", expired_files, left, "it expired, and came back with a restore;")
+
+
+def _finish() -> str:
+    with free_to_remove() as free:
+        if not free:
+            return "Nothing was removed: a backup is being made, or `work` is at it."
+        return f"Removed {count(images.finish(timezone.now(), lambda: True), 'expired image')}."
 
 
 def examine_quarantine() -> Iterator[Finding]:
@@ -86,10 +109,10 @@ def _sealed_files() -> Iterator[Finding]:
 
 
 def _seals_and_instances() -> Iterator[Finding]:
-    images = Instance.objects.filter(project_id=OuterRef("project_id"), uid=OuterRef("sop_uid"))
+    pictured = Instance.objects.filter(project_id=OuterRef("project_id"), uid=OuterRef("sop_uid"))
     own = Seal.objects.filter(project_id=OuterRef("project_id"), sop_uid=OuterRef("uid"))
-    without_image = Seal.objects.filter(~Exists(images)).count()
-    without_seal = Instance.objects.filter(~Exists(own)).count()
+    without_image = Seal.objects.filter(~Exists(pictured)).count()
+    without_seal = Instance.objects.filter(~Exists(own), revision__seals_gone_at=None).count()
     if without_seal:
         yield fail("seals", f"{count(without_seal, 'image')} without a seal: no way back to the original.")
     if without_image:
@@ -123,6 +146,12 @@ def image_orphans() -> list[Path]:
     return list(_orphans(studies_folder(), Instance.objects.all()))
 
 
+def expired_files() -> list[Path]:
+    """Files of images whose row says that its file is gone."""
+    gone = Instance.objects.exclude(revision__files_gone_at=None)
+    return [path for path in _files(studies_folder(), gone, named=True) if _is_old(path)]
+
+
 def held_orphans() -> list[Path]:
     return list(_orphans(keeping.folder(), HeldItem.objects.all()))
 
@@ -135,16 +164,19 @@ def sealed_orphans() -> list[Path]:
     return list(seals.orphans(HOUR, time.time()))
 
 
-def _left_over(area: str, look: Callable[[], list[Path]], found: list[Path]) -> Finding:
-    """Nobody heard Success for these: their rows were never committed."""
+CRASHED = "a crash before the commit leaves such;"
+
+
+def _left_over(area: str, look: Callable[[], list[Path]], found: list[Path], why: str = CRASHED) -> Finding:
+    """Nobody heard Success for these, or nobody needs them any more."""
 
     def remove() -> str:
         """Looked at again: what got its row meanwhile stays."""
         gone = sum(files.remove(path) for path in set(look()) & set(found))
         return f"Removed {count(gone, 'file')} ({area})."
 
-    advice = "a crash before the commit leaves such; remove with --repair."
-    return warn(area, f"{count(len(found), 'file')} that no row names: {advice}", remove)
+    which = "that no row names" if why is CRASHED else "that should be gone"
+    return warn(area, f"{count(len(found), 'file')} {which}: {why} remove with --repair.", remove)
 
 
 def _image_paths() -> Iterator[str]:
@@ -165,11 +197,18 @@ def _orphans(
     root: Path, rows: "QuerySet[Instance] | QuerySet[HeldItem] | QuerySet[Result]"
 ) -> Iterator[Path]:
     """Whole files older than an hour whose name stands in no row."""
+    return (path for path in _files(root, rows, named=False) if _is_old(path))
+
+
+def _files(
+    root: Path, rows: "QuerySet[Instance] | QuerySet[HeldItem] | QuerySet[Result]", *, named: bool
+) -> Iterator[Path]:
+    """Whole files that these rows name, or do not."""
     for folder, _, names in os.walk(root):
         whole = [Path(folder) / name for name in names if not name.endswith(files.PART)]
         for chunk in _chunks(whole):
             known = _known(rows, [str(path.relative_to(root)) for path in chunk])
-            yield from (path for path in chunk if str(path.relative_to(root)) not in known and _is_old(path))
+            yield from (path for path in chunk if (str(path.relative_to(root)) in known) == named)
 
 
 def _known(rows: "QuerySet[Instance] | QuerySet[HeldItem] | QuerySet[Result]", paths: list[str]) -> set[str]:

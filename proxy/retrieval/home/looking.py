@@ -42,8 +42,8 @@ def look_up(project_id: int, result: Mentions) -> Found:
 
 
 def is_ours(project_id: int, uid: str) -> Instance | None:
-    """An image that we gave out under this very UID."""
-    return Instance.objects.filter(project_id=project_id, uid=uid).first()
+    """An image that we gave out under this very UID: the one that is here, or one that has expired."""
+    return Instance.objects.filter(project_id=project_id, uid=uid).order_by("expired").first()
 
 
 def is_sealed(project_id: int, uid: str) -> bool:
@@ -60,8 +60,9 @@ def images(project_id: int, wanted: Collection[str]) -> set[str]:
 
 
 def speaker(project_id: int, study_uid: str, wanted: Collection[str]) -> Instance | None:
-    """The image whose seal speaks for the study: best one that the result refers to."""
-    rows = Instance.objects.filter(project_id=project_id, series__study__uid=study_uid).order_by("pk")
+    """The image whose seal speaks for the study: best one that the result refers to, and that has not expired."""
+    rows = Instance.objects.filter(project_id=project_id, series__study__uid=study_uid)
+    rows = rows.order_by("expired", "pk")
     mentioned = (rows.filter(uid__in=page).first() for page in _pages(sorted(wanted)))
     return next((row for row in mentioned if row is not None), None) or rows.first()
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from proxy.quarantine.models import HeldItem
+from proxy.studies.lifecycle import EXPIRED
 from proxy.studies.models import Instance
 from proxy.vault import uids
 
@@ -28,9 +29,9 @@ class Shelf:
         rows: list[tuple[str, str]] = []
         for start in range(0, len(known), PAGE):
             some = known[start : start + PAGE]
-            rows += Instance.objects.filter(project_id=self.project_id, uid__in=some).values_list(
-                "uid", "revision__study__patient"
-            )
+            here = Instance.objects.filter(project_id=self.project_id, uid__in=some, expired=0)
+            here = here.exclude(revision__state=EXPIRED)
+            rows += here.values_list("uid", "revision__study__patient")
             rows += HeldItem.objects.filter(project_id=self.project_id, uid__in=some).values_list(
                 "uid", "patient"
             )

@@ -22,6 +22,7 @@ class HeldItemAdmin(ReadOnlyAdmin):
         "project",
         "node",
         "state",
+        "goes_at",
         "decided_by",
     )
     list_filter = ("state", "code", "project", "route")

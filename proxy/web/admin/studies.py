@@ -10,6 +10,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
 from proxy.deliveries.whereabouts import whereabouts
+from proxy.retention import outlook
 from proxy.studies import review
 from proxy.studies.models import Instance, Revision, Series, Study, Treatment
 from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
@@ -22,7 +23,7 @@ class SeriesInline(ReadOnlyInline):
 
 class RevisionInline(ReadOnlyInline):
     model = Revision
-    fields = ("number", "route", "state", "total", "opened_at", "quiet_at", "released_at")
+    fields = ("number", "route", "state", "total", "opened_at", "quiet_at", "released_at", "ended_at")
 
 
 @admin.register(Study)
@@ -33,13 +34,18 @@ class StudyAdmin(ReadOnlyAdmin):
     search_fields = ("=uid", "=patient", "=accession")
     date_hierarchy = "received_at"
     inlines = (RevisionInline, SeriesInline)
-    readonly_fields = ("where",)
+    readonly_fields = ("where", "stays")
     actions = ("hold", "set_free")
 
     @admin.display(description="where it is, and what to do")
     def where(self, study: Study) -> str:
         answers = whereabouts(study, None, timezone.now())
         return format_html_join(mark_safe("<br>"), "{}", ((str(answer),) for answer in answers)) or "-"
+
+    @admin.display(description="until when its files stay, and why")
+    def stays(self, study: Study) -> str:
+        lines = ((sentence,) for sentence in outlook.of_study(study))
+        return format_html_join(mark_safe("<br>"), "{}", lines) or "-"
 
     @admin.display(boolean=True, description="held")
     def held(self, study: Study) -> bool:
