@@ -1,0 +1,5 @@
+"""A web server of our own that tests deliver to: the reference backend, and faults on demand.
+
+`serving.py` is the server, `faults.py` what may go wrong, `multipart.py` takes bodies apart, `uploads.py` is the
+backend's endpoint for archives and `page.py` shows what arrived. `python -m tests.backend` runs it for developers.
+"""

@@ -1,0 +1,43 @@
+"""Where a web destination is, and how we prove there who we are: plain values, whose secrets no `repr` shows."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Auth(StrEnum):
+    NONE = "none"
+    BASIC = "basic"
+    HEADER = "header"
+    BEARER = "bearer"
+    OAUTH2 = "oauth2"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """`user` is a user's name (basic) or the client's id (OAuth2). `secret` goes to `token_url` alone with OAuth2."""
+
+    auth: Auth = Auth.NONE
+    secret: str = field(default="", repr=False)
+    user: str = ""
+    header: str = "X-API-Key"
+    token_url: str = ""
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """PEM files: whose certificates we believe (None: the system's authorities), and the one that we show."""
+
+    authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """A DICOMweb service: `url` is the root below which `/studies` lies."""
+
+    url: str
+    credentials: Credentials = Credentials()
+    trust: Trust = Trust()
