@@ -226,12 +226,17 @@ def _note_health(
     if isinstance(outcome, TryLater) and not outcome.rests and gained <= 0:
         return
     if isinstance(outcome, TryLater) and not gained:
-        rest = backoff.rest(destination.failures + 1, pace(), chance)
+        rest = _longer(backoff.rest(destination.failures + 1, pace(), chance), outcome.after)
         rows.update(failures=F("failures") + 1, rests_until=None if rest is None else now + rest)
     elif destination.failures or destination.rests_until:
         rows.update(failures=0, rests_until=None)
         if destination.failures >= backoff.RESTS_AFTER:
             _drain(destination, now)
+
+
+def _longer(rest: timedelta | None, asked: timedelta | None) -> timedelta | None:
+    """What a destination asks for itself (Retry-After) holds for all of its deliveries."""
+    return max((one for one in (rest, asked) if one is not None), default=None)
 
 
 def _drain(destination: Destination, now: datetime) -> None:

@@ -258,6 +258,17 @@ def test_a_destination_rests_after_three_failed_attempts_in_a_row__promise_10() 
     assert Attempt.objects.count() == 3, "its queue was not burnt"
 
 
+def test_what_a_destination_asks_for_holds_for_all_of_its_deliveries() -> None:
+    """Retry-After of one delivery: the next one of the same destination waits, too."""
+    a_waiting_delivery(1)
+    a_waiting_delivery(2)
+    busy = TryLater("The destination asks us to slow down (429).", after=seconds(77))
+    assert queue.finish(claimed(), busy, NOW)
+    assert Destination.objects.get().rests_until == NOW + seconds(77)
+    assert queue.claim(NOW + seconds(76), "t2") is None
+    assert queue.claim(NOW + seconds(77), "t2") is not None
+
+
 def test_the_rest_grows_while_the_destination_stays_dead() -> None:
     a_waiting_delivery()
     fail(3)
