@@ -16,6 +16,14 @@ def debian(name: str) -> str:
     return found
 
 
+def orthanc_plugin(name: str) -> str:
+    """Debian's plugins of Orthanc lie in one folder."""
+    found = Path("/usr/share/orthanc/plugins") / name
+    if not found.is_file():
+        pytest.fail(f"Orthanc's plugin {name} is not installed here: run make test-deps.", pytrace=False)
+    return str(found)
+
+
 def postgresql(name: str) -> str:
     """PostgreSQL's servers lie outside PATH on Debian; the newest installed version is taken."""
     versions = sorted(Path(POSTGRESQL).glob(f"*/bin/{name}"), key=lambda file: int(file.parts[-3]))

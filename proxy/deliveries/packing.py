@@ -7,14 +7,14 @@ from pathlib import Path
 from django.conf import settings
 
 from proxy.deliveries import bitmap
+from proxy.deliveries.addresses import Web
+from proxy.deliveries.directions import address_of
 from proxy.deliveries.models import Delivery
 from proxy.deliveries.originals import Restoring, maker, nobody
 from proxy.deliveries.outcomes import Refused, TryLater
 from proxy.deliveries.parcel import Item, Parcel, Shelf, Wire
 from proxy.deliveries.queue import Claim
 from proxy.network.scu import Unmade
-from proxy.routing.models import Destination
-from proxy.routing.peers import peer_of
 from proxy.studies.models import Instance
 
 NO_STORE = TryLater("The storage folder cannot be reached; check its disk or mount.", rests=False)
@@ -31,7 +31,9 @@ def pack(claim: Claim, restoring: Restoring = nobody) -> Parcel | TryLater | Ref
     root = Path(settings.DICOM_STORAGE_DIR) / "studies"
     if not root.is_dir():
         return NO_STORE
-    to = _address(delivery.destination)
+    to = address_of(delivery.destination)
+    if isinstance(to, TryLater):
+        return to
     whole = isinstance(to, Shelf) and to.as_zip
     items = _items(delivery, root, b"" if whole else bytes(delivery.acks))
     if settings.DICOM_ANONYMIZE_PATIENTS:
@@ -42,7 +44,7 @@ def pack(claim: Claim, restoring: Restoring = nobody) -> Parcel | TryLater | Ref
         return TryLater(str(why), rests=False) if why.later else Refused(str(why))
 
 
-def _parcel(claim: Claim, delivery: Delivery, to: Wire | Shelf, items: tuple[Item, ...]) -> Parcel:
+def _parcel(claim: Claim, delivery: Delivery, to: Wire | Shelf | Web, items: tuple[Item, ...]) -> Parcel:
     destination, revision = delivery.destination, delivery.revision
     return Parcel(
         delivery_id=delivery.pk,
@@ -74,16 +76,3 @@ def _items(delivery: Delivery, root: Path, acks: bytes) -> tuple[Item, ...]:
         for ordinal, sop_class, uid, syntax, path, series_uid in columns.iterator()
         if not bitmap.has(acks, ordinal)
     )
-
-
-def _address(destination: Destination) -> Wire | Shelf:
-    if destination.node is None:
-        return _shelf(destination)
-    return Wire(peer_of(destination.node), destination.associations, destination.commitment)
-
-
-def _shelf(destination: Destination) -> Shelf:
-    """A relative path lies below DATA_DIR and may be made; any other may be a mount that is away."""
-    path = Path(destination.path)
-    ours = not path.is_absolute() and ".." not in path.parts
-    return Shelf(Path(settings.DATA_DIR) / path, make=ours, as_zip=destination.as_zip)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.deliveries.addresses import Web
 from proxy.network.giving import Restored
 from proxy.network.scu import Peer
 
@@ -52,7 +53,7 @@ class Parcel:
     delivery_id: int
     destination: str
     kind: str
-    to: Wire | Shelf
+    to: Wire | Shelf | Web
     patient: str
     study_uid: str
     revision: int

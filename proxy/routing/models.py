@@ -106,8 +106,15 @@ class Node(Retirable):
 class Destination(Retirable):
     """Where studies go. Its rest is its own: no other destination notices (promise 10)."""
 
-    DIMSE, FOLDER = "dimse", "folder"
-    KINDS = ((DIMSE, "DIMSE C-STORE"), (FOLDER, "folder"))
+    DIMSE, FOLDER, DICOMWEB = "dimse", "folder", "dicomweb"
+    KINDS = ((DIMSE, "DIMSE C-STORE"), (FOLDER, "folder"), (DICOMWEB, "DICOMweb STOW-RS"))
+    AUTHS = (
+        ("none", "nothing"),
+        ("basic", "user and secret (HTTP Basic)"),
+        ("header", "the secret in a header"),
+        ("bearer", "the secret as a bearer token"),
+        ("oauth2", "a token fetched with user and secret (OAuth2 client credentials)"),
+    )
 
     name = models.CharField(max_length=64, unique=True)
     origin = models.CharField(max_length=8, choices=ORIGINS, default=SITE, help_text="Who made it.")
@@ -127,6 +134,37 @@ class Destination(Retirable):
         default=False,
         help_text="For a DICOM node: an image counts as delivered when the node commits to keep it.",
     )
+    url = models.CharField(
+        max_length=1024,
+        blank=True,
+        default="",
+        help_text="Of a DICOMweb service: what stands before /studies.",
+    )
+    auth = models.CharField(max_length=8, choices=AUTHS, default="none", help_text="How we show who we are.")
+    secret = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        help_text="The name of the variable that holds it, DESTINATION_...; never the secret itself.",
+    )
+    header = models.CharField(
+        max_length=64, blank=True, default="X-API-Key", help_text="The header that carries the secret."
+    )
+    user = models.CharField(max_length=255, blank=True, default="", help_text="User, or OAuth2 client id.")
+    token_url = models.CharField(max_length=1024, blank=True, default="", help_text="Where tokens come from.")
+    scope = models.CharField(
+        max_length=255, blank=True, default="", help_text="OAuth2 scope, if it wants one."
+    )
+    authorities = models.CharField(
+        max_length=255, blank=True, default="", help_text="PEM file of authorities; empty: the system's."
+    )
+    certificate = models.CharField(
+        max_length=255, blank=True, default="", help_text="PEM file with the client certificate we show."
+    )
+    key = models.CharField(max_length=255, blank=True, default="", help_text="PEM file with its private key.")
+    insecure = models.BooleanField(
+        default=False, help_text="Images and secrets may go in clear, by http:// to another machine."
+    )
     failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
     rests_until = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True, help_text="Stopped by a person.")
@@ -136,9 +174,11 @@ class Destination(Retirable):
             models.CheckConstraint(
                 condition=Q(origin__in=["site", "backend"]), name="destination_origin_known"
             ),
-            models.CheckConstraint(condition=Q(kind__in=["dimse", "folder"]), name="destination_kind_known"),
             models.CheckConstraint(
-                condition=Q(kind="dimse", node__isnull=False) | Q(kind="folder", node__isnull=True),
+                condition=Q(kind__in=["dicomweb", "dimse", "folder"]), name="destination_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="dimse", node__isnull=False) | ~Q(kind="dimse") & Q(node__isnull=True),
                 name="destination_has_what_its_kind_needs",
             ),
         ]

@@ -1,5 +1,6 @@
 """An Orthanc of one's own: free ports, its own folder; it takes whatever it is sent."""
 
+import base64
 import json
 import os
 import subprocess
@@ -15,8 +16,11 @@ from tests.tools import debian
 
 
 class Orthanc:
-    def __init__(self, folder: Path, more: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, folder: Path, more: Mapping[str, object] | None = None, login: tuple[str, str] | None = None
+    ) -> None:
         folder.mkdir()
+        self.login = login
         self.dicom_port, self.http_port = free_port(), free_port()
         settings = {
             "Name": "Archive",
@@ -61,7 +65,11 @@ class Orthanc:
         return json.loads(self.raw(path))
 
     def raw(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}")
+        if self.login is not None:
+            word = base64.b64encode(":".join(self.login).encode()).decode()
+            request.add_header("Authorization", f"Basic {word}")
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return bytes(answer.read())
 
     def post(self, path: str, data: bytes) -> bytes:

@@ -153,14 +153,14 @@ def test_what_cannot_be_meant_about_a_node_is_said(field: str, sentence: str) ->
     [
         ("{name: x, kind: dimse}", "a dimse destination needs node."),
         ("{name: x, kind: folder}", "a folder destination needs path."),
-        ("{name: x, kind: ftp}", "choose one of dimse, folder."),
+        ("{name: x, kind: ftp}", "choose one of dicomweb, dimse, folder."),
         ("{name: x, kind: folder, path: ../up}", "without '..'."),
         ("{name: x, kind: folder, path: studies/x}", "studies is a folder of Postern itself"),
         ("{name: x, kind: folder, path: out, zip: maybe}", "say true or false."),
-        ("{name: x, kind: folder, path: out, associations: 2}", "only a dimse destination has associations."),
+        ("{name: x, kind: folder, path: out, associations: 2}", "a folder destination has no associations."),
         (
             "{name: x, kind: folder, path: out, commitment: true}",
-            "only a dimse destination can commit to keep what it gets.",
+            "a folder destination has no commitment.",
         ),
         ("{name: x, kind: dimse, node: n, associations: 0}", "give a whole number from 1 to 16."),
         ("{name: x, kind: dimse, node: n, associations: many}", "give a whole number from 1 to 16."),
@@ -168,12 +168,75 @@ def test_what_cannot_be_meant_about_a_node_is_said(field: str, sentence: str) ->
         ("{name: [x], kind: folder, path: out}", "this must be a single value."),
         (
             "just-text",
-            "this must be a mapping with the keys name, kind, node, path, zip, associations, commitment.",
+            "this must be a mapping with the keys name, kind, node, path, zip, associations, commitment, url,",
         ),
     ],
 )
 def test_a_destination_has_what_its_kind_needs(line: str, sentence: str) -> None:
     assert any(sentence in one for one in errors(f"destinations: [{line}]"))
+
+
+CLOUD = "{name: cloud, kind: dicomweb, url: 'https://dicom.example/root/', auth: bearer, secret: DESTINATION_CLOUD}"
+
+
+def test_a_destination_of_the_web_is_read() -> None:
+    (cloud,) = read(f"destinations: [{CLOUD}]").destinations
+    assert cloud == DestinationSpec(
+        "cloud", "dicomweb", url="https://dicom.example/root", auth="bearer", secret="DESTINATION_CLOUD"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("url: 'https://dicom.example/root/', ", "", "a dicomweb destination needs url."),
+        ("https:", "ftp:", "begins with https://"),
+        ("https://dicom.example/root/", "https://", "begins with https://"),
+        ("https://dicom.example/root/", "https://a:99999/", "this is no address."),
+        ("https://dicom.example", "https://ada:pass@dicom.example", "no user and no password in an address"),
+        ("/root/", "/root/?key=1", "without ? and #."),
+        ("https:", "http:", "http:// sends images and secrets in clear"),
+        ("DESTINATION_CLOUD", "SECRET_KEY", "beginning with DESTINATION_."),
+        ("DESTINATION_CLOUD", "s3cret-itself", "beginning with DESTINATION_."),
+        (", secret: DESTINATION_CLOUD", "", "auth: bearer needs secret."),
+        ("auth: bearer, ", "", "say with auth how the secret is shown"),
+        ("auth: bearer", "auth: digest", "choose one of none, basic, header, bearer, oauth2."),
+        ("auth: bearer", "auth: basic", "auth: basic needs user."),
+        ("auth: bearer", "auth: basic, user: 'a:b'", "has no colon."),
+        ("auth: bearer", "auth: oauth2, user: c", "auth: oauth2 needs token_url."),
+        ("auth: bearer", "auth: bearer, token_url: https://a/b", "token_url belongs to auth: oauth2."),
+        ("auth: bearer", "auth: bearer, scope: all", "scope belongs to auth: oauth2."),
+        (
+            "auth: bearer",
+            "auth: oauth2, user: c, token_url: http://a/b",
+            "http:// sends images and secrets in clear",
+        ),
+        ("auth: bearer", "auth: header, header: 'X Key'", "letters, digits and hyphens."),
+        ("auth: bearer", "auth: header, header: Content-Length", "says something else."),
+        ("auth: bearer", "auth: bearer, key: k.pem", "a key belongs to a certificate."),
+        ("auth: bearer", "auth: bearer, user: Käthe", "plain characters only"),
+        ("auth: bearer", "auth: bearer, path: out", "a dicomweb destination has no path."),
+        ("auth: bearer", "auth: bearer, zip: true", "a dicomweb destination has no zip."),
+        ("auth: bearer", "auth: bearer, insecure: perhaps", "say true or false."),
+    ],
+)
+def test_what_cannot_be_meant_about_a_destination_of_the_web_is_said(
+    old: str, new: str, sentence: str
+) -> None:
+    assert old in CLOUD
+    found = errors(f"destinations: [{CLOUD.replace(old, new, 1)}]")
+    assert any(sentence in one and "site.yaml:1: destinations[0]" in one for one in found), found
+    assert "s3cret" not in str(found) and "pass" not in str(found).replace("password", "")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8042/dicom-web", "http://localhost:8042", "http://[::1]/x"]
+)
+def test_this_machine_may_be_called_in_clear_and_others_where_it_is_said(url: str) -> None:
+    assert read(f"destinations: [{{name: a, kind: dicomweb, url: '{url}'}}]").destinations
+    assert read(
+        "destinations: [{name: a, kind: dicomweb, url: http://pacs.example, insecure: true}]"
+    ).destinations
 
 
 @pytest.mark.parametrize(

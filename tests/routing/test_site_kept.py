@@ -47,6 +47,19 @@ SITE = Site(
     destinations=(
         DestinationSpec("pacs", "dimse", "CLIN"),
         DestinationSpec("outbox", "folder", path="outbox"),
+        DestinationSpec(
+            "cloud",
+            "dicomweb",
+            url="https://dicom.example/root",
+            auth="oauth2",
+            user="postern",
+            secret="DESTINATION_CLOUD",
+            token_url="https://login.example/token",
+            scope="dicom",
+            authorities="/tls/ca.pem",
+            certificate="/tls/postern.pem",
+            key="/tls/postern.key",
+        ),
     ),
     routes=(RouteSpec("DICOMRCV", "default", destinations=("outbox", "pacs")),),
 ).in_order()
@@ -61,7 +74,7 @@ class TestApplying:
     def test_what_the_site_says_is_in_force_afterwards(self, told: Told) -> None:
         changes = apply(SITE, "ada")
         assert load_site() == SITE
-        assert [change.event for change in changes.all] == ["created"] * 7
+        assert [change.event for change in changes.all] == ["created"] * 8
         assert told == [("ada", changes.sentences())]
         assert "route * → DICOMRCV created" in changes.sentences()
 
@@ -91,13 +104,14 @@ class TestApplying:
         changes = apply(Site(projects=SITE.projects[:1]), "ada")
         assert changes.sentences() == [
             "route * → DICOMRCV retired",
+            "destination cloud retired",
             "destination outbox retired",
             "destination pacs retired",
             "node CLIN retired",
             "node CT_EAST retired",
             "project trial retired",
         ]
-        assert Destination.objects.count() == 2 and load_site() == Site(projects=SITE.projects[:1])
+        assert Destination.objects.count() == 3 and load_site() == Site(projects=SITE.projects[:1])
         back = apply(SITE, "ada")
         assert {change.event for change in back.all} == {"reinstated"}
         assert load_site() == SITE
@@ -196,6 +210,8 @@ def sites(draw: Callable[..., Any]) -> Site:
                 commitment=draw(st.booleans()),
             )
             if nodes and draw(st.booleans())
+            else draw(web(name))
+            if draw(st.booleans())
             else DestinationSpec(name, "folder", path=f"out/{number}", zip=draw(st.booleans()))
             for number, name in enumerate(folders)
         ),
@@ -230,6 +246,25 @@ def node(draw: Callable[..., Any], name: str, number: int, projects: list[str]) 
         draw(texts) if draw(st.booleans()) else "",
         draw(st.booleans()),
         draw(st.sampled_from(["success", "refuse"])),
+    )
+
+
+@st.composite
+def web(draw: Callable[..., Any], name: str) -> DestinationSpec:
+    url = draw(
+        st.sampled_from(["https://a.example", "https://b.example:8443/dicom-web", "http://127.0.0.1:1"])
+    )
+    auth = draw(st.sampled_from(["none", "basic", "header", "bearer", "oauth2"]))
+    return DestinationSpec(
+        name,
+        "dicomweb",
+        url=url,
+        auth=auth,
+        secret="" if auth == "none" else "DESTINATION_ONE",
+        user=draw(st.text(string.ascii_letters + ",#{}'", min_size=1, max_size=9)),
+        token_url="https://c.example/token" if auth == "oauth2" else "",
+        certificate=draw(st.sampled_from(["", "tls/a.pem"])),
+        insecure=draw(st.booleans()),
     )
 
 

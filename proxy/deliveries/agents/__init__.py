@@ -7,7 +7,7 @@ An agent gets a `Parcel` of plain values and returns an `Outcome`. It imports no
 
 from collections.abc import Callable, Mapping, Sequence
 
-from proxy.deliveries.agents import dimse, folder
+from proxy.deliveries.agents import dicomweb, dimse, folder
 from proxy.deliveries.outcomes import Outcome
 from proxy.deliveries.parcel import Parcel
 
@@ -15,4 +15,8 @@ Acknowledge = Callable[[Sequence[int]], None]
 KeepGoing = Callable[[], bool]
 Agent = Callable[[Parcel, Acknowledge, KeepGoing], Outcome]
 
-AGENTS: Mapping[str, Agent] = {"dimse": dimse.deliver, "folder": folder.deliver}
+AGENTS: Mapping[str, Agent] = {
+    "dimse": dimse.deliver,
+    "dicomweb": dicomweb.deliver,
+    "folder": folder.deliver,
+}

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from proxy.routing.audited import tell
 from proxy.routing.models import SITE, Destination, Node, Project, Route
+from proxy.routing.site.schema import LINE, LOGIN
 from proxy.routing.site.specs import DestinationSpec, NodeSpec, ProjectSpec, RouteSpec, Site
 
 Row = TypeVar("Row", Project, Node, Destination, Route)
@@ -143,6 +144,7 @@ class _Keeper:
         node = nodes[spec.node] if spec.node else None
         columns: dict[str, Any] = {"kind": spec.kind, "node": node, "path": spec.path, "as_zip": spec.zip}
         columns |= {"associations": spec.associations, "commitment": spec.commitment}
+        columns |= {name: getattr(spec, name) for name in ("url", *LOGIN, *LINE)}
         return self._row(Destination, spec.name, {"name": spec.name, "origin": self.origin}, columns)
 
     def _route(

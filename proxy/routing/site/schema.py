@@ -5,9 +5,10 @@ tables. `configure`, the admin's forms and the export use this one description.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
+from proxy.network.addresses import goes_in_clear
 from proxy.network.quirks import QUIRKS
 from proxy.routing.site import values
 from proxy.routing.site.specs import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec
@@ -69,12 +70,23 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
     },
     DestinationSpec: {
         "name": One(values.name, required=True),
-        "kind": One(values.one_of("dimse", "folder"), required=True),
+        "kind": One(values.one_of("dicomweb", "dimse", "folder"), required=True),
         "node": One(values.name),
         "path": One(values.folder),
         "zip": One(values.boolean),
         "associations": One(values.number(1, 16)),
         "commitment": One(values.boolean),
+        "url": One(values.web_address),
+        "auth": One(values.one_of("none", "basic", "header", "bearer", "oauth2")),
+        "secret": One(values.secret_name),
+        "header": One(values.header_name),
+        "user": One(values.ascii_line(255)),
+        "token_url": One(values.web_address),
+        "scope": One(values.ascii_line(255)),
+        "authorities": One(values.line_of_text(255)),
+        "certificate": One(values.line_of_text(255)),
+        "key": One(values.line_of_text(255)),
+        "insecure": One(values.boolean),
     },
     RouteSpec: {
         "called_ae": One(values.ae_title, required=True),
@@ -117,18 +129,60 @@ def node_complaints(spec: NodeSpec) -> Iterator[Complaint]:
         yield "view", "the identified view needs a grant with purpose and until."
 
 
+ADDRESS = {"dimse": "node", "folder": "path", "dicomweb": "url"}
+"""The field that says where a destination of this kind is; no other kind has it."""
+LOGIN = ("auth", "secret", "header", "user", "token_url", "scope")
+LINE = ("authorities", "certificate", "key", "insecure")
+OF_KIND = {
+    "dimse": ("associations", "commitment"),
+    "folder": ("zip",),
+    "dicomweb": (*LOGIN, *LINE),
+}
+"""Which kinds have which other fields."""
+
+
 def destination_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
-    wanted, other = ("node", "path") if spec.kind == "dimse" else ("path", "node")
+    wanted = ADDRESS[spec.kind]
     if not getattr(spec, wanted):
         yield "kind", f"a {spec.kind} destination needs {wanted}."
-    if getattr(spec, other):
-        yield other, f"a {spec.kind} destination has no {other}."
-    if spec.associations != 1 and spec.kind != "dimse":
-        yield "associations", "only a dimse destination has associations."
-    if spec.commitment and spec.kind != "dimse":
-        yield "commitment", "only a dimse destination can commit to keep what it gets."
-    if spec.zip and spec.kind != "folder":
-        yield "zip", "only a folder destination can be a ZIP."
+    for name in _said(spec):
+        if name not in (wanted, *OF_KIND[spec.kind]):
+            yield name, f"a {spec.kind} destination has no {name}."
+    if spec.kind == "dicomweb":
+        yield from login_complaints(spec)
+        yield from line_complaints(spec)
+
+
+def _said(spec: DestinationSpec) -> list[str]:
+    """The fields that differ from their default."""
+    return [
+        one.name
+        for one in fields(spec)
+        if one.default is not MISSING and getattr(spec, one.name) != one.default
+    ]
+
+
+def login_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
+    needed = {"none": (), "basic": ("user", "secret"), "oauth2": ("user", "secret", "token_url")}
+    for name in needed.get(spec.auth, ("secret",)):
+        if not getattr(spec, name):
+            yield "auth", f"auth: {spec.auth} needs {name}."
+    if spec.auth == "none" and spec.secret:
+        yield "secret", "say with auth how the secret is shown: basic, header, bearer or oauth2."
+    if spec.auth == "basic" and ":" in spec.user:
+        yield "user", "a user of HTTP Basic has no colon."
+    for name in ("token_url", "scope"):
+        if getattr(spec, name) and spec.auth != "oauth2":
+            yield name, f"{name} belongs to auth: oauth2."
+
+
+def line_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
+    if spec.key and not spec.certificate:
+        yield "key", "a key belongs to a certificate."
+    for name in ("url", "token_url"):
+        address = getattr(spec, name)
+        if address and goes_in_clear(address) and not spec.insecure:
+            yield name, "http:// sends images and secrets in clear; use https://, or say insecure: true."
 
 
 def route_complaints(spec: RouteSpec) -> Iterator[Complaint]:

@@ -51,6 +51,17 @@ class DestinationSpec:
     zip: bool = False
     associations: int = 1
     commitment: bool = False
+    url: str = ""
+    auth: str = "none"
+    secret: str = ""
+    header: str = "X-API-Key"
+    user: str = ""
+    token_url: str = ""
+    scope: str = ""
+    authorities: str = ""
+    certificate: str = ""
+    key: str = ""
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,12 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 Check = Callable[[str], Any]
 
+OTHER_HEADERS = {"host", "accept", "accept-encoding", "connection", "content-length", "content-type", "cookie",
+                 "expect", "te", "trailer", "transfer-encoding", "upgrade", "user-agent"}  # fmt: skip
 OUR_OWN_FOLDERS = {"studies", "quarantine", "vault", "database", "logs", "static", "archives"}
 
 
@@ -35,6 +38,15 @@ def line_of_text(limit: int, *, empty: bool = False) -> Check:
         if not text.isprintable() or text != text.strip():
             raise WrongValueError("printable characters only, and no spaces at either end.")
         return text
+
+    return check
+
+
+def ascii_line(limit: int) -> Check:
+    def check(text: str) -> str:
+        if not text.isascii():
+            raise WrongValueError("plain characters only: this stands in a header.")
+        return str(line_of_text(limit)(text))
 
     return check
 
@@ -109,6 +121,47 @@ def issuer(text: str) -> str:
     if "\\" in text:
         raise WrongValueError("an issuer has no backslash.")
     return str(line_of_text(64, empty=True)(text))
+
+
+def web_address(text: str) -> str:
+    """An http or https address without anything secret in it: what stands here is shown, logged and exported."""
+    parts = _split(str(line_of_text(1024)(text)))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii():
+        raise WrongValueError("give an address that begins with https:// (or http://).")
+    if parts.username or parts.password:
+        raise WrongValueError("no user and no password in an address: say auth, user and secret.")
+    if parts.query or parts.fragment:
+        raise WrongValueError("an address without ? and #.")
+    return text.rstrip("/")
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises for one that is no number
+    except ValueError:
+        raise WrongValueError("this is no address.") from None
+    return parts
+
+
+def secret_name(text: str) -> str:
+    """The name of a variable, never the secret itself. With a prefix, so that nobody can have a destination sent
+    what was set for something else."""
+    if not re.fullmatch(r"DESTINATION_[A-Z0-9_]{1,64}", text):
+        raise WrongValueError(
+            "name the variable that holds the secret (or, with _FILE behind it, its file's path): capitals,"
+            " beginning with DESTINATION_."
+        )
+    return text
+
+
+def header_name(text: str) -> str:
+    """RFC 9110 5.1, and none that says something else already."""
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text):
+        raise WrongValueError("a header's name has letters, digits and hyphens.")
+    if text.lower() in OTHER_HEADERS:
+        raise WrongValueError(f"{text} is a header that says something else.")
+    return text
 
 
 def boolean(text: str) -> bool:

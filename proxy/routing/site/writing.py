@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from proxy.routing.models import SITE, Destination, Node, Project, Route
-from proxy.routing.site.schema import SECTIONS
+from proxy.routing.site.schema import LINE, LOGIN, SECTIONS
 from proxy.routing.site.specs import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site
 
 
@@ -67,7 +67,10 @@ def node_spec(row: Node) -> NodeSpec:
 
 def destination_spec(row: Destination) -> DestinationSpec:
     node = row.node.name if row.node else ""
-    return DestinationSpec(row.name, row.kind, node, row.path, row.as_zip, row.associations, row.commitment)
+    web = {name: getattr(row, name) for name in ("url", *LOGIN, *LINE)}
+    return DestinationSpec(
+        row.name, row.kind, node, row.path, row.as_zip, row.associations, row.commitment, **web
+    )
 
 
 def route_spec(row: Route) -> RouteSpec:

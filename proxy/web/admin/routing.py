@@ -138,7 +138,7 @@ class NodeAdmin(RetirableAdmin):
 @admin.register(Destination)
 class DestinationAdmin(RetirableAdmin):
     form = DestinationForm
-    list_display = ("name", "kind", "node", "path", "state", "failures", "retired_at")
+    list_display = ("name", "kind", "node", "path", "url", "state", "failures", "retired_at")
     list_filter = (InForceFilter, "kind")
     list_select_related = ("node",)
     readonly_fields = ("origin", "failures", "rests_until", "paused_at")

@@ -16,7 +16,7 @@ from proxy.routing.models import BACKEND_PREFIX, Destination, Node, Project, Rou
 from proxy.routing.site import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site, SiteError
 from proxy.routing.site.lines import Trouble
 from proxy.routing.site.reading import read
-from proxy.routing.site.schema import RIGHTS, SECTIONS
+from proxy.routing.site.schema import LINE, LOGIN, RIGHTS, SECTIONS
 from proxy.routing.site.writing import (
     destination_spec,
     dump,
@@ -35,6 +35,7 @@ Spec = ProjectSpec | NodeSpec | DestinationSpec | RouteSpec
 FIELD_NAMES = {"zip": "as_zip", "purpose": "grant_purpose", "until": "grant_until"}
 
 
+WEB = ("url", *LOGIN, *LINE)
 SECTION_OF = {spec: section for section, spec in SECTIONS.items()}
 SPEC_OF: dict[Any, Callable[[Any], Spec]] = {
     Project: project_spec,
@@ -225,7 +226,7 @@ class DestinationForm(SiteForm):
 
     class Meta:
         model = Destination
-        fields = ("name", "kind", "node", "path", "as_zip", "associations", "commitment")
+        fields = ("name", "kind", "node", "path", "as_zip", "associations", "commitment", *WEB)
 
     def spec(self) -> DestinationSpec:
         node = self.cleaned_data["node"]
@@ -237,6 +238,7 @@ class DestinationForm(SiteForm):
             self.value("as_zip"),
             self.value("associations"),
             self.value("commitment"),
+            **{name: self.value(name) for name in WEB},
         )
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from proxy.deliveries.addresses import Web
 from proxy.deliveries.parcel import Item, Parcel, Shelf, Wire
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
+KINDS: dict[type, str] = {Shelf: "folder", Wire: "dimse", Web: "dicomweb"}
 PATIENT, STUDY, SERIES = "ANON-ABCDEFGHIJKLMNOP", "2.25.10", "2.25.11"
 
 
@@ -21,11 +23,11 @@ def _item(folder: Path, ordinal: int) -> Item:
     return Item(ordinal, CT, f"2.25.12{ordinal}", EXPLICIT, path, SERIES)
 
 
-def parcel_of(items: tuple[Item, ...], to: Shelf | Wire, *, again: bool = False) -> Parcel:
+def parcel_of(items: tuple[Item, ...], to: Shelf | Wire | Web, *, again: bool = False) -> Parcel:
     return Parcel(
         delivery_id=1,
         destination="outbox",
-        kind="folder" if isinstance(to, Shelf) else "dimse",
+        kind=KINDS[type(to)],
         to=to,
         patient=PATIENT,
         study_uid=STUDY,

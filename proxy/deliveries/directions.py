@@ -1,0 +1,62 @@
+"""Turn a destination's row and our settings into the address that an agent is handed.
+
+What is missing for that (a secret that is set nowhere) is somebody's to mend: the delivery waits with a sentence.
+"""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from config import reading
+from proxy.deliveries.addresses import Auth, Credentials, Trust, Web
+from proxy.deliveries.outcomes import TryLater
+from proxy.deliveries.parcel import Shelf, Wire
+from proxy.network.addresses import goes_in_clear
+from proxy.routing.models import Destination
+from proxy.routing.peers import file_of, peer_of
+
+IN_CLEAR = TryLater(
+    "The destination's address begins with http://, which sends images and secrets in clear: use https://, or say"
+    " insecure: true."
+)
+
+
+def address_of(destination: Destination) -> Wire | Shelf | Web | TryLater:
+    if destination.node is not None:
+        return Wire(peer_of(destination.node), destination.associations, destination.commitment)
+    if destination.kind == Destination.DICOMWEB:
+        return _web(destination)
+    return _shelf(destination)
+
+
+def _shelf(destination: Destination) -> Shelf:
+    """A relative path lies below DATA_DIR and may be made; any other may be a mount that is away."""
+    path = Path(destination.path)
+    ours = not path.is_absolute() and ".." not in path.parts
+    return Shelf(Path(settings.DATA_DIR) / path, make=ours, as_zip=destination.as_zip)
+
+
+def _web(destination: Destination) -> Web | TryLater:
+    auth = Auth(destination.auth)
+    secret = "" if auth is Auth.NONE else secret_of(destination.secret)
+    if auth is not Auth.NONE and not secret:
+        name = destination.secret
+        return TryLater(f"The secret is set nowhere: set {name}, or {name}_FILE to the path of its file.")
+    if not destination.insecure and any(
+        map(goes_in_clear, filter(None, (destination.url, destination.token_url)))
+    ):
+        return IN_CLEAR
+    said = {name: getattr(destination, name) for name in ("user", "header", "token_url", "scope")}
+    return Web(destination.url, Credentials(auth, secret, **said), trust_of(destination))
+
+
+def trust_of(destination: Destination) -> Trust:
+    return Trust(file_of(destination.authorities), file_of(destination.certificate), file_of(destination.key))
+
+
+def secret_of(name: str) -> str:
+    """From the variable or the file that its name with _FILE names; nothing, if there is none that can be read."""
+    try:
+        return reading.raw(name) or ""
+    except reading.WrongSetting:
+        return ""

@@ -1,0 +1,80 @@
+"""From a destination's row to an address: secrets come from the environment, and nothing goes in clear by itself."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.deliveries import directions, packing, queue
+from proxy.deliveries.addresses import Auth, Credentials, Trust, Web
+from proxy.deliveries.outcomes import TryLater
+from proxy.deliveries.parcel import Parcel
+from proxy.routing.models import Destination
+from tests.deliveries.builders import NOW, a_waiting_delivery
+
+pytestmark = pytest.mark.django_db
+
+
+def a_cloud(**more: object) -> Destination:
+    fields = {"url": "https://dicom.example/root", "auth": "bearer", "secret": "DESTINATION_CLOUD", **more}
+    return Destination.objects.create(name="cloud", kind="dicomweb", **fields)
+
+
+def test_a_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESTINATION_CLOUD", "s3cret")
+    to = directions.address_of(a_cloud(authorities="/tls/ca.pem"))
+    assert to == Web(
+        "https://dicom.example/root", Credentials(Auth.BEARER, "s3cret"), Trust(Path("/tls/ca.pem"))
+    )
+    assert "s3cret" not in repr(to)
+
+
+def test_or_from_the_file_that_the_environment_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    monkeypatch.setenv("DESTINATION_CLOUD_FILE", str(tmp_path / "secret"))
+    to = directions.address_of(a_cloud())
+    assert isinstance(to, Web)
+    assert to.credentials.secret == "s3cret"
+
+
+@pytest.mark.parametrize("file", [None, "/nowhere/at/all", "/"])
+def test_a_secret_that_is_set_nowhere_keeps_the_delivery_waiting(
+    monkeypatch: pytest.MonkeyPatch, file: str | None
+) -> None:
+    if file:
+        monkeypatch.setenv("DESTINATION_CLOUD_FILE", file)
+    to = directions.address_of(a_cloud())
+    assert isinstance(to, TryLater)
+    assert "DESTINATION_CLOUD_FILE" in to.reason
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        {"url": "http://dicom.example"},
+        {"auth": "oauth2", "token_url": "http://login.example/token", "user": "c"},
+    ],
+)
+def test_nothing_goes_in_clear_unless_somebody_said_so(
+    monkeypatch: pytest.MonkeyPatch, addresses: dict[str, str]
+) -> None:
+    monkeypatch.setenv("DESTINATION_CLOUD", "s3cret")
+    cloud = a_cloud(**addresses)
+    assert directions.address_of(cloud) == directions.IN_CLEAR
+    cloud.insecure = True
+    assert isinstance(directions.address_of(cloud), Web)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8042", "http://localhost/x", "http://[::1]:80"])
+def test_this_machine_itself_may_be_called_in_clear(url: str) -> None:
+    assert directions.address_of(a_cloud(url=url, auth="none", secret="")) == Web(url)
+
+
+def test_a_delivery_to_the_web_is_packed_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESTINATION_CLOUD", "s3cret")
+    a_waiting_delivery(to=a_cloud())
+    claim = queue.claim(NOW, "t")
+    assert claim is not None
+    parcel = packing.pack(claim)
+    assert isinstance(parcel, Parcel)
+    assert isinstance(parcel.to, Web)
+    assert "s3cret" not in repr(parcel)
