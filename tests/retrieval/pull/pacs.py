@@ -1,5 +1,6 @@
 """A PACS to ask: pynetdicom's provider with images of the cast, and with the habits that a test gives it."""
 
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ class Pacs:
     before_asking: Callable[[Any], object] = lambda event: None  # of C-GET
     before_moving: Callable[[Any], object] = lambda event: None
     before_giving: Callable[[int], None] = lambda number: None
+    tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None  # as the called, and as the caller of C-MOVE
     port: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)  # service and level, in the order of asking
     given: list[str] = field(default_factory=list)
@@ -96,7 +98,8 @@ class Pacs:
             yield None, None
             return
         contexts = {"contexts": StoragePresentationContexts[:100]}
-        yield HERE, port, {**contexts, "ae_title": event.move_destination}
+        shown = {"tls_args": (self.tls[1], HERE)} if self.tls else {}
+        yield HERE, port, {**contexts, **shown, "ae_title": event.move_destination}
         yield from self._given(event.identifier)
 
     def _given(self, wanted: Dataset) -> Iterator[Any]:
@@ -139,7 +142,8 @@ def serving(pacs: Pacs) -> Iterator[Pacs]:
     handlers.append((evt.EVT_C_STORE, lambda event: 0))
     ae.require_called_aet = False
     pacs.port = free_port()
-    server = ae.start_server((HERE, pacs.port), block=False, evt_handlers=handlers)
+    context = pacs.tls[0] if pacs.tls else None
+    server = ae.start_server((HERE, pacs.port), block=False, evt_handlers=handlers, ssl_context=context)
     try:
         yield pacs
     finally:

@@ -23,6 +23,7 @@ from proxy.management.pulling.alone import alone
 from proxy.management.pulling.telling import Progress
 from proxy.network import messages
 from proxy.network.scp import Listener, ListenSettings
+from proxy.network.tls import TlsFiles
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Pull, PullItem
 from proxy.retrieval.pulls import asking, book, bringing
@@ -78,9 +79,9 @@ def nobody_is_named(said: str) -> None:
 
 
 @contextmanager
-def listening() -> Iterator[int]:
+def listening(tls: TlsFiles | None = None) -> Iterator[int]:
     door, close = pipeline.open_reception()
-    listener = Listener(ListenSettings(port=0, bind=HERE), door)
+    listener = Listener(ListenSettings(port=0, bind=HERE, tls=tls), door)
     listener.start()
     try:
         yield listener.port
