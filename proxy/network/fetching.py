@@ -10,14 +10,8 @@ from typing import Any, Final
 
 from pynetdicom.presentation import build_context
 
-from proxy.network import messages, statuses
-from proxy.network.contexts import (
-    MOST_CONTEXTS,
-    PLAIN_SYNTAXES,
-    STUDY_ROOT_GET,
-    STUDY_ROOT_MOVE,
-    TRANSFER_SYNTAXES,
-)
+from proxy.network import messages, roots, statuses
+from proxy.network.contexts import MOST_CONTEXTS, PLAIN_SYNTAXES, TRANSFER_SYNTAXES
 from proxy.network.conversing import Alive, Conversation, Receiving, Request, Response
 from proxy.network.door import Caller, Door
 from proxy.network.inbox import Store
@@ -43,10 +37,13 @@ SYNTAXES: Final = tuple(dict.fromkeys((*PLAIN_SYNTAXES, *_COMPRESSED, *TRANSFER_
 """Each in a context of its own, so that the peer gives an image as it lies there; these first if there is no room."""
 COMPRESSED_FIRST: Final = tuple(dict.fromkeys((*_COMPRESSED, *PLAIN_SYNTAXES, *TRANSFER_SYNTAXES)))
 """For a peer that takes the first context of a class whatever its transfer syntax, and then fails, as dcmqrscp does."""
-MOST_CLASSES: Final = MOST_CONTEXTS - 1
+MOST_CLASSES: Final = MOST_CONTEXTS - len(roots.GETTING)
 
 GET_NOT_OFFERED = "The peer does not give images by C-GET."
 MOVE_NOT_OFFERED = "The peer does not move images (C-MOVE): allow us there."
+NO_PATIENT = (
+    "The peer retrieves by patient only (Patient Root), and has not said whose study it is: begin --anew."
+)
 STATUSES: Final = {
     0xA701: "it is out of resources and could not count the images",
     0xA702: "it could not send any image",
@@ -111,7 +108,8 @@ class Fetching:
         self.taken = Taken()
         contexts, roles = _proposed(classes[:MOST_CLASSES], syntaxes)
         self._conversation = Conversation(peer, contexts, roles, self._intake)
-        if not self._conversation.takes(STUDY_ROOT_GET) or not self._gives_anything():
+        self._root = roots.offered(self._conversation, roots.GETTING)
+        if not self._root or not self._gives_anything():
             self._conversation.close()
             raise GetNotOffered
 
@@ -119,11 +117,11 @@ class Fetching:
         return any(one.as_scp for one in self._conversation.contexts.values())
 
     def fetch(self, keys: Mapping[str, str | Sequence[str]], tell: Tell = lambda counts: None) -> Ended:
-        return _retrieved(self._conversation, Request(STUDY_ROOT_GET, messages.C_GET_RQ, keys), tell)
+        return _retrieved(self._conversation, _request(self._root, messages.C_GET_RQ, keys), tell)
 
     def _intake(self, context_id: int, command: Command) -> Receiving | None:
         context = self._conversation.contexts.get(context_id)
-        if context is None or str(context.abstract_syntax) == STUDY_ROOT_GET:
+        if context is None or str(context.abstract_syntax) in roots.GETTING:
             raise Malformed("a C-STORE comes in a context that is not for images")
         store = Store(context_id, command, self._answer)
         pair = str(context.abstract_syntax), str(context.transfer_syntax[0])
@@ -161,20 +159,28 @@ class Moving:
     to: str
     alive: Alive = lambda: False
     _conversation: Conversation = field(init=False)
+    _root: str = field(init=False)
 
     def __post_init__(self) -> None:
-        contexts = [build_context(STUDY_ROOT_MOVE, list(PLAIN_SYNTAXES))]
-        self._conversation = Conversation(self.peer, contexts, alive=self.alive)
-        if not self._conversation.takes(STUDY_ROOT_MOVE):
+        self._conversation = Conversation(self.peer, roots.contexts(roots.MOVING), alive=self.alive)
+        self._root = roots.offered(self._conversation, roots.MOVING)
+        if not self._root:
             self._conversation.close()
             raise Lost(MOVE_NOT_OFFERED)
 
     def fetch(self, keys: Mapping[str, str | Sequence[str]], tell: Tell = lambda counts: None) -> Ended:
-        request = Request(STUDY_ROOT_MOVE, messages.C_MOVE_RQ, keys, self.to)
+        request = _request(self._root, messages.C_MOVE_RQ, keys, self.to)
         return _retrieved(self._conversation, request, tell)
 
     def close(self) -> None:
         self._conversation.close()
+
+
+def _request(root: str, what: int, keys: roots.Keys, to: str = "") -> Request:
+    """Raises Lost."""
+    if roots.lacks_patient(root, keys):
+        raise Lost(NO_PATIENT)
+    return Request(root, what, roots.fitted(root, keys), to)
 
 
 def _retrieved(conversation: Conversation, request: Request, tell: Tell) -> Ended:
@@ -201,9 +207,9 @@ def _why(status: int, counts: Counts) -> str:
 
 
 def _proposed(classes: Sequence[str], syntaxes: Sequence[str]) -> tuple[list[Any], list[Any]]:
-    """The service first, then each class in as many transfer syntaxes as there is room for, and our role in it."""
-    room = (MOST_CONTEXTS - 1) // max(len(classes), 1)
-    contexts = [build_context(STUDY_ROOT_GET, list(PLAIN_SYNTAXES))]
+    """The service in both models, then each class in as many transfer syntaxes as there is room for; and our roles."""
+    room = MOST_CLASSES // max(len(classes), 1)
+    contexts = roots.contexts(roots.GETTING)
     for sop_class in classes:
         choices = [[one] for one in syntaxes[:room]] if room > 1 else [list(PLAIN_SYNTAXES)]
         contexts += [build_context(sop_class, one) for one in choices]

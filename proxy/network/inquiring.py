@@ -1,4 +1,4 @@
-"""Ask a peer what it has: C-FIND as a user, Study Root (PS3.4 C.4.1)."""
+"""Ask a peer what it has: C-FIND as a user (PS3.4 C.4.1)."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,15 +8,13 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom.dsutils import decode
-from pynetdicom.presentation import build_context
 
-from proxy.network import messages
-from proxy.network.contexts import PLAIN_SYNTAXES
+from proxy.network import messages, roots
 from proxy.network.conversing import Conversation, Request, Response
 from proxy.network.peer import Lost, Peer
 
-STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
-NOT_OFFERED = "The peer does not answer Study Root queries (C-FIND): allow us there."
+NOT_OFFERED = "The peer answers no queries (C-FIND), neither Study Root nor Patient Root: allow us there."
+BY_PATIENT = " It offers Patient Root only, and may answer to none that names no patient: say one."
 STATUSES: Final = {
     0xA700: "it is out of resources; ask for less, or later",
     0xA900: "the query does not fit its model",
@@ -33,20 +31,28 @@ class Inquiry:
     """An association on which to ask. Raises Lost, always with a sentence that names nobody."""
 
     def __init__(self, peer: Peer) -> None:
-        self._conversation = Conversation(peer, [build_context(STUDY_ROOT_FIND, list(PLAIN_SYNTAXES))])
-        if not self._conversation.takes(STUDY_ROOT_FIND):
+        self._conversation = Conversation(peer, roots.contexts(roots.FINDING))
+        self._root = roots.offered(self._conversation, roots.FINDING)
+        if not self._root:
             self._conversation.close()
             raise Lost(NOT_OFFERED)
 
+    @property
+    def is_by_patient(self) -> bool:
+        """Whether what is asked for has to name the patient."""
+        return self._root in roots.PATIENT_ROOTS
+
     def ask(self, keys: Mapping[str, str | Sequence[str]]) -> Iterator[Answer | None]:
         """Each answer as it comes, None for one that cannot be read. Closing the iterator cancels the query."""
-        responses = self._conversation.ask(Request(STUDY_ROOT_FIND, messages.C_FIND_RQ, keys))
+        asked = roots.fitted(self._root, keys)
+        responses = self._conversation.ask(Request(self._root, messages.C_FIND_RQ, asked))
         try:
             for response in responses:
                 if response.is_pending:
                     yield _read(response, keys)
                 elif response.status != 0:
-                    raise Lost(refusal(response.status))
+                    hint = BY_PATIENT if roots.lacks_patient(self._root, keys) else ""
+                    raise Lost(refusal(response.status) + hint)
         finally:
             responses.close()  # type: ignore[attr-defined]
 

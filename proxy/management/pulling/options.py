@@ -61,6 +61,7 @@ def add(parser: ArgumentParser) -> None:
 
 HELP: Final = {
     "patient": "a Patient ID. What stands on a command line, other users of this machine can see: use --query-file",
+    "issuer": "of the Patient ID: only studies of which the PACS says that it is theirs",
     "study": "a Study Instance UID",
     "accession": "an accession number",
     "date-range": "study dates: 20240101, 20240101-20240131, 20240101- or -20240131",

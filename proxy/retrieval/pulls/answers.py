@@ -9,21 +9,26 @@ from proxy.network.inquiring import Answer
 from proxy.retrieval.pulls.selection import Selection, is_uid
 
 WITHOUT_UID = "without a Study Instance UID"
+WITHOUT_PATIENT = "without a Patient ID, by which alone this PACS can be asked further"
+WITHOUT_ISSUER = "without the issuer of their Patient ID: leave out --issuer, if this PACS knows none"
 ANOTHER = "of another study than was asked for"
 UNREADABLE = "that could not be read"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Listed:
-    """A study that the PACS has; `images` is how many it says, if it says so."""
+    """A study that the PACS has; `images` is how many it says, if it says so. `patient` is the Patient ID by which
+    alone a PACS of the Patient Root can be asked for it; for others it is not kept."""
 
     study: str
     images: int | None
+    patient: str = ""
 
 
 def keys_of(selection: Selection) -> Mapping[str, str]:
-    """A C-FIND at the level of studies (PS3.4 C.6.2.1)."""
-    return {
+    """A C-FIND at the level of studies (PS3.4 C.6.1.1, C.6.2.1)."""
+    issuer = {"IssuerOfPatientID": selection.issuer} if selection.issuer else {}
+    return issuer | {
         "QueryRetrieveLevel": "STUDY",
         "StudyDate": selection.dates,
         "AccessionNumber": selection.accession,
@@ -34,16 +39,20 @@ def keys_of(selection: Selection) -> Mapping[str, str]:
     }
 
 
-def judged(selection: Selection, answer: Answer | None) -> Listed | str:
+def judged(selection: Selection, answer: Answer | None, *, by_patient: bool = False) -> Listed | str:
     """What it lists, or what is wrong with it."""
     if answer is None:
         return UNREADABLE
-    uid = _first(answer, "StudyInstanceUID")
+    uid, patient = _first(answer, "StudyInstanceUID"), _first(answer, "PatientID")
     if not uid or not is_uid(uid):
         return WITHOUT_UID
-    return (
-        Listed(uid, number(answer, "NumberOfStudyRelatedInstances")) if _fits(selection, answer) else ANOTHER
-    )
+    if not _fits(selection, answer):
+        return ANOTHER
+    if selection.issuer and not _first(answer, "IssuerOfPatientID"):
+        return WITHOUT_ISSUER
+    if by_patient and not patient:
+        return WITHOUT_PATIENT
+    return Listed(uid, number(answer, "NumberOfStudyRelatedInstances"), patient if by_patient else "")
 
 
 def _fits(selection: Selection, answer: Answer) -> bool:
@@ -54,6 +63,8 @@ def _fits(selection: Selection, answer: Answer) -> bool:
         (selection.study, "StudyInstanceUID"),
     )
     same = all(not asked or asked.casefold() == _first(answer, key).casefold() for asked, key in pairs)
+    issuer = _first(answer, "IssuerOfPatientID")
+    same = same and (not selection.issuer or issuer.casefold() in ("", selection.issuer.casefold()))
     modalities = answer.get("ModalitiesInStudy", ())
     right = not selection.modality or not modalities or selection.modality in modalities
     return same and right and _within(selection.dates, _first(answer, "StudyDate"))

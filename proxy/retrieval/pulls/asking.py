@@ -60,7 +60,7 @@ def _answered(inquiry: Inquiry, selection: Selection, asked: Asked) -> Iterator[
             asked.answers += 1
             if asked.answers > MOST_ANSWERS:
                 raise Stopped(TOO_MANY)
-            one = judged(selection, answer)
+            one = judged(selection, answer, by_patient=inquiry.is_by_patient)
             if isinstance(one, Listed):
                 yield one
             else:

@@ -11,6 +11,7 @@ from django.db.models import Count, Sum
 
 from proxy.retrieval.models import Pull, PullItem
 from proxy.retrieval.pulls.answers import Listed
+from proxy.retrieval.pulls.inventory import Target
 from proxy.retrieval.pulls.lifecycle import ASKING, FETCHED, FETCHING, ITEM, PULL, SHORT, WAITING
 from proxy.retrieval.pulls.selection import Selection
 from proxy.vault import memos
@@ -18,6 +19,7 @@ from proxy.vault.keyring import current
 
 PAGE: Final = 200
 CONTEXT: Final = "pull"
+BETWEEN: Final = "\x1f"
 OPEN: Final = (ASKING, FETCHING, SHORT)
 
 
@@ -131,7 +133,7 @@ def _write(pull: Pull, page: Sequence[Listed]) -> None:
             PullItem(
                 pull=pull,
                 digest=ring.blind(0, f"pull:{pull.pk}:{one.study}"),
-                memo=memos.keep(CONTEXT, one.study.encode("ascii")),
+                memo=memos.keep(CONTEXT, _content(one)),
                 said=one.images,
             )
             for one in page
@@ -143,12 +145,21 @@ def asked(pull: Pull) -> None:
     PULL.move(Pull.objects.filter(pk=pull.pk), "answered")
 
 
-def waiting(pull: Pull) -> Iterator[tuple[PullItem, str]]:
-    """Each study that is still to be brought, and its UID."""
+def _content(one: Listed) -> bytes:
+    return f"{one.study}{BETWEEN}{one.patient}".encode("utf-8", "surrogatepass")
+
+
+def _target(content: bytes) -> Target:
+    study, _, patient = content.decode("utf-8", "surrogatepass").partition(BETWEEN)
+    return Target(study, patient)
+
+
+def waiting(pull: Pull) -> Iterator[tuple[PullItem, Target]]:
+    """Each study that is still to be brought."""
     last = 0
     while item := pull.items.filter(state=WAITING, pk__gt=last, memo__isnull=False).order_by("pk").first():
         last = item.pk
-        yield item, memos.read(item.memo or 0, CONTEXT).decode("ascii")
+        yield item, _target(memos.read(item.memo or 0, CONTEXT))
 
 
 def ended(item: PullItem, result: Result) -> None:

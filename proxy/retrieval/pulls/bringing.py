@@ -30,7 +30,7 @@ from proxy.network.peer import Lost, Peer
 from proxy.retrieval.pulls import inventory as listing
 from proxy.retrieval.pulls.asking import Stopped
 from proxy.retrieval.pulls.book import Result
-from proxy.retrieval.pulls.inventory import Image, Inventory, Keys, TooMany
+from proxy.retrieval.pulls.inventory import Image, Inventory, Keys, Target, TooMany
 from proxy.retrieval.pulls.shelf import Shelf
 from proxy.retrieval.pulls.throttle import Pace
 
@@ -86,14 +86,14 @@ class Bringing:
     def __post_init__(self) -> None:
         self._by = self.means.by
 
-    def bring(self, study: str, said: int | None) -> Result:
+    def bring(self, target: Target, said: int | None) -> Result:
         """Raises Lost, to be tried again, and Stopped."""
         try:
             with closing(Inquiry(self.means.peer)) as inquiry:
-                inventory = listing.taken(inquiry, study)
+                inventory = listing.taken(inquiry, target)
         except TooMany:
             return Result(said, 0, why=TOO_MANY)
-        return self._counted(inventory, said) if inventory.images else self._uncounted(study, said)
+        return self._counted(inventory, said) if inventory.images else self._uncounted(target, said)
 
     # --- held against the PACS's own list -----------------------------------------------------------
 
@@ -162,13 +162,13 @@ class Bringing:
         self.means.tell()
         self.means.pace()
 
-    def _uncounted(self, study: str, said: int | None) -> Result:
+    def _uncounted(self, target: Target, said: int | None) -> Result:
         """The PACS does not list images: what it says of their number is all there is."""
         if self._by == MOVE:
             raise Stopped(NO_CANARY)
         try:
             with closing(self._fetching(self.means.accepted)) as fetching:
-                ended = fetching.fetch(listing.study_keys(study))
+                ended = fetching.fetch(listing.study_keys(target))
         except GetNotOffered:
             self._fall_back()
             raise Stopped(NO_CANARY) from None
@@ -214,7 +214,7 @@ class Bringing:
         )
         try:
             with closing(self._moving()) as moving:
-                ended = moving.fetch(listing.image_keys(inventory.study, series, [uid]))
+                ended = moving.fetch(listing.image_keys(inventory.target, series, [uid]))
         except Lost as lost:
             raise Stopped(CANARY_REFUSED.format(why=lost)) from None
         if ended.why:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from proxy.network.fetching import Counts, Moving
 from proxy.network.peer import Peer
 from proxy.retrieval.pulls.book import Result
-from proxy.retrieval.pulls.inventory import study_keys
+from proxy.retrieval.pulls.inventory import Target, study_keys
 from proxy.retrieval.pulls.throttle import Pace
 
 FEWER = "The PACS says that it has {said} images and that it moved {moved}."
@@ -20,10 +20,10 @@ class Dispatching:
     pace: Pace = field(default_factory=Pace)
     tell: Callable[[], None] = lambda: None
 
-    def bring(self, study: str, said: int | None) -> Result:
+    def bring(self, target: Target, said: int | None) -> Result:
         """Raises Lost, to be tried again."""
         with closing(Moving(self.peer, self.to)) as moving:
-            ended = moving.fetch(study_keys(study), self._moved)
+            ended = moving.fetch(study_keys(target), self._moved)
         moved = ended.counts.given
         self.pace(moved)
         why = ended.why

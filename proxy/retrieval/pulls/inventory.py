@@ -13,6 +13,14 @@ AT_ONCE: Final = 64  # UIDs of one request
 Keys = Mapping[str, str | Sequence[str]]
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Target:
+    """A study to be asked for, and where a PACS can only be asked by patient, whose it is."""
+
+    study: str
+    patient: str = ""
+
+
 class TooMany(Exception):
     """The PACS lists more than any study has."""
 
@@ -31,7 +39,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Inventory:
-    study: str
+    target: Target
     series: tuple[Series, ...]
 
     @property
@@ -39,15 +47,16 @@ class Inventory:
         return tuple(image for one in self.series for image in one.images)
 
 
-def taken(inquiry: Inquiry, study: str) -> Inventory:
+def taken(inquiry: Inquiry, target: Target) -> Inventory:
     """Without images if the PACS does not list any. Raises Lost, TooMany."""
-    series = list(_uids(inquiry, _series_keys(study), "SeriesInstanceUID", MOST_SERIES))
+    series = list(_uids(inquiry, _series_keys(target), "SeriesInstanceUID", MOST_SERIES))
     left, found = MOST_IMAGES, []
     for uid, _ in series:
-        images = tuple(Image(*one) for one in _uids(inquiry, _image_keys(study, uid), "SOPInstanceUID", left))
+        keys = _image_keys(target, uid)
+        images = tuple(Image(*one) for one in _uids(inquiry, keys, "SOPInstanceUID", left))
         left -= len(images)
         found.append(Series(uid, images))
-    return Inventory(study, tuple(_once(found)))
+    return Inventory(target, tuple(_once(found)))
 
 
 def _once(found: Iterable[Series]) -> Iterator[Series]:
@@ -73,18 +82,18 @@ def _uids(inquiry: Inquiry, keys: Keys, keyword: str, most: int) -> Iterator[tup
         yield values[0], classes[0] if classes else ""
 
 
-def _series_keys(study: str) -> Keys:
-    return {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study, "SeriesInstanceUID": ""}
+def _series_keys(target: Target) -> Keys:
+    return _keys("SERIES", target) | {"SeriesInstanceUID": ""}
 
 
-def _image_keys(study: str, series: str) -> Keys:
-    return {
-        "QueryRetrieveLevel": "IMAGE",
-        "StudyInstanceUID": study,
-        "SeriesInstanceUID": series,
-        "SOPInstanceUID": "",
-        "SOPClassUID": "",
-    }
+def _image_keys(target: Target, series: str) -> Keys:
+    return _keys("IMAGE", target) | {"SeriesInstanceUID": series, "SOPInstanceUID": "", "SOPClassUID": ""}
+
+
+def _keys(level: str, target: Target) -> dict[str, str | Sequence[str]]:
+    """What stands above everything of the study."""
+    patient = {"PatientID": target.patient} if target.patient else {}
+    return {"QueryRetrieveLevel": level, **patient, "StudyInstanceUID": target.study}
 
 
 # --- what to ask for ------------------------------------------------------------------------------
@@ -93,25 +102,21 @@ def _image_keys(study: str, series: str) -> Keys:
 def requests(inventory: Inventory, wanted: Collection[str]) -> list[Keys]:
     """The whole study if all of it is wanted, else whole series, and single images of those that are here in part."""
     if all(image.uid in wanted for image in inventory.images):
-        return [study_keys(inventory.study)]
-    return [keys for series in inventory.series for keys in _of_series(inventory.study, series, wanted)]
+        return [study_keys(inventory.target)]
+    return [keys for series in inventory.series for keys in _of_series(inventory.target, series, wanted)]
 
 
-def _of_series(study: str, series: Series, wanted: Collection[str]) -> list[Keys]:
+def _of_series(target: Target, series: Series, wanted: Collection[str]) -> list[Keys]:
     uids = [image.uid for image in series.images if image.uid in wanted]
     if uids and len(uids) == len(series.images):
-        return [{"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study, "SeriesInstanceUID": series.uid}]
-    return [image_keys(study, series.uid, uids[at : at + AT_ONCE]) for at in range(0, len(uids), AT_ONCE)]
+        return [_keys("SERIES", target) | {"SeriesInstanceUID": series.uid}]
+    return [image_keys(target, series.uid, uids[at : at + AT_ONCE]) for at in range(0, len(uids), AT_ONCE)]
 
 
-def study_keys(study: str) -> Keys:
-    return {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": study}
+def study_keys(target: Target) -> Keys:
+    return _keys("STUDY", target)
 
 
-def image_keys(study: str, series: str, images: Sequence[str]) -> Keys:
-    return {
-        "QueryRetrieveLevel": "IMAGE",
-        "StudyInstanceUID": study,
-        "SeriesInstanceUID": series,
-        "SOPInstanceUID": images[0] if len(images) == 1 else images,
-    }
+def image_keys(target: Target, series: str, images: Sequence[str]) -> Keys:
+    several = images[0] if len(images) == 1 else images
+    return _keys("IMAGE", target) | {"SeriesInstanceUID": series, "SOPInstanceUID": several}

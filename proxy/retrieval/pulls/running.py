@@ -9,13 +9,14 @@ from proxy.retrieval.models import Pull
 from proxy.retrieval.pulls import book
 from proxy.retrieval.pulls.asking import Stopped
 from proxy.retrieval.pulls.book import Result
+from proxy.retrieval.pulls.inventory import Target
 
 PAUSES: Final = (1.0, 5.0)  # seconds, before a study is tried again whose association was lost
 MOST_LOST: Final = 3  # studies in a row, after which it is the peer and not the study
 
 
 class Brings(Protocol):
-    def bring(self, study: str, said: int | None) -> Result: ...
+    def bring(self, target: Target, said: int | None) -> Result: ...
 
 
 def run(
@@ -27,9 +28,9 @@ def run(
 ) -> None:
     """Raises Stopped when the peer is away: what is left waits. A study that it cannot give keeps no other waiting."""
     lost_in_a_row = 0
-    for item, study in book.waiting(pull):
+    for item, target in book.waiting(pull):
         wait_open()
-        result = _patiently(brings, study, item.said, sleep)
+        result = _patiently(brings, target, item.said, sleep)
         lost_in_a_row = lost_in_a_row + 1 if isinstance(result, Lost) else 0
         outcome = Result(item.said, 0, why=str(result)) if isinstance(result, Lost) else result
         book.ended(item, outcome)
@@ -38,13 +39,15 @@ def run(
             raise Stopped(outcome.why)
 
 
-def _patiently(brings: Brings, study: str, said: int | None, sleep: Callable[[float], None]) -> Result | Lost:
+def _patiently(
+    brings: Brings, target: Target, said: int | None, sleep: Callable[[float], None]
+) -> Result | Lost:
     for pause in PAUSES:
         try:
-            return brings.bring(study, said)
+            return brings.bring(target, said)
         except Lost:
             sleep(pause)
     try:
-        return brings.bring(study, said)
+        return brings.bring(target, said)
     except Lost as lost:
         return lost

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
 
-COLUMNS: Final = ("patient", "study", "accession", "date-range", "modality")
-LONGEST: Final = {"patient": 64, "study": 64, "accession": 16, "date-range": 17, "modality": 16}
+COLUMNS: Final = ("patient", "issuer", "study", "accession", "date-range", "modality")
+LONGEST: Final = {
+    "patient": 64, "issuer": 64, "study": 64, "accession": 16, "date-range": 17, "modality": 16
+}  # fmt: skip
 LONGEST_LINE: Final = 4096  # bytes
 MOST_LINES: Final = 100_000
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -27,6 +29,7 @@ class Unusable(Exception):
 @dataclass(frozen=True, slots=True, repr=False)
 class Selection:
     patient: str = ""
+    issuer: str = ""  # of the Patient ID
     study: str = ""
     accession: str = ""
     dates: str = ""  # as DICOM writes them: 20240101, 20240101-20240131, 20240101-, -20240131
@@ -35,7 +38,7 @@ class Selection:
     @property
     def text(self) -> str:
         """For a keyed digest: the same selection is the same text."""
-        return "\x1f".join((self.patient, self.study, self.accession, self.dates, self.modality))
+        return "\x1f".join((self.patient, self.issuer, self.study, self.accession, self.dates, self.modality))
 
 
 def read_selection(given: Mapping[str, str]) -> Selection:
@@ -48,6 +51,8 @@ def read_selection(given: Mapping[str, str]) -> Selection:
         raise Unusable("The study is no UID.")
     if said["date-range"]:
         _check_dates(said["date-range"])
+    if said["issuer"] and not said["patient"]:
+        raise Unusable("An issuer is one of a Patient ID: say the patient, too.")
     if not any(said[name] for name in COLUMNS if name != "modality"):
         raise Unusable(
             "Say a patient, a study, an accession number or a range of dates: all at once is too much."

@@ -15,6 +15,7 @@ from tests.cluster import free_port
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 MOVE, GET = "1.2.840.10008.5.1.4.1.2.2.2", "1.2.840.10008.5.1.4.1.2.2.3"
+BY_PATIENT = ("1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.1.2", "1.2.840.10008.5.1.4.1.2.1.3")
 UNIQUE = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
 HERE = "127.0.0.1"
 Answers = Iterator[tuple[int, Dataset | None]]
@@ -29,6 +30,7 @@ class Pacs:
     find: Callable[["Pacs", Dataset], Answers] | None = None  # in the place of its own
     withheld: set[str] = field(default_factory=set)  # SOP Instance UIDs that it lists and does not give
     lists_images: bool = True
+    is_lenient: bool = False  # lists studies in Patient Root to whoever names no patient
     before_finding: Callable[[Any], object] = lambda event: None
     before_asking: Callable[[Any], object] = lambda event: None  # of C-GET
     before_moving: Callable[[Any], object] = lambda event: None
@@ -48,12 +50,24 @@ class Pacs:
         wanted = event.identifier
         self.before_finding(event)
         self.asked.append(("find", wanted.QueryRetrieveLevel))
+        if self.lacks_patient(event):
+            yield 0xA900, None
+            return
         for status, answer in self.find(self, wanted) if self.find else self.found(wanted):
             if event.is_cancelled:
                 self.cancelled += 1
                 yield 0xFE00, None
                 return
             yield status, answer
+
+    def lacks_patient(self, event: evt.Event) -> bool:
+        """In Patient Root whoever asks below patients must say which; in Study Root only a query for studies may."""
+        wanted = event.identifier
+        if event.context.abstract_syntax in BY_PATIENT:
+            return not wanted.get("PatientID") and not (
+                self.is_lenient and wanted.QueryRetrieveLevel == "STUDY"
+            )
+        return "PatientID" in wanted and event.context.abstract_syntax != FIND
 
     def found(self, wanted: Dataset) -> Answers:
         level = wanted.QueryRetrieveLevel
@@ -88,6 +102,10 @@ class Pacs:
     def on_get(self, event: evt.Event) -> Iterator[Any]:
         self.before_asking(event)
         self.asked.append(("get", event.identifier.QueryRetrieveLevel))
+        if self.lacks_patient(event):
+            yield 1
+            yield 0xA900, None
+            return
         yield from self._given(event.identifier)
 
     def on_move(self, event: evt.Event) -> Iterator[Any]:
@@ -100,6 +118,10 @@ class Pacs:
         contexts = {"contexts": StoragePresentationContexts[:100]}
         shown = {"tls_args": (self.tls[1], HERE)} if self.tls else {}
         yield HERE, port, {**contexts, **shown, "ae_title": event.move_destination}
+        if self.lacks_patient(event):
+            yield 1
+            yield 0xA900, None
+            return
         yield from self._given(event.identifier)
 
     def _given(self, wanted: Dataset) -> Iterator[Any]:

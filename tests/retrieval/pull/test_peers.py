@@ -60,7 +60,7 @@ def orthanc(folder: Path, our_port: int) -> Iterator[int]:
 
 
 @contextmanager
-def dcmqrscp(folder: Path, our_port: int) -> Iterator[int]:
+def dcmqrscp(folder: Path, our_port: int, *options: str) -> Iterator[int]:
     folder.mkdir()
     (folder / "db").mkdir()
     port = free_port()
@@ -72,7 +72,7 @@ def dcmqrscp(folder: Path, our_port: int) -> Iterator[int]:
         f"AETable BEGIN\n{AE} {folder / 'db'} RW (200, 1024mb) ANY\nAETable END\n"
     )
     process = subprocess.Popen(
-        [debian("dcmqrscp"), "+xs", "-c", str(config)],
+        [debian("dcmqrscp"), "+xs", *options, "-c", str(config)],
         env={"TCP_NODELAY": "1", "PATH": "/usr/bin:/bin"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """What may be asked of a PACS, how fast and when: values in, values out; what is wrong is said without quoting it."""
 
 import itertools
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +11,17 @@ from hypothesis import strategies as st
 
 from proxy.network.inquiring import Answer
 from proxy.retrieval.pulls import inventory
-from proxy.retrieval.pulls.answers import ANOTHER, UNREADABLE, WITHOUT_UID, Listed, judged
-from proxy.retrieval.pulls.inventory import Image, Inventory, Series
+from proxy.retrieval.pulls.answers import (
+    ANOTHER,
+    UNREADABLE,
+    WITHOUT_ISSUER,
+    WITHOUT_PATIENT,
+    WITHOUT_UID,
+    Listed,
+    judged,
+    keys_of,
+)
+from proxy.retrieval.pulls.inventory import Image, Inventory, Series, Target
 from proxy.retrieval.pulls.selection import Selection, Unusable, lines_of, read_file, read_selection
 from proxy.retrieval.pulls.throttle import Pace, read_window
 
@@ -122,6 +132,35 @@ def test_an_answer_that_does_not_fit_is_left_out(answer: Answer | None, verdict:
     assert judged(Selection(patient="7", modality="CT"), answer) == verdict
 
 
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("HOSPITAL", Listed("1.2", None)),
+        ("hospital", Listed("1.2", None)),
+        ("OTHER", ANOTHER),
+        ("", WITHOUT_ISSUER),
+    ],
+)
+def test_an_issuer_must_be_said_and_be_the_one(said: str, verdict: Listed | str) -> None:
+    answer = told(PatientID="7", StudyInstanceUID="1.2", IssuerOfPatientID=said)
+    assert judged(Selection(patient="7", issuer="HOSPITAL"), answer) == verdict
+    assert judged(Selection(patient="7"), answer) == Listed("1.2", None)
+
+
+def test_an_issuer_is_one_of_a_patient() -> None:
+    with pytest.raises(Unusable, match="patient"):
+        read_selection({"issuer": "HOSPITAL", "accession": "A-1"})
+    assert "IssuerOfPatientID" not in keys_of(Selection(patient="7"))
+    assert keys_of(Selection(patient="7", issuer="HOSPITAL"))["IssuerOfPatientID"] == "HOSPITAL"
+
+
+def test_where_only_the_patient_leads_on_an_answer_must_say_who_it_is() -> None:
+    answer = told(StudyInstanceUID="1.2", AccessionNumber="A-1")
+    assert judged(Selection(accession="A-1"), answer, by_patient=True) == WITHOUT_PATIENT
+    answer = told(StudyInstanceUID="1.2", AccessionNumber="A-1", PatientID="7")
+    assert judged(Selection(accession="A-1"), answer, by_patient=True) == Listed("1.2", None, "7")
+
+
 @pytest.mark.parametrize("count", ["", "-1", "many", "1e3", "9999999", "١٢"])
 def test_a_count_that_cannot_be_says_nothing(count: str) -> None:
     answer = told(PatientID="7", StudyInstanceUID="1.2", NumberOfStudyRelatedInstances=count)
@@ -143,13 +182,22 @@ def test_an_answer_of_another_day_is_left_out(dates: str, day: str, fits: bool) 
 # --- what is asked for ----------------------------------------------------------------------------
 
 ALL = Inventory(
-    "1", tuple(Series(f"1.{s}", tuple(Image(f"1.{s}.{n}", "") for n in range(100))) for s in (1, 2))
+    Target("1"), tuple(Series(f"1.{s}", tuple(Image(f"1.{s}.{n}", "") for n in range(100))) for s in (1, 2))
 )
 
 
 def test_a_study_that_is_missing_is_asked_for_at_once() -> None:
     wanted = {image.uid for image in ALL.images}
     assert inventory.requests(ALL, wanted) == [{"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1"}]
+
+
+def test_where_the_patient_must_be_said_each_request_says_so() -> None:
+    all_of_them = replace(ALL, target=Target("1", "7"))
+    some = {"1.1.1"} | {image.uid for image in ALL.series[1].images}
+    asked = inventory.requests(all_of_them, {image.uid for image in ALL.images})
+    asked += inventory.requests(all_of_them, some)
+    assert [one["QueryRetrieveLevel"] for one in asked] == ["STUDY", "IMAGE", "SERIES"]
+    assert {(one["PatientID"], one["StudyInstanceUID"]) for one in asked} == {("7", "1")}
 
 
 def test_of_a_study_that_is_here_in_part_only_the_rest_is_asked_for() -> None:
