@@ -62,8 +62,10 @@ _EXTENDED_DATES: Final = re.compile(rb"\d{8}(?=[\d.+\-]|$)")
 
 def keep(splice: "Splice", token: "Token") -> None:
     """Keep, and let the index have the value."""
-    if token[0].indexed and not splice.depth:
-        splice.context.values[token[0].tag] = splice.buf[token[2] : token[3]].strip(_PADDING)
+    rule = token[0]
+    if rule.indexed and not splice.depth:
+        value = splice.buf[token[2] : token[3]]
+        splice.context.values[rule.tag] = value if rule.written == "US" else value.strip(_PADDING)
 
 
 def walk(splice: "Splice", token: "Token") -> None:

@@ -298,7 +298,7 @@ class Plan:
         seen = self.hunting or top not in (actions.words, actions.opaque, actions.numeric)
         plain = top in (actions.walk, nothing) or (top is actions.keep and tag not in INDEXED)
         wanted = tag in INDEXED or tag in KINDS or tag in CODED or (self._structured and tag in SEEN)
-        if wanted and written != "SQ":
+        if (wanted and written != "SQ") or tag in INDEXED:
             return code | ACT
         return code if plain or not seen else code | ACT
 

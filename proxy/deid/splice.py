@@ -114,6 +114,12 @@ class Splice:
         self.path = outer
         if self.delta != before:
             self._correct(value - 4, before)
+        if rule.indexed and not self.depth:
+            self.context.values[rule.tag] = self._clean(value, token[3], before)
+
+    def _clean(self, start: int, end: int, ahead: int) -> bytes:
+        """What stands now where original bytes [start:end) stood; `ahead` is what `delta` was before them."""
+        return bytes(self.out[start + ahead :]) + self.buf[max(self.run, start) : end]
 
     def _correct(self, at: int, before: int) -> None:
         """The length field at `at` covers bytes that grew or shrank since `delta` was `before`."""

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from proxy.deid import Clean, Engine, Facts, Hold, Pass, Subject, restored_pieces
+from proxy.deid.engine import IMPLICIT
 from proxy.network.door import StoreCommand
 from proxy.quarantine import keeping
 from proxy.quarantine.keeping import Spool
@@ -212,7 +213,7 @@ class Image:
 
     def _arrival(self, clean: Clean, known: Known, path: str, size: int) -> Arrival:
         now = timezone.now()
-        values = clean.values
+        values, implicit = clean.values, clean.transfer_syntax == IMPLICIT
         return Arrival(
             project_id=self.route.project_id,
             route_id=self.route.id,
@@ -220,9 +221,9 @@ class Image:
             node_id=self.node.id if self.node else None,
             patient=known.pseudonym,
             study_uid=rows.plain(values, rows.STUDY_UID),
-            study=partial(rows.columns, values, rows.STUDY),
+            study=partial(rows.columns, values, rows.STUDY, implicit=implicit),
             series_uid=rows.plain(values, rows.SERIES_UID),
-            series=partial(rows.columns, values, rows.SERIES),
+            series=partial(rows.columns, values, rows.SERIES, implicit=implicit),
             uid=rows.plain(values, rows.SOP_UID),
             sop_class=rows.plain(values, rows.SOP_CLASS),
             transfer_syntax=clean.transfer_syntax,
@@ -235,6 +236,10 @@ class Image:
             quiet_at=now + timedelta(seconds=settings.DICOM_STUDY_TIMEOUT),
             waived=self.waived,
             treatment=said(clean.report, self._engine, self.waived),
+            pixel_rows=rows.number(values, rows.PIXEL_ROWS),
+            pixel_columns=rows.number(values, rows.PIXEL_COLUMNS),
+            bits=rows.number(values, rows.BITS),
+            frames=rows.plain(values, rows.FRAMES)[:12],
         )
 
     def _mac(self, clean: Clean) -> str:

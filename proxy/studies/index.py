@@ -45,6 +45,10 @@ class Arrival(NamedTuple):
     quiet_at: datetime
     waived: frozenset[str] = frozenset()  # conflicts that a person has decided in this image's favour
     treatment: treatments.Said | None = None  # what de-identification did to it
+    pixel_rows: str = ""
+    pixel_columns: str = ""
+    bits: str = ""
+    frames: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,17 @@ class Twin:
 TWIN = ", ".join(f"image.{name}" for name in Twin.__dataclass_fields__)
 COPIED = (
     "uid", "sop_class", "transfer_syntax", "number", "path", "size", "header_mac", "bulk_digest", "node_id",
+    "pixel_rows", "pixel_columns", "bits", "frames",
 )  # fmt: skip
-OF_STUDY = ("birth_date", "sex", "date", "time", "accession", "description", "study_id")
-OF_SERIES = ("modality", "number", "date", "time", "description", "body_part")
+OF_STUDY = (
+    "birth_date", "sex", "date", "time", "accession", "description", "study_id", "issuer", "referring", "age",
+    "patient_size", "patient_weight", "timezone", "procedure_codes",
+)  # fmt: skip
+OF_SERIES = (
+    "modality", "number", "date", "time", "description", "body_part", "laterality", "performed_date",
+    "performed_time", "performed_id", "protocol", "institution", "manufacturer", "model", "station",
+    "anatomic_region", "request_attributes",
+)  # fmt: skip
 STUDY = ("project_id", "uid", "patient", "received_at", "held_reason", *OF_STUDY)
 SERIES = ("study_id", "uid", *OF_SERIES)
 REVISION = ("study_id", "route_id", "number", "state", "opened_at", "quiet_at", "total")

@@ -7,6 +7,17 @@ from proxy.routing.models import Destination, Node, Project, Route
 from proxy.studies.lifecycle import LIFE
 
 
+def _text(most: int, help_text: str = "") -> "models.CharField[str, str]":
+    """Empty where nothing is known."""
+    return models.CharField(max_length=most, blank=True, default="", db_default="", help_text=help_text)
+
+
+def _nested() -> "models.TextField[str, str]":
+    return models.TextField(
+        blank=True, default="", db_default="", help_text="What of a sequence is kept, as JSON (nested.py)."
+    )
+
+
 class Study(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT)
     uid = models.CharField(max_length=64)
@@ -22,6 +33,13 @@ class Study(models.Model):
     accession = models.CharField(max_length=64, blank=True, default="", db_index=True)
     description = models.CharField(max_length=255, blank=True, default="")
     study_id = models.CharField(max_length=64, blank=True, default="")
+    issuer = _text(64, "Of the Patient ID; empty where the recipe removes it.")
+    referring = _text(255, "Referring physician, where the recipe keeps the name.")
+    age = _text(4)
+    patient_size = _text(16)
+    patient_weight = _text(16)
+    timezone = _text(16, "Offset from UTC of the times of its first image.")
+    procedure_codes = _nested()
     received_at = models.DateTimeField(db_index=True)
     held_at = models.DateTimeField(null=True, blank=True, help_text="Only a person sets a held study free.")
     held_reason = models.CharField(max_length=255, blank=True, default="")
@@ -106,6 +124,17 @@ class Series(models.Model):
     time = models.CharField(max_length=16, blank=True, default="")
     description = models.CharField(max_length=255, blank=True, default="")
     body_part = models.CharField(max_length=16, blank=True, default="")
+    laterality = _text(16)
+    performed_date = _text(8, "When its procedure step began.")
+    performed_time = _text(16)
+    performed_id = _text(16)
+    protocol = _text(64)
+    institution = _text(64)
+    manufacturer = _text(64)
+    model = _text(64)
+    station = _text(16)
+    anatomic_region = _nested()
+    request_attributes = _nested()
 
     class Meta:
         verbose_name_plural = "series"
@@ -138,6 +167,10 @@ class Instance(models.Model):
     number = models.CharField(max_length=16, blank=True, default="")
     path = models.CharField(max_length=255, unique=True, help_text="Below the storage folder.")
     size = models.BigIntegerField(help_text="Bytes of the file.")
+    pixel_rows = _text(5)
+    pixel_columns = _text(5)
+    bits = _text(5, "Bits allocated for each value of a pixel.")
+    frames = _text(12, "Empty where there is one.")
     header_mac = models.CharField(max_length=64, help_text="Keyed digest of what was sent, less its pixels.")
     bulk_digest = models.CharField(max_length=64, help_text="SHA-256 of the pixel data as it came.")
     treatment = models.ForeignKey(
