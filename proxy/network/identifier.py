@@ -1,7 +1,8 @@
 """The identifier of a query, from its bytes to its keys, and of an answer back to bytes (PS3.5 7.1).
 
 A stranger's identifier may be anything. It is read once, without recursion and without decoding, and what is longer,
-deeper or more than any query needs is refused before it costs anything. The items of a sequence are passed over.
+deeper or more than any query needs is refused before it costs anything. The items of a sequence are passed over;
+whoever wants them reads them one level at a time (`items`).
 """
 
 import struct
@@ -24,26 +25,29 @@ _LONG: Final = frozenset(
 )
 _TAG = struct.Struct("<HH")
 _IMPLICIT = struct.Struct("<HHL")
-_NUMBER, _SHORT = struct.Struct("<L"), struct.Struct("<HH2sH")
+_NUMBER, _UNSIGNED, _SHORT = struct.Struct("<L"), struct.Struct("<H"), struct.Struct("<HH2sH")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Key:
-    """`vr` is empty where the encoding does not say it; of a sequence there is no value. May be an identity."""
+    """`vr` is empty where the encoding does not say it; the value of a sequence are its items, encoded. In implicit VR
+    only its reader knows that it is one. May be an identity."""
 
     tag: int
     vr: str
     value: bytes
     is_sequence: bool = False
+    implicit: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Element:
-    """Of an answer; text, several values joined with a backslash. May be an identity."""
+    """Of an answer; text, several values joined with a backslash, or `items` of a sequence. May be an identity."""
 
     tag: int
     vr: str
     value: str
+    items: "tuple[tuple[Element, ...], ...]" = ()
 
 
 @dataclass(slots=True)
@@ -73,11 +77,10 @@ def read(data: bytes, *, implicit: bool) -> tuple[Key, ...]:
 def _key(data: bytes, head: _Head, *, implicit: bool) -> tuple[Key, int]:
     vr = head.vr.decode("latin-1")
     if head.length == UNDEFINED:
-        return Key(head.tag, "SQ", b"", is_sequence=True), _behind(data, head.at, implicit=implicit)
+        end = _behind(data, head.at, implicit=implicit)
+        return Key(head.tag, "SQ", data[head.at : end - 8], is_sequence=True, implicit=implicit), end
     end = head.at + head.length
-    if head.vr == b"SQ":
-        return Key(head.tag, "SQ", b"", is_sequence=True), end
-    return Key(head.tag, vr, data[head.at : end]), end
+    return Key(head.tag, vr, data[head.at : end], head.vr == b"SQ", implicit), end
 
 
 def _head(data: bytes, at: int, *, implicit: bool) -> _Head:
@@ -105,9 +108,10 @@ def _explicit(data: bytes, tag: int, at: int) -> _Head:
     return _Head(tag, vr, _NUMBER.unpack_from(data, at + 8)[0], at + 12)
 
 
-def _behind(data: bytes, at: int, *, implicit: bool) -> int:
-    """Where a sequence of undefined length ends that begins here; a stack of what is open, instead of recursion."""
-    open_ends = [SEQUENCE_ENDS]
+def _behind(data: bytes, at: int, first: int = SEQUENCE_ENDS, *, implicit: bool) -> int:
+    """Where a sequence (or item) of undefined length ends that begins here; a stack of what is open, instead of
+    recursion."""
+    open_ends = [first]
     while open_ends:
         head = _head(data, at, implicit=implicit)
         at = head.at
@@ -122,20 +126,64 @@ def _behind(data: bytes, at: int, *, implicit: bool) -> int:
     return at
 
 
+def items(key: Key) -> tuple[tuple[Key, ...], ...]:
+    """Of a sequence: the keys of each item, whose own sequences are left for another call. Raises Malformed."""
+    found: list[tuple[Key, ...]] = []
+    data, at = key.value, 0
+    while at < len(data):
+        head = _head(data, at, implicit=True)
+        if head.tag == SEQUENCE_ENDS:
+            break
+        if head.tag != ITEM or len(found) >= MOST_KEYS:
+            raise Malformed("no item where one belongs, or too many")
+        if head.length == UNDEFINED:
+            at = _behind(data, head.at, ITEM_ENDS, implicit=key.implicit)
+            end = at - 8
+        else:
+            at = end = head.at + head.length
+        found.append(read(data[head.at : end], implicit=key.implicit))
+    return tuple(found)
+
+
 def encoded(elements: Iterable[Element], *, implicit: bool) -> bytes:
     """In the order of the tags; it says Unicode where anything is not ASCII, and else no character set."""
-    said = sorted(elements, key=lambda one: one.tag)
-    if not all(one.value.isascii() for one in said):
-        said.insert(0, Element(CHARACTER_SET, "CS", UNICODE))
-    return b"".join(_encoded(one, implicit=implicit) for one in said)
+    said = list(elements)
+    if not all(map(_is_ascii, said)):
+        said.append(Element(CHARACTER_SET, "CS", UNICODE))
+    return _joined(said, implicit=implicit)
+
+
+def _is_ascii(element: Element) -> bool:
+    return element.value.isascii() and all(_is_ascii(one) for item in element.items for one in item)
+
+
+def _joined(elements: Iterable[Element], *, implicit: bool) -> bytes:
+    return b"".join(
+        _encoded(one, implicit=implicit) for one in sorted(elements, key=lambda element: element.tag)
+    )
 
 
 def _encoded(element: Element, *, implicit: bool) -> bytes:
-    value = element.value.encode("utf-8", "replace")
-    if len(value) % 2:
-        value += b"\0" if element.vr == "UI" else b" "
+    value = _value(element, implicit=implicit)
     group, number = element.tag >> 16, element.tag & 0xFFFF
     if implicit:
         return _IMPLICIT.pack(group, number, len(value)) + value
+    vr = element.vr.encode("ascii")
+    if vr in _LONG:
+        return _SHORT.pack(group, number, vr, 0) + _NUMBER.pack(len(value)) + value
     value = value[:0xFFFE]
-    return _SHORT.pack(group, number, element.vr.encode("ascii"), len(value)) + value
+    return _SHORT.pack(group, number, vr, len(value)) + value
+
+
+def _value(element: Element, *, implicit: bool) -> bytes:
+    if element.vr == "SQ":
+        return b"".join(_item(one, implicit=implicit) for one in element.items)
+    if element.vr == "US":
+        return b"".join(_UNSIGNED.pack(int(one)) for one in element.value.split("\\") if one)
+    value = element.value.encode("utf-8", "replace")
+    return value + (b"\0" if element.vr == "UI" else b" ") if len(value) % 2 else value
+
+
+def _item(elements: Iterable[Element], *, implicit: bool) -> bytes:
+    value = _joined(elements, implicit=implicit)
+    return _IMPLICIT.pack(ITEM >> 16, ITEM & 0xFFFF, len(value)) + value

@@ -13,6 +13,7 @@ from proxy.deid.recipe import GATES, SHIPPED, Recipe, load_recipe
 from proxy.deid.tables import method_codes
 from proxy.network import contexts, fetching, implementation, inquiring
 from proxy.retrieval.query import attributes
+from proxy.studies.nested import Part
 from tests.docs import answers, marked, reading
 
 SETTINGS = re.compile(
@@ -113,9 +114,25 @@ def query_attributes() -> str:
 
 def _attribute(one: attributes.Attribute) -> tuple[str, ...]:
     tag = f"({one.tag >> 16:04X},{one.tag & 0xFFFF:04X})"
-    kinds = {"UI": "list of UIDs", "DA": "range", "TM": "range", "PN": "wildcard", "IS": "single value"}
+    kinds = {
+        "UI": "list of UIDs",
+        "DA": "range",
+        "TM": "range",
+        "IS": "single value",
+        "US": "single value",
+        "SQ": "sequence",
+    }
     how = kinds.get(one.vr, "wildcard") if one.matches else "none"
     return one.level, one.keyword, tag, one.vr, one.kind, how
+
+
+def query_items() -> str:
+    rows = [(one.keyword, ", ".join(map(_part, one.parts))) for one in attributes.TABLE if one.parts]
+    return marked.table(["sequence", "attributes of its items"], rows)
+
+
+def _part(one: Part) -> str:
+    return f"{one.keyword} ({', '.join(map(_part, one.parts))})" if one.parts else one.keyword
 
 
 def query_statuses() -> str:
@@ -193,6 +210,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commitment-reports": commitment_reports,
     "commitment-refusals": commitment_refusals,
     "query-attributes": query_attributes,
+    "query-items": query_items,
     "query-statuses": query_statuses,
     "query-user": query_user,
     "retrieve-user": retrieve_user,

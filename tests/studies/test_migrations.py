@@ -1,10 +1,12 @@
-"""What migrations add can be taken away again, with the rows staying where they are."""
+"""What migrations add can be taken away again."""
+
+from importlib import import_module
 
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from proxy.studies.models import Instance, Series, Study
+from proxy.studies.models import Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BEFORE, AFTER = ("studies", "0005_what_is_over_is_kept_from_now"), ("studies", "0006_more_of_what_images_say")
@@ -16,18 +18,14 @@ def columns(table: str) -> set[str]:
 
 
 def test_the_columns_of_more_keys_come_and_go() -> None:
-    models = {"studies_study": Study, "studies_series": Series, "studies_instance": Instance}
-    whole = {table: {one.column for one in model._meta.concrete_fields} for table, model in models.items()}
+    added = import_module(f"proxy.studies.migrations.{AFTER[1]}").COLUMNS
+    names = {f"studies_{model}": {name for name, *_ in some} for model, some in added.items()}
     try:
         MigrationExecutor(connection).migrate([BEFORE])
-        lacking = {table: whole[table] - columns(table) for table in models}
-        assert {table: len(some) for table, some in lacking.items()} == {
-            "studies_study": 7,
-            "studies_series": 11,
-            "studies_instance": 4,
-        }
+        assert not any(some & columns(table) for table, some in names.items())
         MigrationExecutor(connection).migrate([AFTER])
-        assert all(whole[table] <= columns(table) for table in models)
+        assert all(some <= columns(table) for table, some in names.items())
     finally:
         executor = MigrationExecutor(connection)
         executor.migrate(executor.loader.graph.leaf_nodes())
+    assert Study.objects.count() == 0

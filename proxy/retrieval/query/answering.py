@@ -1,6 +1,6 @@
 """What a node hears when it asks what we have (C-FIND): its view, its query, and the answers while they are found."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,11 +12,12 @@ from proxy.audit.record import record
 from proxy.network.finding import NOT_AUTHORISED, OUT_OF_RESOURCES, Match, Query, Refused
 from proxy.network.identifier import Element
 from proxy.retrieval.query import rows
-from proxy.retrieval.query.attributes import AVAILABILITY, LEVEL, ONLINE, RETRIEVE_AE, SAID
+from proxy.retrieval.query.attributes import AVAILABILITY, LEVEL, ONLINE, RETRIEVE_AE, SAID, Attribute
 from proxy.retrieval.query.identified import Identified
 from proxy.retrieval.query.reading import Checked, check
 from proxy.retrieval.query.rows import Row
 from proxy.retrieval.query.search import Pseudonymous, Search, Sight
+from proxy.retrieval.query.within import Within
 from proxy.retrieval.views import View, view_of
 from proxy.routing.match import FIND, NodeFacts
 from proxy.vault.reidentify import NotAllowed, looking_among
@@ -97,4 +98,10 @@ def _elements(checked: Checked, row: Row, called_ae: str) -> list[Element]:
     for tag in checked.said - {RETRIEVE_AE}:
         said[tag] = SAID[tag], ONLINE if tag == AVAILABILITY else ""
     elements = [Element(tag, vr, value) for tag, (vr, value) in said.items()]
-    return elements + [Element(one.tag, one.vr, row.values[one.keyword]) for one in checked.wanted]
+    return elements + [_element(one, row.values[one.keyword], checked.within) for one in checked.wanted]
+
+
+def _element(attribute: Attribute, value: str, within: Mapping[str, Within]) -> Element:
+    if attribute.parts:
+        return Element(attribute.tag, attribute.vr, "", within[attribute.keyword].answered(value))
+    return Element(attribute.tag, attribute.vr, value)

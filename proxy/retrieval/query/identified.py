@@ -28,8 +28,13 @@ from proxy.vault.models import Person
 from proxy.vault.reidentify import Identity, Look
 from proxy.vault.remembered import Remembered
 
-OF_PERSONS: Final = frozenset({"PatientID", "PatientName"})
-UNCHANGED: Final = frozenset({"Modality", "SOPClassUID", "AvailableTransferSyntaxUID"})
+OF_PERSONS: Final = frozenset({"PatientID", "PatientName", "IssuerOfPatientID"})
+UNCHANGED: Final = frozenset(
+    {
+        "Modality", "SOPClassUID", "AvailableTransferSyntaxUID", "Rows", "Columns", "BitsAllocated",
+        "NumberOfFrames",
+    }
+)  # fmt: skip
 MAPPED: Final = frozenset({"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"})
 Speaker = tuple[int, str]  # project and pseudonymous SOP Instance UID
 
@@ -51,7 +56,7 @@ class Identified:
     def condition(self, attribute: Attribute, matcher: Matcher, column: str) -> Q:
         if self.settles(attribute.keyword, matcher):
             return Q(**{f"{column}__in": self._bearers(attribute.keyword, matcher)})
-        if attribute.keyword in OF_PERSONS:
+        if attribute.keyword in ("PatientID", "PatientName"):
             return _among(self._bearers(attribute.keyword, matcher), column)
         if attribute.keyword in MAPPED and isinstance(matcher, Exactly):
             return _among(self._names(matcher.values), column)
@@ -124,7 +129,8 @@ class Identified:
         for row in there:
             originals = said[speakers[row.pk]]
             row.values.update(
-                (key, originals[key]) for key in row.values.keys() & originals.keys() - OF_PERSONS
+                (key, sealed.original(key, row.values[key], originals[key]))
+                for key in row.values.keys() & originals.keys() - OF_PERSONS
             )
         return there
 
@@ -161,7 +167,12 @@ class Identified:
 
 
 def _of_person(identity: Identity) -> dict[str, str]:
-    return {"PatientID": identity.patient_id.strip(), "PatientName": identity.values.get("name", "")}
+    name = identity.values.get("name", "")
+    return {
+        "PatientID": identity.patient_id.strip(),
+        "PatientName": name,
+        "IssuerOfPatientID": identity.issuer,
+    }
 
 
 def _among(values: Collection[str], column: str) -> Q:

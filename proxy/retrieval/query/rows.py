@@ -84,7 +84,9 @@ def _patients(mine: Q) -> "QuerySet[Person]":
     theirs = studies().filter(project_id=OuterRef("project_id"), patient=OuterRef("pseudonym"))
     newest = theirs.order_by("-pk")
     return Person.objects.filter(mine, Exists(theirs)).annotate(
-        birth_date=Subquery(newest.values("birth_date")[:1]), sex=Subquery(newest.values("sex")[:1])
+        birth_date=Subquery(newest.values("birth_date")[:1]),
+        sex=Subquery(newest.values("sex")[:1]),
+        issuer=Subquery(newest.values("issuer")[:1]),
     )
 
 

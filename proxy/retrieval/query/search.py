@@ -65,7 +65,9 @@ class Pseudonymous:
     first: Final = PAGE
 
     def condition(self, attribute: Attribute, matcher: Matcher, column: str) -> Q:
-        return narrowing.pseudonyms(matcher, column)
+        if attribute.keyword == "PatientName":
+            return narrowing.pseudonyms(matcher, column)
+        return narrowing.narrowed(matcher, column)
 
     def settles(self, keyword: str, matcher: Matcher) -> bool:
         return False

@@ -1,9 +1,11 @@
 """An index filled by code: each image a plain dict by keyword, which the oracle looks at and the rows are made of."""
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from proxy.retrieval.query.attributes import BY_KEYWORD
 from proxy.routing.models import Node, Project, Route
 from proxy.studies.models import Instance, Revision, Series, Study
 from proxy.vault.models import Person
@@ -29,6 +31,56 @@ STUDIES = [
 SERIES = [("CT", "1", CT, "CHEST"), ("PT", "02", PT, "CHEST"), ("SEG", "", SEG, "")]
 
 
+def code(value: str, meaning: str) -> dict[str, str]:
+    return {"CodeValue": value, "CodingSchemeDesignator": "99POS", "CodeMeaning": meaning}
+
+
+CODES = [
+    [code("CT1", "CT of the thorax")],
+    [code("CT1", "CT of the thorax"), code("CT2", "CT des Schädels")],
+    [],
+    [{"CodeValue": "CT2"}],
+]
+REQUESTS: list[list[dict[str, Any]]] = [
+    [{"ScheduledProcedureStepID": "SPS-1", "RequestedProcedureID": "RP-1"}],
+    [
+        {"ScheduledProcedureStepID": "SPS-1", "RequestedProcedureID": "RP-2"},
+        {"ScheduledProcedureStepID": "SPS-2", "RequestedProcedureID": "RP-1",
+         "RequestedProcedureCodeSequence": CODES[1]},
+    ],
+    [{"RequestedProcedureDescription": "Schädel", "RequestedProcedureCodeSequence": CODES[0]}],
+    [],
+]  # fmt: skip
+"""Where the keys of items match together, and where only each for itself."""
+MORE_OF_STUDY = {
+    "IssuerOfPatientID": ["", "HOSP", "HOSP"],  # one for each person
+    "ReferringPhysicianName": ["Octavia^R", ""],
+    "PatientAge": ["072Y", "", "008M"],
+    "PatientSize": ["1.7", ""],
+    "PatientWeight": ["71.5"],
+    "ProcedureCodeSequence": [json.dumps(one) if one else "" for one in CODES],
+}
+MORE_OF_SERIES = {
+    "Laterality": ["", "L"],
+    "ProtocolName": ["Thorax 3 mm", "Schädel"],
+    "PerformedProcedureStepStartDate": ["20240115", "", "20231231"],
+    "PerformedProcedureStepStartTime": ["0930", ""],
+    "PerformedProcedureStepID": ["PPS-1", "PPS-2", ""],
+    "InstitutionName": ["ANONYMIZED"],
+    "Manufacturer": ["Example Imaging", ""],
+    "ManufacturerModelName": ["Ex 1", "Ex 2"],
+    "StationName": ["", "CT_EAST"],
+    "AnatomicRegionSequence": [json.dumps([code("T-D3000", "Chest")]), ""],
+    "RequestAttributesSequence": [json.dumps(one) if one else "" for one in REQUESTS],
+}
+MORE_OF_IMAGE = {
+    "Rows": ["512", "64"],
+    "Columns": ["512"],
+    "BitsAllocated": ["16", "8"],
+    "NumberOfFrames": ["", "12"],
+}
+
+
 def images() -> list[Image]:
     """Of two projects, which have a person's pseudonym in common by chance."""
     found: list[Image] = []
@@ -41,8 +93,11 @@ def images() -> list[Image]:
 
 def _of_study(project: str, number: int, person: tuple[str, ...], study: tuple[str, ...]) -> Iterable[Image]:
     base = f"1.2.{1 if project == 'default' else 2}.{number}"
+    of_study = {key: some[number % len(some)] for key, some in MORE_OF_STUDY.items()}
     for series, (modality, series_number, sop_class, body) in enumerate(SERIES[: 1 + number % 3]):
+        of_series = {key: some[(number + series) % len(some)] for key, some in MORE_OF_SERIES.items()}
         for instance in range(1, 3 + number % 2):
+            of_image = {key: some[instance % len(some)] for key, some in MORE_OF_IMAGE.items()}
             yield {
                 "project": project,
                 "state": "released",
@@ -67,6 +122,9 @@ def _of_study(project: str, number: int, person: tuple[str, ...], study: tuple[s
                 "InstanceNumber": str(instance),
                 "SOPClassUID": sop_class,
                 "AvailableTransferSyntaxUID": EXPLICIT,
+                **of_study,
+                **of_series,
+                **of_image,
             }
 
 
@@ -104,6 +162,10 @@ def _add(image: Image) -> None:
         number=image["InstanceNumber"],
         path=f"{project.pk}/{image['SOPInstanceUID']}.dcm",
         size=1,
+        pixel_rows=image["Rows"],
+        pixel_columns=image["Columns"],
+        bits=image["BitsAllocated"],
+        frames=image["NumberOfFrames"],
         header_mac="",
         bulk_digest="",
         received_at=NOW,
@@ -129,6 +191,7 @@ def _study_values(image: Image) -> dict[str, Any]:
         "description": image["StudyDescription"],
         "study_id": image["StudyID"],
         "received_at": NOW,
+        **_columns(image, MORE_OF_STUDY),
         "held_at": NOW if image.get("held") == "yes" else None,
     }
 
@@ -141,7 +204,12 @@ def _series_values(image: Image) -> dict[str, str]:
         "time": image["SeriesTime"],
         "description": image["SeriesDescription"],
         "body_part": image["BodyPartExamined"],
+        **_columns(image, MORE_OF_SERIES),
     }
+
+
+def _columns(image: Image, keywords: Iterable[str]) -> dict[str, str]:
+    return {BY_KEYWORD[one].column: image[one] for one in keywords}
 
 
 def node(name: str, projects: Iterable[str] = ("default",), **said: Any) -> Node:

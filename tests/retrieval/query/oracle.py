@@ -1,9 +1,13 @@
-"""What a query should find, said a second time and naively: over plain dicts, with regular expressions and dates."""
+"""What a query should find, said a second time and naively: over plain dicts, with regular expressions and dates.
 
+A sequence is JSON, a list of items, and the key that asks for it is one item: a dict.
+"""
+
+import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, time
-from typing import Final
+from typing import Any, Final
 
 Image = Mapping[str, str]
 UNIQUE: Final = {
@@ -12,16 +16,20 @@ UNIQUE: Final = {
     "SERIES": "SeriesInstanceUID",
     "IMAGE": "SOPInstanceUID",
 }
-DATES, TIMES = ("StudyDate", "SeriesDate", "PatientBirthDate"), ("StudyTime", "SeriesTime")
+DATES = ("StudyDate", "SeriesDate", "PatientBirthDate", "PerformedProcedureStepStartDate")
+TIMES = ("StudyTime", "SeriesTime", "PerformedProcedureStepStartTime")
+NUMBERS = ("SeriesNumber", "InstanceNumber", "Rows", "Columns", "BitsAllocated", "NumberOfFrames")
 
 
-def expected(images: Iterable[Image], level: str, keys: Mapping[str, str]) -> set[str]:
+def expected(images: Iterable[Image], level: str, keys: Mapping[str, Any]) -> set[str]:
     """The unique keys of what matches all keys."""
     every = list(images)
     return {image[UNIQUE[level]] for image in every if all(_fits(image, *key, every) for key in keys.items())}
 
 
-def _fits(image: Image, keyword: str, wanted: str, every: list[Image]) -> bool:
+def _fits(image: Image, keyword: str, wanted: Any, every: list[Image]) -> bool:
+    if isinstance(wanted, dict):
+        return _asks_nothing(wanted) or bool(fitting(json.loads(image[keyword] or "[]"), wanted))
     if not wanted.strip("*"):
         return True
     if keyword == "ModalitiesInStudy":
@@ -34,16 +42,33 @@ def _fits(image: Image, keyword: str, wanted: str, every: list[Image]) -> bool:
     return any(_value_fits(keyword, part, value) for part in wanted.split("\\"))
 
 
+def fitting(items: list[dict[str, Any]], wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those items of a sequence in which all keys match."""
+    return [item for item in items if all(_part_fits(item, *key) for key in wanted.items())]
+
+
+def _part_fits(item: Mapping[str, Any], keyword: str, wanted: Any) -> bool:
+    if isinstance(wanted, dict):
+        return _asks_nothing(wanted) or bool(fitting(item.get(keyword, []), wanted))
+    return not wanted.strip("*") or any(
+        _value_fits(keyword, one, item.get(keyword, "")) for one in wanted.split("\\")
+    )
+
+
+def _asks_nothing(wanted: Mapping[str, Any]) -> bool:
+    return all(_asks_nothing(one) if isinstance(one, dict) else not one.strip("*") for one in wanted.values())
+
+
 def _value_fits(keyword: str, wanted: str, value: str) -> bool:
     if keyword in DATES:
         return _in_range(wanted, value, _date, _date)
     if keyword in TIMES:
         return _in_range(wanted, value, _first, _last)
-    if keyword in ("SeriesNumber", "InstanceNumber"):
+    if keyword in NUMBERS:
         return value != "" and int(wanted) == int(value)
     if keyword.endswith("UID"):
         return wanted == value
-    if keyword == "PatientName":
+    if keyword in ("PatientName", "ReferringPhysicianName"):
         return _like(wanted.rstrip("^").lower(), value.lower())
     return _like(wanted, value)
 

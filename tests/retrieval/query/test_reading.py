@@ -10,8 +10,9 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from proxy.network.finding import PATIENT_ROOT_FIND, STUDY_ROOT_FIND, Extended, Query, Refused, agreed
 from proxy.network.identifier import Key
 from proxy.retrieval.query.attributes import BY_TAG, LEVEL, LEVELS, TABLE
+from proxy.retrieval.query.keys import LONGEST_VALUE, MOST_UIDS, MOST_VALUES
 from proxy.retrieval.query.matching import AnyOf, Between, Exactly, Like, Moments, Numbers
-from proxy.retrieval.query.reading import LONGEST_VALUE, MOST_UIDS, MOST_VALUES, Checked, check
+from proxy.retrieval.query.reading import Checked, check
 
 PLAIN, COMBINED = Extended(), Extended(combined=True)
 

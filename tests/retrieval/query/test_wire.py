@@ -33,6 +33,9 @@ OF_PATIENT: list[Keys] = [
     {"PatientBirthDate": "19510317"},
     {"PatientBirthDate": "19500101-19600101"},
     {"PatientSex": "F"},
+    {"IssuerOfPatientID": "HOSP"},
+    {"IssuerOfPatientID": "hosp"},
+    {"IssuerOfPatientID": "H*", "PatientID": "*BEN*"},
 ]
 OF_STUDY: list[Keys] = [
     *OF_PATIENT,
@@ -64,24 +67,48 @@ OF_STUDY: list[Keys] = [
     {"ModalitiesInStudy": ["PT", "MR"]},
     {"SOPClassesInStudy": filled.PT},
     {"PatientSex": "F", "StudyDate": "20240101-", "ModalitiesInStudy": "CT"},
+    {"ReferringPhysicianName": "octavia*"},
+    {"PatientAge": "072Y"},
+    {"PatientAge": "0*"},
+    {"ProcedureCodeSequence": {}},
+    {"ProcedureCodeSequence": {"CodeValue": "", "CodeMeaning": ""}},
+    {"ProcedureCodeSequence": {"CodeValue": "CT1"}},
+    {"ProcedureCodeSequence": {"CodeValue": ["CT1", "CT2"]}},
+    {"ProcedureCodeSequence": {"CodeValue": "CT1", "CodeMeaning": "*Schädels"}},
+    {"ProcedureCodeSequence": {"CodeMeaning": "*Schädels"}},
+    {"ProcedureCodeSequence": {"CodeValue": "CT*", "CodingSchemeDesignator": "99POS"}},
 ]
 STUDY: Keys = {"PatientID": filled.PERSONS[2][0], "StudyInstanceUID": "1.2.1.2"}
-OF_SERIES: list[Keys] = [
-    STUDY | keys
-    for keys in (
-        {},
-        {"SeriesInstanceUID": "1.2.1.2.1"},
-        {"SeriesInstanceUID": ["1.2.1.2.1", "1.2.1.2.2", "1.2.1.5.0"]},
-        {"Modality": "CT"},
-        {"Modality": "?T"},
-        {"SeriesNumber": "2"},
-        {"SeriesNumber": "002"},
-        {"SeriesDate": "20240201"},
-        {"SeriesTime": "2359-235959.6"},
-        {"SeriesDescription": "PT*"},
-        {"BodyPartExamined": "CHEST"},
-    )
+ALONE: list[Keys] = [
+    {},
+    {"SeriesInstanceUID": "1.2.1.2.1"},
+    {"SeriesInstanceUID": ["1.2.1.2.1", "1.2.1.2.2", "1.2.1.5.0"]},
+    {"Modality": "CT"},
+    {"Modality": "?T"},
+    {"SeriesNumber": "2"},
+    {"SeriesNumber": "002"},
+    {"SeriesDate": "20240201"},
+    {"SeriesTime": "2359-235959.6"},
+    {"SeriesDescription": "PT*"},
+    {"BodyPartExamined": "CHEST"},
+    {"Laterality": "L"},
+    {"ProtocolName": "Sch?del"},
+    {"PerformedProcedureStepStartDate": "20240101-"},
+    {"PerformedProcedureStepStartTime": "-10"},
+    {"PerformedProcedureStepID": ["PPS-1", "PPS-2"]},
+    {"InstitutionName": "Hollyhock*"},
+    {"Manufacturer": "Example*", "ManufacturerModelName": "Ex 1"},
+    {"StationName": "CT_EAST"},
+    {"AnatomicRegionSequence": {"CodeMeaning": "Chest"}},
+    {"RequestAttributesSequence": {}},
+    {"RequestAttributesSequence": {"ScheduledProcedureStepID": "SPS-1"}},
+    {"RequestAttributesSequence": {"ScheduledProcedureStepID": "SPS-1", "RequestedProcedureID": "RP-1"}},
+    {"RequestAttributesSequence": {"ScheduledProcedureStepID": "SPS-2", "RequestedProcedureID": ""}},
+    {"RequestAttributesSequence": {"RequestedProcedureCodeSequence": {"CodeValue": "CT2"}}},
+    {"RequestAttributesSequence": {"RequestedProcedureCodeSequence": {"CodeMeaning": "*"}}},
+    {"RequestAttributesSequence": {"RequestedProcedureDescription": "*ädel", "AccessionNumber": ""}},
 ]
+OF_SERIES = [STUDY | keys for keys in ALONE]
 OF_IMAGE: list[Keys] = [
     STUDY | {"SeriesInstanceUID": "1.2.1.2.1"} | keys
     for keys in (
@@ -91,6 +118,10 @@ OF_IMAGE: list[Keys] = [
         {"InstanceNumber": "01"},
         {"SOPClassUID": filled.PT},
         {"SOPClassUID": filled.CT},
+        {"Rows": 512},
+        {"Columns": 512, "BitsAllocated": 8},
+        {"BitsAllocated": [8, 16]},
+        {"NumberOfFrames": "012"},
     )
 ]
 MATRIX = [
@@ -104,8 +135,14 @@ MATRIX = [
 ]
 
 
-def joined(keys: Keys) -> dict[str, str]:
-    return {key: "\\".join(one) if isinstance(one, list) else str(one) for key, one in keys.items()}
+def joined(keys: Keys) -> Keys:
+    return {key: _joined(one) for key, one in keys.items()}
+
+
+def _joined(value: Any) -> Any:
+    if isinstance(value, dict):
+        return joined(value)
+    return "\\".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def visible(stock: list[Image]) -> list[Image]:
@@ -231,9 +268,11 @@ class TestWhatIsNotSupported:
     @pytest.mark.parametrize(
         "keys",
         [
-            {"ReferringPhysicianName": "D*"},
+            {"OperatorsName": "D*"},
+            {"PatientWeight": "71.5"},
             {"InstitutionName": ""},
             {"Modality": "CT"},
+            {"Rows": 512},
             {"NumberOfStudyRelatedInstances": "3"},
             {"InstanceAvailability": "OFFLINE"},
         ],
@@ -245,18 +284,18 @@ class TestWhatIsNotSupported:
         heard = ask(port, "STUDY", StudyInstanceUID="", **keys)
         assert set(heard.pending) == {0xFF01}
         assert set(heard.values("StudyInstanceUID")) == oracle.expected(visible(stock), "STUDY", {})
-        unknown = set(keys) & {"ReferringPhysicianName", "InstitutionName", "Modality"}
+        unknown = set(keys) & {"OperatorsName", "InstitutionName", "Modality", "Rows"}
         assert not any(keyword in answer for answer in heard.answers for keyword in unknown)
 
-    def test_sequences_are_not_indexed(self, port: int) -> None:
+    def test_of_other_sequences_nothing_is_kept(self, port: int) -> None:
         wanted = wire.identifier("STUDY", {"StudyInstanceUID": "1.2.1.0"})
         item = Dataset()
-        item.CodeValue = "X"
-        wanted.ProcedureCodeSequence = [item]
+        item.ReferencedSOPInstanceUID = "1.2"
+        wanted.ReferencedStudySequence = [item]
         with wire.association(port, "WARD") as made:
             heard = wire.heard(made, wanted)
         assert heard.pending == [0xFF01]
-        assert "ProcedureCodeSequence" not in heard.answers[0]
+        assert "ReferencedStudySequence" not in heard.answers[0]
 
 
 class TestWhatIsInView:

@@ -76,9 +76,19 @@ def association(
 def identifier(level: str, keys: Mapping[str, Any]) -> Dataset:
     made = Dataset()
     for keyword, value in {"QueryRetrieveLevel": level, **keys}.items():
-        tag, vr = tag_for_keyword(keyword), dictionary_VR(keyword)
-        made.add(DataElement(tag, vr, value, validation_mode=config.IGNORE))
+        made.add(element(keyword, value))
     return made
+
+
+def element(keyword: str, value: Any) -> DataElement:
+    """A dict is the one item of a sequence."""
+    tag, vr = tag_for_keyword(keyword), dictionary_VR(keyword)
+    if isinstance(value, dict):
+        item = Dataset()
+        for one in value.items():
+            item.add(element(*one))
+        value = [item]
+    return DataElement(tag or 0, vr, value, validation_mode=config.IGNORE)
 
 
 def heard(made: Any, wanted: Dataset, root: str = "study") -> Heard:
