@@ -38,6 +38,7 @@ from proxy.deid.homeward import Mentions
 from proxy.deliveries import arrivals, queue
 from proxy.deliveries.commitment import Results
 from proxy.deliveries.work import Workers
+from proxy.evidence import notary
 from proxy.network.door import Door
 from proxy.quarantine.models import HeldItem
 from proxy.reception import held, storing, turns
@@ -157,6 +158,7 @@ def work(
         Rounds("calling about commitments", lambda: call_who_waits(waiting)),
         Rounds("bringing results home", Carrier().look),
         Rounds("retention", lambda: keeper.look(now(), going), keeper.LOOK_EVERY, first=0.0),
+        Rounds("making evidence", lambda: notary.attest_released(now(), going), pause=2.0),
     )
     for one in rounds:
         one.start()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from proxy.storage.files import make_folder, sync_folder
 
-MASTER, INDEX, AUDIT, DJANGO = "master.keys", "index.key", "audit.key", "django.key"
+MASTER, INDEX, AUDIT, EVIDENCE, DJANGO = "master.keys", "index.key", "audit.key", "evidence.key", "django.key"
 FOUNDED = "founded"
 TOO_OPEN = 0o077
 KEY_BYTES = 32
@@ -37,7 +37,7 @@ def _django_secret() -> str:
     return secrets.token_urlsafe(64)
 
 
-MAKERS: dict[str, Callable[[], str]] = {MASTER: new_key, INDEX: new_key, AUDIT: new_key}
+MAKERS: dict[str, Callable[[], str]] = {MASTER: new_key, INDEX: new_key, AUDIT: new_key, EVIDENCE: new_key}
 
 
 def ensure(key_dir: Path) -> list[str]:

@@ -111,7 +111,7 @@ OF_SERIES = (
 )  # fmt: skip
 STUDY = ("project_id", "uid", "patient", "received_at", "held_reason", *OF_STUDY)
 SERIES = ("study_id", "uid", *OF_SERIES)
-REVISION = ("study_id", "route_id", "number", "state", "opened_at", "quiet_at", "total")
+REVISION = ("study_id", "route_id", "number", "state", "opened_at", "quiet_at", "total", "evidence")
 COLUMNS = ("project_id", "revision_id", "series_id", "ordinal", "received_at", "treatment_id", *COPIED)
 
 
@@ -310,6 +310,7 @@ def _places_in_new(study_id: int, group: Sequence[Arrival]) -> tuple[int, int]:
         sql.time(first.received_at),
         quiet_at,
         len(group),
+        "",
     )
     [(revision_id,)] = sql.insert_many("studies_revision", REVISION, [row], returning="id")
     bound = [(revision_id, destination_id) for destination_id in dict.fromkeys(first.destination_ids)]

@@ -86,6 +86,12 @@ class Revision(models.Model):
     destinations = models.ManyToManyField(
         Destination, blank=True, help_text="Bound when the revision was opened."
     )
+    evidence = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="Below the folder of evidence; empty until it is made.",
+    )
 
     class Meta:
         constraints = [
@@ -108,6 +114,11 @@ class Revision(models.Model):
             ),
             models.Index(
                 fields=["ended_at"], condition=Q(state="expired", seals_gone_at=None), name="revision_sealed"
+            ),
+            models.Index(
+                fields=["released_at"],
+                condition=Q(evidence="", released_at__isnull=False),
+                name="revision_to_attest",
             ),
         ]
 

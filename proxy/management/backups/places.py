@@ -5,19 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, QuerySet
+from django.db.models import F, Max, QuerySet
 
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Result
 from proxy.studies.lifecycle import EXPIRED
-from proxy.studies.models import Instance
+from proxy.studies.models import Instance, Revision
 from proxy.vault.models import Seal
 
 
 def roots() -> list[tuple[str, Path]]:
     """Name in the archive and folder on disk. Logs, archives under way and what can be made anew stay out."""
-    stored = [(name, settings.DICOM_STORAGE_DIR / name) for name in ("studies", "quarantine", "results")]
+    stored = [
+        (name, settings.DICOM_STORAGE_DIR / name) for name in ("studies", "quarantine", "results", "evidence")
+    ]
     return [*stored, ("vault", settings.DATA_DIR / "vault"), ("outbox", settings.DATA_DIR / "outbox")]
 
 
@@ -37,6 +39,7 @@ def _rows() -> dict[str, QuerySet[Any]]:
         "quarantine": HeldItem.objects.filter(state=HELD),
         "results": Result.objects.all(),
         "vault": Seal.objects.exclude(path=""),
+        "evidence": Revision.objects.exclude(evidence="").annotate(path=F("evidence")),
     }
 
 

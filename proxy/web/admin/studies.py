@@ -3,13 +3,17 @@
 from datetime import datetime
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 from proxy.deliveries.whereabouts import whereabouts
+from proxy.evidence import notary
 from proxy.retention import outlook
 from proxy.studies import review
 from proxy.studies.models import Instance, Revision, Series, Study, Treatment
@@ -68,7 +72,31 @@ class RevisionAdmin(ReadOnlyAdmin):
     list_filter = ("state", "route", "study__project")
     list_select_related = ("study", "route")
     search_fields = ("=study__uid", "=study__patient")
+    exclude = ("evidence",)
+    readonly_fields = ("proof",)
     actions = ("approve", "reject", "reconsider")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self._evidence)
+        return [path("<int:pk>/evidence/", page, name="evidence"), *super().get_urls()]
+
+    def _evidence(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The bundle as a file. It names nobody, so whoever may see the study may have it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        revision = get_object_or_404(Revision.objects.exclude(evidence=""), pk=pk)
+        try:
+            document = notary.read(revision)
+        except OSError:
+            raise Http404("The file of this bundle is gone; restore it from a backup.") from None
+        said = {"Content-Disposition": f'attachment; filename="{notary.name_of(revision)}"'}
+        return HttpResponse(document, content_type="application/json", headers=said)
+
+    @admin.display(description="evidence")
+    def proof(self, revision: Revision) -> str:
+        if not revision.evidence:
+            return "is made once it is released"
+        return format_html('<a href="{}">download</a>', reverse("admin:evidence", args=[revision.pk]))
 
     @admin.action(description="Approve (release to its destinations)", permissions=["decide"])
     def approve(self, request: HttpRequest, rows: "QuerySet[Revision]") -> None:

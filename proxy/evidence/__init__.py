@@ -1,0 +1,1 @@
+"""What proves to somebody else how a study was treated: a signed statement for each revision that was released."""

@@ -1,0 +1,3 @@
+from tests.reception.conftest import data, route
+
+__all__ = ["data", "route"]
