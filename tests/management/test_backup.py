@@ -72,7 +72,7 @@ def test_no_key_lies_in_a_backup(backed_up: tuple[House, Path, str, list[str]]) 
     house, archive, _, _ = backed_up
     whole = archive.read_bytes()
     secrets = [file.read_bytes().strip() for file in house.keys.iterdir() if file.suffix in {".key", ".keys"}]
-    assert len(secrets) == 4
+    assert len(secrets) == 5
     assert not any(secret in whole for secret in secrets)
     with tarfile.open(archive) as tar:
         assert "studies/1/2.25.1/image.dcm" in tar.getnames()
