@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from proxy.storage import keys
-from proxy.storage.keys import AUDIT, DJANGO, FOUNDED, INDEX, MASTER, KeysMissing, Watched
+from proxy.storage.keys import AUDIT, DJANGO, EVIDENCE, FOUNDED, INDEX, MASTER, KeysMissing, Watched
 
-ALL = [AUDIT, INDEX, MASTER]
+ALL = [AUDIT, EVIDENCE, INDEX, MASTER]
 
 
 def test_a_first_start_makes_every_key_for_its_owner_alone(tmp_path: Path) -> None:
