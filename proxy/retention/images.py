@@ -19,7 +19,7 @@ from proxy.audit.actions import EXPIRED as EXPIRED_ACTION
 from proxy.audit.record import record
 from proxy.retention.facts import facts_of
 from proxy.storage import files
-from proxy.studies.lifecycle import DELIVERED, EXPIRED, LIFE, REJECTED
+from proxy.studies.lifecycle import DELIVERED, EXPIRED, LIFE
 from proxy.studies.models import Instance, Revision, Study
 from proxy.studies.retention import Go, Keep, Policy, Verdict, decide
 
@@ -46,9 +46,10 @@ def pages(rows: "QuerySet[Revision]") -> Iterator[list[Revision]]:
         last = page[-1].pk
 
 
-def over(*, rejected: bool = False) -> "QuerySet[Revision]":
-    """Those that may be old enough one day."""
-    return Revision.objects.filter(state__in=(DELIVERED, REJECTED) if rejected else (DELIVERED,))
+def here(project: str = "") -> "QuerySet[Revision]":
+    """All that have files, of this project or of any."""
+    rows = Revision.objects.exclude(state=EXPIRED)
+    return rows.filter(study__project__name=project) if project else rows
 
 
 def judged(page: Iterable[Revision], policy: Policy, now: datetime) -> Iterator[tuple[Revision, Verdict]]:

@@ -10,7 +10,7 @@ from django.conf import settings
 from proxy.retention import held, images, sealed
 from proxy.retention.facts import policy_of
 from proxy.retention.images import Going
-from proxy.retention.pausing import free_to_remove
+from proxy.retention.pausing import backup_comes, free_to_remove
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Round:
 def look(now: datetime, going: Going = lambda: True) -> Round | None:
     """One round; None while a backup is being made, or another process has its round."""
     with free_to_remove() as free:
-        gone = _round(now, going) if free else None
+        gone = _round(now, lambda: going() and not backup_comes()) if free else None
     if gone:
         log.info("retention: %s", gone)
     return gone

@@ -15,7 +15,7 @@ from proxy.deliveries import decisions, ledger, queue
 from proxy.deliveries.lifecycle import LIFE as DELIVERY
 from proxy.deliveries.models import Delivery
 from proxy.deliveries.outcomes import Delivered
-from proxy.retention import facts, images, keeper, pausing
+from proxy.retention import facts, images
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Destination, Node
 from proxy.storage import files
@@ -136,8 +136,7 @@ def test_a_rejected_revision_goes_by_a_person_only() -> None:
     files_of(revision)
     assert review.reject(revision, "ada", now=NOW)
     assert not look(NOW + 1000 * WEEK)
-    rows, gone = images.over(rejected=True), images.Gone()
-    assert list(images.over()) == []
+    rows, gone = images.here(), images.Gone()
     policy = facts.policy_of(rejected=True)
     [[row]] = list(images.pages(rows))
     assert isinstance(images.let_go(row, policy, LATER, "ada", gone), Go) and not on_disk()
@@ -271,26 +270,3 @@ def test_it_stops_between_two_studies_when_told_to() -> None:
     calls = iter([True, True, False, False])
     gone = images.due(facts.policy_of(), LATER, lambda: next(calls, False), "test")
     assert gone.revisions == 1
-
-
-# --- backups and others -----------------------------------------------------------------------------
-
-
-def test_nothing_goes_while_a_backup_is_made() -> None:
-    delivered(1)
-    with pausing.paused(), pausing.paused():
-        assert keeper.look(LATER) is None and len(on_disk()) == 3
-    assert look().revisions == 1
-
-
-def test_two_rounds_do_not_meet() -> None:
-    delivered(1)
-    with pausing.free_to_remove() as free:
-        assert free and keeper.look(LATER) is None
-
-
-def test_the_lock_of_who_was_killed_is_free(tmp_path: Path) -> None:
-    with pytest.raises(Killed), pausing.paused():
-        raise Killed
-    with pausing.free_to_remove() as free:
-        assert free

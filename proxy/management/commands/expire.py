@@ -14,7 +14,7 @@ from proxy.retention import images
 from proxy.retention.facts import policy_of
 from proxy.retention.images import Gone
 from proxy.retention.outlook import Outlook, at, number
-from proxy.retention.pausing import free_to_remove
+from proxy.retention.pausing import backup_comes, free_to_remove
 from proxy.routing.models import Project
 from proxy.studies.models import Revision
 from proxy.studies.retention import Go, Policy
@@ -38,14 +38,14 @@ class Command(TeachingCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only say what would go")
-        parser.add_argument("--project", help="of this project only")
+        parser.add_argument("--project", default="", help="of this project only")
         parser.add_argument("--older-than", type=days, metavar="DAYS", help="over since so many days")
         parser.add_argument("--rejected", action="store_true", help="rejected revisions, too")
 
     def handle(self, *args: Any, **options: Any) -> None:
         prepare()
         policy = policy_of(older_than=options["older_than"], rejected=options["rejected"])
-        rows = chosen(options["project"], rejected=options["rejected"])
+        rows = images.here(_known(options["project"]))
         if options["dry_run"]:
             self._told(rows, policy)
             return
@@ -66,9 +66,11 @@ class Command(TeachingCommand):
 
     def _removed(self, rows: "QuerySet[Revision]", policy: Policy) -> None:
         now, outlook, gone, by = timezone.now(), Outlook(), Gone(), console_user()
-        images.finish(now, lambda: True)
+        images.finish(now, lambda: not backup_comes())
         for page in images.pages(rows):
             for revision, first in images.judged(page, policy, now):
+                if backup_comes():
+                    raise CommandError(f"{outlook.going()} gone. {BUSY}")
                 verdict = images.let_go(revision, policy, now, by, gone) if isinstance(first, Go) else first
                 outlook.add(revision, verdict)
         self.stdout.write(f"{outlook.going()} gone.")
@@ -79,14 +81,10 @@ class Command(TeachingCommand):
             self.stdout.write(sentence)
 
 
-def chosen(project: str | None, *, rejected: bool) -> "QuerySet[Revision]":
-    rows = images.over(rejected=rejected)
-    if project is None:
-        return rows
-    found = Project.objects.filter(name=project).first()
-    if found is None:
+def _known(project: str) -> str:
+    if project and not Project.objects.filter(name=project).exists():
         raise CommandError("There is no such project.")
-    return rows.filter(study__project=found)
+    return project
 
 
 def line(revision: Revision, go: Go) -> str:
