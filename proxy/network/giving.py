@@ -125,6 +125,11 @@ class Tally:
     failed: int = 0
     warned: int = 0
 
+    def ended(self) -> None:
+        """Nothing more is offered: what was counted before and has gone meanwhile was not given."""
+        self.failed += max(self.remaining, 0)
+        self.remaining = 0
+
     def final(self) -> int:
         if not self.failed and not self.warned:
             return SUCCESS

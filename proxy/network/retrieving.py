@@ -148,6 +148,8 @@ class Retrieving(Committing):
             for _ in target.carried(selection.offers, work.tally, work.failures):
                 if not self._goes_on(request, work):
                     break
+            else:
+                work.tally.ended()
         finally:
             self._carrier = None
             target.close()

@@ -1,8 +1,8 @@
 """Promise 3 on the side of the sender: we answer for what we hold, for nothing else, and once only."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -201,6 +201,33 @@ class TestTheResult:
         result = house.due()
         assert result is not None and result.committed == ()
         assert {reason for _, reason in result.failed} == {NO_SUCH_INSTANCE}
+
+    def test_promise_3_retention_that_was_faster_is_told_and_what_is_told_stays(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It expires between our look and our word; and once we gave it, retention sees the term."""
+        honest = room._keep_for_the_term
+
+        def late(facts: Sequence[Facts], now: datetime) -> set[int]:
+            Revision.objects.update(state="expired")
+            return honest(facts, now)
+
+        house.ask()
+        with monkeypatch.context() as raced:
+            raced.setattr(room, "_keep_for_the_term", late)
+            result = house.due()
+        assert result is not None and result.committed == ()
+        assert {reason for _, reason in result.failed} == {NO_SUCH_INSTANCE}
+        assert not Instance.objects.exclude(committed_until=None).exists()
+
+    def test_an_image_that_came_again_is_answered_for_by_the_one_that_is_here(self, house: House) -> None:
+        Revision.objects.update(state="expired", files_gone_at=timezone.now())
+        east = load_table().node_for("CT_EAST", "127.0.0.1")
+        assert sent(house.route, east, 1) == house.references[0]
+        house.ask()
+        result = house.due()
+        assert result is not None and result.committed == (house.references[0],)
+        assert len(result.failed) == 2
 
     def test_a_route_that_never_commits_does_not_for_an_older_request_either(self, house: House) -> None:
         house.ask()

@@ -35,9 +35,10 @@ from proxy.network.contexts import (
 )
 from proxy.network.peer import Peer
 from proxy.network.scp import Listener, ListenSettings
+from proxy.retrieval import images as retrieval
 from proxy.retrieval import restoring
 from proxy.routing.site import apply, read
-from proxy.studies.models import Instance, Study
+from proxy.studies.models import Instance, Revision, Study
 from proxy.vault.models import Seal
 from tests import cast
 from tests.cluster import free_port
@@ -298,6 +299,20 @@ class TestPseudonymous:
         (Path(settings.DICOM_STORAGE_DIR) / "studies" / row.path).unlink()
         got = get(listener, "OUTSIDE", keys("STUDY", StudyInstanceUID=study.uid))
         assert (got.statuses[-1], counts(got.last)) == (0xB000, (2, 1, 0))
+
+    def test_what_expires_between_the_count_and_the_images_has_failed(
+        self, listener: Listener, sent: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        study = Study.objects.order_by("pk")[0]
+        honest = retrieval.offers
+
+        def late(*args: Any) -> Any:
+            Revision.objects.filter(study=study).update(state="expired")
+            yield from honest(*args)
+
+        monkeypatch.setattr(retrieval, "offers", late)
+        got = get(listener, "OUTSIDE", keys("STUDY", StudyInstanceUID=study.uid))
+        assert (got.statuses[-1], counts(got.last), got.data) == (0xA702, (0, 3, 0), {})
 
     def test_without_a_context_for_it_an_image_fails(
         self, listener: Listener, sent: dict[str, bytes]

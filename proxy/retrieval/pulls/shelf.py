@@ -1,7 +1,11 @@
 """Which images of a PACS are here already, in the index or in quarantine: nothing is fetched twice."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Q
+from django.utils import timezone
 
 from proxy.quarantine.models import HeldItem
 from proxy.studies.lifecycle import EXPIRED
@@ -13,10 +17,13 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
+    """`since` is when the call began: what it has brought itself and has expired by now is not fetched twice."""
+
     project_id: int
+    since: datetime = field(default_factory=timezone.now)
 
     def holds(self, originals: Iterable[str]) -> set[str]:
-        """Those of these UIDs whose images are here. What a forgotten person had may come again."""
+        """Those of these UIDs whose images are here. What a forgotten person had may come again, and what expired."""
         wanted = list(originals)
         found: set[str] = set()
         for at in range(0, len(wanted), PAGE):
@@ -29,8 +36,8 @@ class Shelf:
         rows: list[tuple[str, str]] = []
         for start in range(0, len(known), PAGE):
             some = known[start : start + PAGE]
-            here = Instance.objects.filter(project_id=self.project_id, uid__in=some, expired=0)
-            here = here.exclude(revision__state=EXPIRED)
+            here = Instance.objects.filter(project_id=self.project_id, uid__in=some)
+            here = here.filter(Q(received_at__gte=self.since) | ~Q(revision__state=EXPIRED))
             rows += here.values_list("uid", "revision__study__patient")
             rows += HeldItem.objects.filter(project_id=self.project_id, uid__in=some).values_list(
                 "uid", "patient"

@@ -28,9 +28,10 @@ from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Pull, PullItem
 from proxy.retrieval.pulls import asking, book, bringing
 from proxy.retrieval.pulls.book import Result
+from proxy.retrieval.pulls.shelf import Shelf
 from proxy.routing.models import Node
 from proxy.routing.site import apply, read
-from proxy.studies.models import Instance
+from proxy.studies.models import Instance, Revision
 from proxy.vault.models import Memo
 from tests import cast
 from tests.retrieval.pull.pacs import FIND, HERE, MOVE, Pacs, serving
@@ -125,6 +126,23 @@ def test_what_is_here_is_not_fetched_again(data: Path) -> None:
     assert code == 0, said
     assert pacs.given[before:] == [ONE.sop_uid(4), ONE.sop_uid(1, 3)]
     assert pacs.asked[-2:] == [("get", "IMAGE"), ("get", "SERIES")]
+
+
+def test_what_has_expired_is_fetched_again_but_not_twice_by_one_call(data: Path) -> None:
+    with archive(Pacs(images(ONE))) as pacs:
+        began = timezone.now()
+        run("--accession", ONE.accession)
+        Revision.objects.update(state="expired", files_gone_at=timezone.now())
+        project_id = Revision.objects.get().study.project_id
+        originals = [ONE.sop_uid(number) for number in (1, 2, 3)]
+        assert Shelf(project_id, since=began).holds(originals) == set(originals)
+        assert Shelf(project_id).holds(originals) == set()
+        before = len(pacs.given)
+        code, said = run("--accession", ONE.accession)
+    assert code == 0, said
+    assert (
+        sorted(pacs.given[before:]) == sorted(pacs.given[:before]) and Instance.objects.count() == 2 * before
+    )
 
 
 def test_what_the_pacs_lists_and_does_not_give_is_missing_and_the_same_call_goes_on(data: Path) -> None:
