@@ -29,6 +29,9 @@ ROOT = Path(__file__).resolve().parents[2]
         ("ITH_URL", "backend.example"),
         ("SECRET_KEY", "change-me"),
         ("SECRET_KEY_FILE", "/nowhere/secret"),
+        ("RETENTION_FILES", "-1"),
+        ("RETENTION_SEALS", "6"),
+        ("RETENTION_QUARANTINE", "a week"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_sentence(name: str, value: str) -> None:
@@ -50,6 +53,13 @@ def test_promise_8_keys_never_lie_under_the_data(tmp_path: Path) -> None:
         with pytest.raises(WrongSetting, match="KEY_DIR"):
             reading.refuse_keys_under_data(keys, tmp_path / "data")
     reading.refuse_keys_under_data(tmp_path / "keys", tmp_path / "data")
+
+
+def test_seals_are_never_kept_shorter_than_files() -> None:
+    for seals, files in ((0, 7), (7, 7), (8, 7), (0, 0), (1, 0)):
+        reading.refuse_short_seals(seals, files)
+    with pytest.raises(WrongSetting, match="RETENTION_SEALS"):
+        reading.refuse_short_seals(7, 8)
 
 
 def test_promise_1_no_absence_turns_pseudonymization_off(monkeypatch: pytest.MonkeyPatch) -> None:

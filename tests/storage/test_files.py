@@ -252,3 +252,39 @@ def test_removing_twice_is_as_once(tmp_path: Path) -> None:
     path = stage(tmp_path, "image").commit()
     assert remove(path)
     assert not remove(path)
+
+
+def test_many_files_go_at_once_and_each_folder_is_synced_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / name for name in ("a/1", "a/2", "b/1")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    assert files.remove_many([*paths, tmp_path / "gone" / "1"]) == 3
+    assert sorted(synced) == [tmp_path / "a", tmp_path / "b"] and files.remove_many(paths) == 0
+
+
+def test_only_an_empty_folder_goes(tmp_path: Path) -> None:
+    (tmp_path / "full" / "one").mkdir(parents=True)
+    assert not files.remove_folder(tmp_path / "full") and not files.remove_folder(tmp_path / "gone")
+    assert files.remove_folder(tmp_path / "full" / "one") and files.remove_folder(tmp_path / "full")
+
+
+def test_a_folder_that_is_removed_before_its_first_file_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = files.make_folder
+
+    def made_and_removed_once(folder: Path) -> None:
+        monkeypatch.setattr(files, "make_folder", honest)
+        honest(folder)
+        folder.rmdir()
+
+    monkeypatch.setattr(files, "make_folder", made_and_removed_once)
+    with files.stage(tmp_path, "study/image.dcm") as staged:
+        staged.write([b"clean"])
+        staged.commit()
+    assert (tmp_path / "study" / "image.dcm").read_bytes() == b"clean"

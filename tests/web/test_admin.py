@@ -1,6 +1,7 @@
 """The admin shows every model, edits only the configuration, and never shows who somebody is."""
 
 import html
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from proxy.audit.models import Entry
@@ -16,10 +18,10 @@ from proxy.audit.verify import verify
 from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination, Node, Project, Route
 from proxy.routing.site import load_site
-from proxy.studies.models import Study
+from proxy.studies.models import Revision, Study
 from proxy.web.templatetags import house
 from tests.cast import NEEDLES
-from tests.scene import Scene
+from tests.scene import NOW, Scene
 from tests.web.conftest import colleague
 
 ROOMS = ("audit", "vault", "routing", "backend", "studies", "quarantine", "deliveries", "retrieval")
@@ -62,6 +64,29 @@ def test_a_study_says_where_it_is_and_what_to_do(chief: Client, scene: Scene) ->
     text = chief.get(reverse("admin:studies_study_change", args=[scene.study.pk])).content.decode()
     assert "archive refused Revision 1 (2 images), 0 of 2 acknowledged" in text
     assert "waits for review" in text
+
+
+def test_a_study_says_until_when_its_files_stay_and_why(chief: Client, scene: Scene) -> None:
+    page = reverse("admin:studies_study_change", args=[scene.study.pk])
+    assert "Revision 1: It is not delivered yet." in chief.get(page).content.decode()
+    Delivery.objects.update(state="delivered", finished_at=NOW)
+    [archive] = scene.revision.destinations.filter(name="archive")
+    scene.revision.destinations.set([archive])
+    Revision.objects.update(state="delivered", ended_at=timezone.now() - timedelta(days=1))
+    until = timezone.now() + timedelta(days=6)
+    said = f"Revision 1: Its retention has not passed. It stays until {until:%Y-%m-%d}"
+    assert said in chief.get(page).content.decode()
+    Revision.objects.update(ended_at=NOW)
+    assert "Its retention has passed" in chief.get(page).content.decode()
+    Revision.objects.update(state="expired", files_gone_at=NOW)
+    assert f"Its files went on {NOW:%Y-%m-%d}" in chief.get(page).content.decode()
+
+
+def test_quarantine_says_when_an_image_goes(chief: Client, scene: Scene) -> None:
+    scene.item.goes_at = NOW
+    scene.item.save()
+    text = chief.get(reverse("admin:quarantine_helditem_changelist")).content.decode()
+    assert "Goes at" in text and "field-goes_at" in text and "March 1, 2026" in text
 
 
 def test_no_encrypted_field_is_on_any_page_of_the_vault() -> None:
