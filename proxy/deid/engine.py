@@ -12,7 +12,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from proxy.deid import bigendian, part10, seal
+from proxy.deid import bigendian, intact, part10, seal
 from proxy.deid.beside import Digest
 from proxy.deid.bulk import Bulk
 from proxy.deid.context import Context, Hold, Subject
@@ -104,6 +104,7 @@ class Pass:
         self._bulk: Bulk | None = None
         self._bulk_size = 0
         self._bulk_hash: Digest = hashlib.sha256()
+        self._mac: intact.Mac | None = None  # of what goes out behind the header
         self._swaps = False  # 16 bit words in big endian
         self._odd = b""
         self._ready: list[bytes | memoryview] = []
@@ -190,6 +191,7 @@ class Pass:
         length = int.from_bytes(raw[at + wide - 4 : at + wide], "big" if self._big else "little")
         self._bulk = Bulk(length)
         self._swaps = self._big and raw[at + 4 : at + 6] == b"OW"
+        self._mac = None if self._big else intact.begun()
         part.original = self._scan.buf = part.original[:at]
         self._know()
         self._masking.head = raw[at : at + wide]
@@ -218,6 +220,12 @@ class Pass:
     def _emit(self, piece: bytes | memoryview) -> None:
         self._bulk_size += len(piece)
         self._masking.bound(self._bulk_size)
+        self._put(piece)
+
+    def _put(self, piece: bytes | memoryview) -> None:
+        """What follows the header."""
+        if self._mac is not None:
+            self._mac.update(piece)
         self._ready.append(piece)
 
     def _know(self) -> None:
@@ -363,7 +371,7 @@ class Pass:
         element, self._ready = b"".join(self._ready), []
         hold = masking.finish(element)
         self._holds += (hold,) if hold else ()
-        self._bulk_size = 0
+        self._bulk_size, self._mac = 0, self._mac and intact.begun()
         self._emit(masking.written)
         self._masked = True
 
@@ -379,7 +387,7 @@ class Pass:
         self._holds += self._masking.after(self._tail_scan)
         assert self._rewriter is not None  # noqa: S101 - for mypy: it was settled
         self._take_over(part, self._rewriter.trailer(part.original, self._tail_scan))
-        self._ready.append(self._outward(part.clean))
+        self._put(self._outward(part.clean))
 
     def _result(self, rest: list[bytes | memoryview]) -> Clean:
         rewriter = self._rewriter
@@ -426,6 +434,7 @@ class Pass:
             seal.STREAM: self._deflated.digest if self._deflated else None,
             seal.BEHIND: (self._deflated.behind or None) if self._deflated else None,
             seal.SYNTAX: self._syntax.encode("ascii") if changed else None,
+            seal.MAC: self._mac.sealed() if self._mac else None,
             seal.CHARSET: charset.encode("latin-1", "replace") or None,
         }
 

@@ -13,11 +13,14 @@ from typing import BinaryIO, Final
 from proxy.deid import bigendian, seal
 from proxy.deid.engine import BIG_ENDIAN, DEFLATED, Engine
 from proxy.deid.errors import Unreadable
+from proxy.deid.intact import Check
 from proxy.deid.part10 import make_meta, split
 from proxy.deid.recipe import KEEP_ALL
 from proxy.deid.seal import BEHIND, FILE_HEAD, STREAM, SYNTAX, Opened, Piece
 
+Buffer = bytes | memoryview
 _STEP: Final = 1 << 20
+_SMALL: Final = 1 << 16
 _LEVELS: Final = (6, 9, 1, 5, 4, 3, 2, 7, 8)
 _IN_MEMORY: Final = (DEFLATED, BIG_ENDIAN)
 
@@ -27,7 +30,10 @@ def restore(clean: bytes, transfer_syntax: str, sealed: bytes) -> bytes:
 
     Of a deflated data set the very stream, where zlib can make it again; else the inflated data set is the same.
     """
-    opened = seal.read(sealed)
+    return _whole(clean, transfer_syntax, seal.read(sealed))
+
+
+def _whole(clean: bytes, transfer_syntax: str, opened: Opened) -> bytes:
     if transfer_syntax == DEFLATED:
         return _deflated(_applied(_inflated(clean), opened), opened.extras)
     if transfer_syntax == BIG_ENDIAN:
@@ -37,7 +43,12 @@ def restore(clean: bytes, transfer_syntax: str, sealed: bytes) -> bytes:
 
 def original_syntax(sealed: bytes, transfer_syntax: str) -> str:
     """Of the original; `transfer_syntax` is the clean object's, which masks may have changed."""
-    return seal.read(sealed).extras.get(SYNTAX, b"").decode("ascii", "replace") or transfer_syntax
+    return syntax_of(seal.read(sealed), transfer_syntax)
+
+
+def syntax_of(opened: Opened, transfer_syntax: str) -> str:
+    """As `original_syntax`."""
+    return opened.extras.get(SYNTAX, b"").decode("ascii", "replace") or transfer_syntax
 
 
 def restore_file(source: Path, target: Path, sealed: bytes) -> None:
@@ -46,7 +57,7 @@ def restore_file(source: Path, target: Path, sealed: bytes) -> None:
     An image that came over the wire had no file: it gets a new File Meta. Raises WrongSeal and leaves no file then.
     """
     with source.open("rb") as file, _original_file(target) as out:
-        _restored(file, out, seal.read(sealed), sealed)
+        _restored(file, out, seal.read(sealed))
 
 
 def restored_pieces(clean: BinaryIO, transfer_syntax: str, sealed: bytes) -> Iterator[bytes]:
@@ -54,16 +65,39 @@ def restored_pieces(clean: BinaryIO, transfer_syntax: str, sealed: bytes) -> Ite
 
     Raises WrongSeal, if pixels were changed only at the end.
     """
-    yield from original(clean, transfer_syntax, sealed)[1]
+    yield from original(clean, transfer_syntax, seal.read(sealed))
 
 
-def original(clean: BinaryIO, transfer_syntax: str, sealed: bytes) -> tuple[str, Iterator[bytes]]:
-    """The original's transfer syntax, and what `restored_pieces` gives; the seal is read once for both."""
-    opened = seal.read(sealed)
-    was = opened.extras.get(SYNTAX, b"").decode("ascii", "replace") or transfer_syntax
+def original(clean: BinaryIO, transfer_syntax: str, opened: Opened) -> Iterator[bytes]:
+    """As `restored_pieces`, of a seal that was read."""
     if transfer_syntax in _IN_MEMORY:
-        return was, iter([restore(bytes(clean.read()), transfer_syntax, sealed)])
-    return was, _original_pieces(clean, opened)
+        yield _whole(bytes(clean.read()), transfer_syntax, opened)
+    else:
+        yield from _original_pieces(clean, opened)
+
+
+def original_at_once(clean: memoryview, transfer_syntax: str, opened: Opened) -> list[Buffer]:
+    """Of a clean data set that lies in memory: its pixel data are views of it. Raises WrongSeal before anything."""
+    if transfer_syntax in _IN_MEMORY:
+        return [_whole(bytes(clean), transfer_syntax, opened)]
+    return _few(_checked(clean, opened))
+
+
+def _checked(clean: memoryview, opened: Opened) -> list[memoryview]:
+    """Nothing of it before all of it was checked."""
+    opened.check(len(clean), clean[: opened.header])
+    opened.check_all(clean)
+    return opened.edits.applied(clean)
+
+
+def _few(pieces: list[memoryview]) -> list[Buffer]:
+    """Small neighbours together."""
+    found: list[Buffer] = []
+    at = 0
+    for large in [number for number, size in enumerate(map(len, pieces)) if size >= _SMALL]:
+        found += (b"".join(pieces[at:large]), pieces[large])
+        at = large + 1
+    return [*found, b"".join(pieces[at:])]
 
 
 def _original_pieces(clean: BinaryIO, opened: Opened) -> Iterator[bytes]:
@@ -71,9 +105,9 @@ def _original_pieces(clean: BinaryIO, opened: Opened) -> Iterator[bytes]:
     header = clean.read(opened.header)
     opened.check(clean.seek(0, os.SEEK_END) - start, header)
     clean.seek(start)
-    source = _Source(clean, opened.bulk)
+    source = _Source(clean, opened)
     yield from _patched(source, opened.pieces, opened.size)
-    opened.check_bulk(source.digest.digest())
+    opened.check_rest(source.check)
 
 
 def write_original(target: Path, pieces: Iterable[bytes]) -> None:
@@ -95,25 +129,22 @@ def _original_file(target: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _restored(file: BinaryIO, out: BinaryIO, opened: Opened, sealed: bytes) -> None:
+def _restored(file: BinaryIO, out: BinaryIO, opened: Opened) -> None:
     start = file.read(_STEP)
     parts = split(start)
     offset = len(start) - len(parts.dataset)
     file.seek(offset)
     if parts.syntax in _IN_MEMORY:
-        data = restore(file.read(), parts.syntax, sealed)
+        data = _whole(file.read(), parts.syntax, opened)
         out.write(_file_head(opened, parts.syntax, data))
         out.write(data)
         return
     header = file.read(opened.header)
     opened.check(file.seek(0, 2) - offset, header)
-    original = b"".join(_patched(_Source(BytesIO(header), range(0)), opened.pieces, opened.header))
+    original = b"".join(_patched(_Source(BytesIO(header)), opened.pieces, opened.header))
     out.write(_file_head(opened, parts.syntax, original))
     file.seek(offset)
-    source = _Source(file, opened.bulk)
-    for piece in _patched(source, opened.pieces, opened.size):
-        out.write(piece)
-    opened.check_bulk(source.digest.digest())
+    out.writelines(_original_pieces(file, opened))
 
 
 def _file_head(opened: Opened, clean_syntax: str, original: bytes) -> bytes:
@@ -134,23 +165,23 @@ def new_head(original: bytes, syntax: str) -> bytes:
 
 
 class _Source:
-    """A clean data set being read from its start; digests what lies in its pixel data."""
+    """A clean data set being read from its start; what a seal can check of it is checked on the way."""
 
-    def __init__(self, file: BinaryIO, bulk: range) -> None:
+    def __init__(self, file: BinaryIO, opened: Opened | None = None) -> None:
         self._file = file
-        self._bulk = bulk
+        self.check = opened.checking() if opened is not None else Check(b"", range(0), b"", range(0))
         self.at = 0
-        self.digest = hashlib.sha256()
 
     def upto(self, end: int) -> Iterator[bytes]:
         """What stands there up to this offset, in steps."""
+        where = self.check.where
         while self.at < end:
             step = self._file.read(min(_STEP, end - self.at))
             if not step:
                 return
-            first, last = max(self.at, self._bulk.start), min(self.at + len(step), self._bulk.stop)
+            first, last = max(self.at, where.start), min(self.at + len(step), where.stop)
             if first < last:
-                self.digest.update(step[first - self.at : last - self.at])
+                self.check.update(memoryview(step)[first - self.at : last - self.at])
             self.at += len(step)
             yield step
 
@@ -168,11 +199,7 @@ def _patched(source: _Source, pieces: Sequence[Piece], end: int) -> Iterator[byt
 
 
 def _applied(clean: bytes, opened: Opened) -> bytes:
-    opened.check(len(clean), clean[: opened.header])
-    source = _Source(BytesIO(clean), opened.bulk)
-    original = b"".join(_patched(source, opened.pieces, len(clean)))
-    opened.check_bulk(source.digest.digest())
-    return original
+    return b"".join(_checked(memoryview(clean), opened))
 
 
 def _big_endian(clean: bytes, opened: Opened) -> bytes:
@@ -182,7 +209,7 @@ def _big_endian(clean: bytes, opened: Opened) -> bytes:
     opened.check(len(turned), head)
     value = middle[12:]
     opened.check_bulk(hashlib.sha256(_as_little(value, middle[4:6])).digest())
-    source = _Source(BytesIO(turned), range(0))
+    source = _Source(BytesIO(turned))
     first = b"".join(_patched(source, [one for one in opened.pieces if one.at <= len(head)], len(head)))
     rest = b"".join(_patched(source, [one for one in opened.pieces if one.at > len(head)], len(turned)))
     tail = rest[len(middle) :]

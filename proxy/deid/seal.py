@@ -11,13 +11,17 @@ import hashlib
 import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import itemgetter
 from struct import Struct
 from struct import error as StructFault  # noqa: N812 - its own name says nothing here
 from typing import Final, NamedTuple
 
+from proxy.deid import intact
 from proxy.deid.errors import WrongSeal
+from proxy.deid.intact import Check
 from proxy.deid.splice import Edit, Path
 from proxy.deid.stream import DEPTH
 
@@ -27,6 +31,7 @@ STREAM: Final = b"Z"  # extra: SHA-256 of the deflated original as it came
 BEHIND: Final = b"B"  # extra: what stood behind the deflated data set
 SYNTAX: Final = b"T"  # extra: the original's transfer syntax, where the clean object has another
 CHARSET: Final = b"C"  # extra: the original's (0008,0005), where it has one
+MAC: Final = b"M"  # extra: key and tag of the MAC of what follows the clean header (intact.py)
 _FIRST: Final = b"\x01"
 _SMALL: Final = 1 << 14
 _MOST: Final = 4 << 30  # of a body: masked pixels are in it
@@ -36,6 +41,7 @@ _HEAD: Final = Struct("<QQBII16s32sIIB")
 _HEAD_1: Final = Struct("<QI16sII")
 _STEP: Final = Struct("<IiI")
 _EXTRA: Final = Struct("<cI")
+OTHER_PIXELS: Final = "the pixel data are not those that were sealed"
 _order: Final = itemgetter(0)
 
 
@@ -62,10 +68,48 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Edits:
+    """As they lie in the seal: a column for each thing known of an edit, and the originals behind one another."""
+
+    gaps: "array[int]"  # clean bytes that stay since the last one
+    sizes: "array[int]"  # clean bytes that go
+    lengths: "array[int]"  # of the original bytes that come
+    paths: "array[int]"  # numbers in the table
+    checks: "array[int]"  # CRC-32 of the clean bytes that go, of those edits that have any
+    table: memoryview
+    originals: memoryview
+
+    def pieces(self) -> list[Piece]:
+        paths, checks = _read_paths(self.table), iter(self.checks)
+        pieces, clean, at = [], 0, 0
+        for gap, size, length, number in zip(self.gaps, self.sizes, self.lengths, self.paths, strict=True):
+            clean += gap
+            original = bytes(self.originals[at : at + length])
+            pieces.append(Piece(clean, size, original, paths[number], next(checks, 0) if size else 0))
+            clean += size
+            at += length
+        return pieces
+
+    def applied(self, clean: memoryview) -> list[memoryview]:
+        """The original, of a clean object that lies in memory: views of it and of the seal in turn."""
+        originals, found = self.originals, list[memoryview]()
+        at = start = 0
+        for gap, size, length in zip(self.gaps, self.sizes, self.lengths, strict=True):
+            if gap:
+                found.append(clean[at : at + gap])
+                at += gap
+            if length:
+                found.append(originals[start : start + length])
+                start += length
+            at += size
+        return [*found, clean[at:]]
+
+
+@dataclass(frozen=True, repr=False)
 class Opened:
     """A seal, read."""
 
-    pieces: list[Piece]
+    edits: Edits
     size: int
     header: int  # size of the clean header
     mark: bytes  # its fingerprint
@@ -74,14 +118,41 @@ class Opened:
     explicit: bool
     extras: Mapping[bytes, bytes] = field(default_factory=dict)
 
-    def check(self, size: int, header: bytes) -> None:
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """The edits one by one. Raises WrongSeal if their paths make no sense."""
+        with _reading():
+            return self.edits.pieces()
+
+    def check(self, size: int, header: bytes | memoryview) -> None:
         """Raises WrongSeal if the clean object is another one."""
         if size != self.size or fingerprint(header) != self.mark:
             raise WrongSeal("the seal belongs to another object")
 
+    def check_all(self, clean: memoryview) -> None:
+        """As `check_rest`, of a clean object that lies in memory."""
+        mac = self.extras.get(MAC, b"")
+        if intact.is_mac(mac):
+            if not intact.fits(mac, clean[self.header :]):
+                raise WrongSeal(OTHER_PIXELS)
+            return
+        check = self.checking()
+        check.update(clean[self.bulk.start : self.bulk.stop])
+        self.check_rest(check)
+
+    def checking(self) -> Check:
+        """To be fed as it says, and then given to `check_rest`."""
+        return Check(self.extras.get(MAC, b""), range(self.header, self.size), self.bulk_digest, self.bulk)
+
+    def check_rest(self, seen: Check) -> None:
+        """Raises WrongSeal if what follows the header was changed."""
+        if not seen.fits():
+            raise WrongSeal(OTHER_PIXELS)
+
     def check_bulk(self, digest: bytes) -> None:
+        """As `check_rest`, by SHA-256 of the pixel data alone."""
         if self.bulk and digest != self.bulk_digest:
-            raise WrongSeal("the pixel data are not those that were sealed")
+            raise WrongSeal(OTHER_PIXELS)
 
 
 def _paths(edits: Sequence[Edit]) -> "tuple[array[int], bytes]":
@@ -143,15 +214,21 @@ def _packed(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (zlib.error, ValueError, IndexError, OverflowError, StructFault) as trouble:
+        raise WrongSeal("the seal cannot be read") from trouble
+
+
 def read(seal: bytes) -> Opened:
     """Raises WrongSeal if it cannot be read. Takes a few times the size that it states, at most that of _MOST."""
-    try:
+    with _reading():
         if seal[:1] == VERSION:
             return _parsed(memoryview(_unpacked(seal)))
         if seal[:1] == _FIRST:
             return _parsed_first(memoryview(_inflated(memoryview(seal)[1:], 15, _MOST_FIRST)))
-    except (zlib.error, ValueError, IndexError, OverflowError, StructFault) as trouble:
-        raise WrongSeal("the seal cannot be read") from trouble
     raise WrongSeal("this is no seal of a version we know")
 
 
@@ -176,15 +253,15 @@ def _parsed(body: memoryview) -> Opened:
     size, bulk, bulk_head, count, header, mark, digest, table_size, more, explicit = _HEAD.unpack_from(body)
     gaps, at = _column("Q", body, _HEAD.size, count)
     sizes, at = _column("I", body, at, count)
-    checks, at = _column("I", body, at, sum(1 for one in sizes if one))
+    checks, at = _column("I", body, at, len(sizes) - sizes.count(0))
     lengths, at = _column("I", body, at, count)
     numbers, at = _column("I", body, at, count)
-    paths = _read_paths(body[at : at + table_size])
+    table = body[at : at + table_size]
     at += table_size
     extras = _read_extras(body[at : at + more])
-    pieces = _pieces(body, at + more, (gaps, sizes, lengths, numbers), paths, iter(checks))
+    edits = Edits(gaps, sizes, lengths, numbers, checks, table, _originals(body[at + more :], lengths))
     start = header + bulk_head
-    return Opened(pieces, size, header, mark, range(start, start + bulk), digest, bool(explicit), extras)
+    return Opened(edits, size, header, mark, range(start, start + bulk), digest, bool(explicit), extras)
 
 
 def _parsed_first(body: memoryview) -> Opened:
@@ -193,9 +270,9 @@ def _parsed_first(body: memoryview) -> Opened:
     sizes, at = _column("I", body, at, count)
     lengths, at = _column("I", body, at, count)
     numbers, at = _column("I", body, at, count)
-    paths = _read_paths(body[at : at + table_size])
-    pieces = _pieces(body, at + table_size, (gaps, sizes, lengths, numbers), paths, iter(()))
-    return Opened(pieces, size, header, mark, range(0), b"", True)
+    table, originals = body[at : at + table_size], _originals(body[at + table_size :], lengths)
+    edits = Edits(gaps, sizes, lengths, numbers, array("I"), table, originals)
+    return Opened(edits, size, header, mark, range(0), b"", True)
 
 
 def _column(code: str, data: memoryview, at: int, count: int) -> "tuple[array[int], int]":
@@ -207,24 +284,10 @@ def _column(code: str, data: memoryview, at: int, count: int) -> "tuple[array[in
     return column, at + size
 
 
-def _pieces(
-    body: memoryview,
-    at: int,
-    columns: "tuple[array[int], ...]",
-    paths: list[tuple[tuple[int, int], ...]],
-    checks: Iterator[int],
-) -> list[Piece]:
-    pieces, clean = [], 0
-    for gap, size, length, number in zip(*columns, strict=True):
-        if at + length > len(body):
-            raise ValueError("an original ends early")
-        clean += gap
-        pieces.append(
-            Piece(clean, size, bytes(body[at : at + length]), paths[number], next(checks, 0) if size else 0)
-        )
-        clean += size
-        at += length
-    return pieces
+def _originals(data: memoryview, lengths: "array[int]") -> memoryview:
+    if sum(lengths) > len(data):
+        raise ValueError("an original ends early")
+    return data
 
 
 def _read_paths(table: memoryview) -> list[tuple[tuple[int, int], ...]]:
@@ -248,5 +311,5 @@ def _read_extras(data: memoryview) -> dict[bytes, bytes]:
     return extras
 
 
-def fingerprint(data: bytes) -> bytes:
+def fingerprint(data: bytes | memoryview) -> bytes:
     return hashlib.sha256(data).digest()[:16]

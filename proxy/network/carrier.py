@@ -10,7 +10,7 @@ acknowledgement before it sends the end of its answer (TCP_QUICKACK, said again 
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
@@ -22,7 +22,7 @@ from proxy.network.part10 import NotPart10
 from proxy.network.peer import Lost
 from proxy.network.quirks import pdu_limit
 from proxy.network.reactor import Association
-from proxy.network.reading import Reading, Shorter, window
+from proxy.network.reading import WINDOW, Reading, Shorter, window
 
 LONGEST_PDU = 256 * 1024  # a peer without a limit gets this much at a time
 SMALL = 64 * 1024
@@ -77,11 +77,22 @@ class Carrier:
             self._read_ahead(ahead)
         return self._await_answer()
 
-    def store_pieces(self, named: Named, pieces: Iterable[Piece]) -> int:
-        """A data set that is being made. What stops it midway, stops the association: raise it."""
+    def store_pieces(
+        self, named: Named, pieces: Iterable[Piece], meanwhile: Callable[[], None] | None = None
+    ) -> int:
+        """A data set that is being made. What stops it midway, stops the association: raise it.
+
+        `meanwhile` is done while the peer makes up its answer; the pieces are not needed any more then.
+        """
         self._begin(named)
-        for piece, ends in _with_end(_gathered(pieces)):
-            self._say(self._framed(named.context_id, memoryview(piece), ends))
+        for together, ends in _with_end(_windows_full(_gathered(pieces))):
+            framed: list[Piece] = []
+            for number, piece in enumerate(together, 1):
+                last = ends and number == len(together)
+                framed += self._framed(named.context_id, memoryview(piece), last)
+            self._say(framed)
+        if meanwhile is not None:
+            meanwhile()
         return self._await_answer()
 
     def _reading(self, path: Path) -> Reading:
@@ -161,12 +172,26 @@ def _gathered(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield bytes(small)
 
 
-def _with_end(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, bool]]:
-    """Each with whether it is the last: so nothing is complete before whoever makes them has ended well."""
-    before: Piece | None = None
+def _windows_full(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """So many together that they leave in one go."""
+    together: list[Piece] = []
+    size = 0
     for piece in pieces:
+        together.append(piece)
+        size += len(piece)
+        if size >= WINDOW:
+            yield together
+            together, size = [], 0
+    if together:
+        yield together
+
+
+def _with_end(groups: Iterable[list[Piece]]) -> Iterator[tuple[list[Piece], bool]]:
+    """Each with whether it is the last: so nothing is complete before whoever makes them has ended well."""
+    before: list[Piece] | None = None
+    for group in groups:
         if before is not None:
             yield before, False
-        before = piece
+        before = group
     if before is not None:
         yield before, True

@@ -1,6 +1,6 @@
 """What is given to whoever asks for images with C-GET or C-MOVE, as values (PS3.4 C.4.2, C.4.3)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -94,12 +94,15 @@ class Withheld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """An image as it came, made while it is sent; nothing of it is written. `pieces` raises Withheld."""
+    """An image as it came, made while it is sent; nothing of it is written. `pieces` raises Withheld.
+
+    They are good until the next image is restored.
+    """
 
     sop_class: str
     sop_instance: str
     transfer_syntax: str
-    pieces: Iterator[bytes]
+    pieces: Iterable[bytes | memoryview]
 
     def __repr__(self) -> str:
         return "Restored(...)"

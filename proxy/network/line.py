@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.network import messages
-from proxy.network.carrier import Carrier, Named
+from proxy.network.carrier import Carrier, Named, Piece
 from proxy.network.inbox import Gathered
 from proxy.network.messages import Command, Mover
 from proxy.network.opening import opened
@@ -56,7 +56,7 @@ class Line:
         return self.store_pieces(context_id, sop_class, sop_instance, [data])
 
     def store_pieces(
-        self, context_id: int, sop_class: str, sop_instance: str, pieces: Iterable[bytes]
+        self, context_id: int, sop_class: str, sop_instance: str, pieces: Iterable[Piece]
     ) -> int:
         """What raises in the middle leaves the line midway: nothing more can go over it."""
         return self.carrier.store_pieces(self._named(context_id, sop_class, sop_instance), pieces)

@@ -86,28 +86,14 @@ class Reading:
         return self._window[:count]
 
 
-class Windowed:
-    """A short file's data set as it lies in the window, which is good until something else is read there.
+def windowed(path: Path, into: memoryview) -> memoryview | None:
+    """A file's data set as it lies in the window, good until something else is read there; None if it is longer.
 
-    What is read is a view, so nothing is copied. Raises OSError or NotPart10 when it is made.
+    Raises OSError or NotPart10.
     """
-
-    def __init__(self, path: Path, into: memoryview) -> None:
-        with Reading(path, into) as reading:
-            [(self._data, _)] = reading.pieces()
-        self._at = 0
-
-    def read(self, size: int = -1) -> memoryview:
-        end = len(self._data) if size < 0 else min(self._at + size, len(self._data))
-        found, self._at = self._data[self._at : end], end
-        return found
-
-    def seek(self, place: int, whence: int = 0) -> int:
-        self._at = place + (0, self._at, len(self._data))[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
+    with Reading(path, into) as reading:
+        data, ends = next(reading.pieces())
+    return data if ends else None
 
 
 def _is_cached(handle: int, window: memoryview) -> bool:

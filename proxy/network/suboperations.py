@@ -2,18 +2,18 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from proxy.network.carrier import Carrier, Named
 from proxy.network.contexts import PLAIN_SYNTAXES, proposals, rounds
-from proxy.network.giving import Offer, Tally, Withheld
+from proxy.network.giving import Offer, Restored, Tally, Withheld
 from proxy.network.inbox import place
 from proxy.network.line import Line
 from proxy.network.messages import Mover
 from proxy.network.part10 import NotPart10, Unconvertible, reencoded, reencoded_data
 from proxy.network.peer import Lost, Peer
 from proxy.network.statuses import Meaning, explain
+from proxy.network.turns import Early, Turn, turns
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ class Giving:
 
     def carried(self, offers: Iterator[Offer], tally: Tally, failures: list[str]) -> Iterator[None]:
         """Ends early when the association is lost; the peer knows then."""
-        for offer, ahead in _with_next(offers):
+        for turn in turns(offers):
             try:
-                _carry(self._carrier, self._contexts, offer, ahead, None, tally, failures)
+                _carry(self._carrier, self._contexts, turn, None, tally, failures)
             except Lost:
                 return
             yield
@@ -58,19 +58,19 @@ class Bringing:
         self._unreachable = False
 
     def carried(self, offers: Iterator[Offer], tally: Tally, failures: list[str]) -> Iterator[None]:
-        for offer, ahead in _with_next(offers):
-            line = self._line_for((offer.sop_class, offer.transfer_syntax))
+        for turn in turns(offers):
+            line = self._line_for((turn.offer.sop_class, turn.offer.transfer_syntax))
             if line is None:
-                _failed(offer.sop_instance, tally, failures)
+                _failed(turn.offer.sop_instance, tally, failures)
             else:
-                self._carry(line, offer, ahead, tally, failures)
+                self._carry(line, turn, tally, failures)
             yield
 
-    def _carry(self, line: Line, offer: Offer, ahead: Path | None, tally: Tally, failures: list[str]) -> None:
+    def _carry(self, line: Line, turn: Turn, tally: Tally, failures: list[str]) -> None:
         try:
-            _carry(line.carrier, line.accepted, offer, ahead, self._mover, tally, failures)
+            _carry(line.carrier, line.accepted, turn, self._mover, tally, failures)
         except Lost:
-            _failed(offer.sop_instance, tally, failures)
+            _failed(turn.offer.sop_instance, tally, failures)
             self.close()
 
     def _line_for(self, pair: Pair) -> Line | None:
@@ -97,37 +97,26 @@ class Bringing:
             line.close()
 
 
-def _with_next(offers: Iterator[Offer]) -> Iterator[tuple[Offer, Path | None]]:
-    """Each with the file that probably comes next, to be read while the peer makes up its answer."""
-    before: Offer | None = None
-    for offer in offers:
-        if before is not None:
-            yield before, offer.path if offer.restore is None else None
-        before = offer
-    if before is not None:
-        yield before, None
-
-
 def _carry(
     carrier: Carrier,
     contexts: Mapping[Pair, int],
-    offer: Offer,
-    ahead: Path | None,
+    turn: Turn,
     mover: Mover | None,
     tally: Tally,
     failures: list[str],
 ) -> None:
     """Raises Lost; an association that stopped in the middle of an image is lost, too."""
+    uid = turn.offer.sop_instance
     try:
-        status = _stored(carrier, contexts, offer, ahead, mover)
+        status = _stored(carrier, contexts, turn, mover)
     except (Withheld, OSError, NotPart10, Unconvertible) as trouble:
         logger.warning("An image is not given: %s.", place(trouble))
         if carrier.midway:
             carrier.abort()
             raise Lost("An image could not be read to its end.") from None
-        _failed(offer.sop_instance, tally, failures)
+        _failed(uid, tally, failures)
         return
-    _count(status, offer.sop_instance, tally, failures)
+    _count(status, uid, tally, failures)
 
 
 def _count(status: int | None, sop_instance: str, tally: Tally, failures: list[str]) -> None:
@@ -148,16 +137,15 @@ def _failed(sop_instance: str, tally: Tally, failures: list[str]) -> None:
         failures.append(sop_instance)
 
 
-def _stored(
-    carrier: Carrier, contexts: Mapping[Pair, int], offer: Offer, ahead: Path | None, mover: Mover | None
-) -> int | None:
+def _stored(carrier: Carrier, contexts: Mapping[Pair, int], turn: Turn, mover: Mover | None) -> int | None:
     """The status, or None where the peer takes this class in no transfer syntax that we can make."""
-    if offer.restore is not None:
-        return _restored(carrier, contexts, offer, mover)
+    if turn.restore is not None:
+        return _restored(carrier, contexts, turn.restore(), turn.next_restore, mover)
+    offer = turn.offer
     exact = contexts.get((offer.sop_class, offer.transfer_syntax))
     if exact is not None:
         named = Named(exact, offer.sop_class, offer.sop_instance, mover)
-        return carrier.store_file(named, offer.path, ahead)
+        return carrier.store_file(named, offer.path, turn.next_file)
     for syntax in PLAIN_SYNTAXES:
         plain = contexts.get((offer.sop_class, syntax))
         if plain is not None:
@@ -167,17 +155,21 @@ def _stored(
 
 
 def _restored(
-    carrier: Carrier, contexts: Mapping[Pair, int], offer: Offer, mover: Mover | None
+    carrier: Carrier,
+    contexts: Mapping[Pair, int],
+    image: Restored,
+    following: Early | None,
+    mover: Mover | None,
 ) -> int | None:
-    image = offer.restore() if offer.restore is not None else None
-    if image is None:
-        return None
+    meanwhile = following.begin if following is not None else None
     exact = contexts.get((image.sop_class, image.transfer_syntax))
     if exact is not None:
-        return carrier.store_pieces(Named(exact, image.sop_class, image.sop_instance, mover), image.pieces)
+        named = Named(exact, image.sop_class, image.sop_instance, mover)
+        return carrier.store_pieces(named, image.pieces, meanwhile)
     for syntax in PLAIN_SYNTAXES:
         plain = contexts.get((image.sop_class, syntax))
         if plain is not None:
             data = reencoded_data(b"".join(image.pieces), image.transfer_syntax, syntax)
-            return carrier.store_pieces(Named(plain, image.sop_class, image.sop_instance, mover), [data])
+            named = Named(plain, image.sop_class, image.sop_instance, mover)
+            return carrier.store_pieces(named, [data], meanwhile)
     return None

@@ -6,13 +6,14 @@ the audit comes before the first of them. What cannot be made does not go out, a
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from django.db import connections
 from django.utils import timezone
 
+from proxy.deid import seal
 from proxy.network.giving import Restored, Withheld
 from proxy.network.reading import window
 from proxy.network.scu import Unmade
@@ -75,7 +76,7 @@ class _Originals:
 
     def __call__(self, uid: str, syntax: str, path: Path) -> Restored:
         try:
-            image = restored(path, syntax, lambda: self._seal(uid), self._window())
+            image = restored(path, syntax, lambda: seal.read(self._seal(uid)), self._window())
         except Withheld as why:
             raise Unmade(BROKEN.format(kind=why)) from None
         return replace(image, pieces=_told(image.pieces))
@@ -135,7 +136,7 @@ def _nothing(uid: str) -> Opened:
     raise NoSeal("No page is open.")
 
 
-def _told(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _told(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     try:
         yield from pieces
     except Withheld as why:

@@ -5,7 +5,7 @@ file and its seal while it is sent, under the node's standing grant; the marks i
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -33,6 +33,7 @@ from proxy.network.giving import (
 )
 from proxy.network.reading import window
 from proxy.retrieval import visible
+from proxy.retrieval.opening import Seals
 from proxy.retrieval.persons import bearers
 from proxy.retrieval.restoring import restored
 from proxy.retrieval.views import Grant, View, view_of
@@ -147,24 +148,30 @@ def offers(view: View, rows: "QuerySet[Instance]") -> Iterator[Offer]:
 
 def _offered(grant: Grant | None, page: Sequence[Row], into: memoryview) -> Iterator[Offer]:
     root = Path(settings.DICOM_STORAGE_DIR) / "studies"
-    opening = _opening(grant, page) if grant is not None and page else {}
+    seals = _seals(grant, page) if grant is not None and page else {}
     for project, _, uid, sop_class, syntax, path in page:
-        restore = _restore(opening[project], uid, syntax, root / path, into) if grant is not None else None
+        restore = _restore(seals[project], uid, syntax, root / path, into) if grant is not None else None
         yield Offer(sop_class, uid, syntax, root / path, restore)
 
 
-def _opening(grant: Grant, page: Sequence[Row]) -> dict[int, Callable[[str], reidentify.Opened]]:
-    """For each project what opens the seals of this page."""
+def _seals(grant: Grant, page: Sequence[Row]) -> dict[int, Seals]:
+    """By project."""
     whose: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    order: dict[int, list[str]] = defaultdict(list)
     for project, patient, uid, *_ in page:
         whose[project][patient].append(uid)
+        order[project].append(uid)
     return {
-        project: reidentify.restoring(grant.principal, persons, project, grant.purpose)
-        for project, persons in whose.items()
+        project: _of_project(grant, project, order[project], persons) for project, persons in whose.items()
     }
 
 
-def _restore(
-    opening: Callable[[str], reidentify.Opened], uid: str, syntax: str, path: Path, into: memoryview
-) -> Callable[[], Restored]:
-    return lambda: restored(path, syntax, lambda: opening(uid).plain, into)
+def _of_project(
+    grant: Grant, project: int, images: Sequence[str], persons: Mapping[str, Sequence[str]]
+) -> Seals:
+    opened = reidentify.restoring(grant.principal, persons, project, grant.purpose)
+    return Seals(images, lambda uid: opened(uid).plain)
+
+
+def _restore(seals: Seals, uid: str, syntax: str, path: Path, into: memoryview) -> Callable[[], Restored]:
+    return lambda: restored(path, syntax, lambda: seals.take(uid), into)

@@ -251,9 +251,9 @@ def restoring_in_turn(
 
 
 def _opener(project_id: int, sop_uids: Collection[str]) -> Callable[[str], Opened]:
-    rows = _found(project_id, sop_uids)
-    persons = {seal.person_id: seal.person for seal in rows.values()}
-    handles = {pk: known_by(person) for pk, person in persons.items() if person.forgotten_at is None}
+    rows = {row.sop_uid: row for row in seals.find(project_id, sorted(sop_uids))}
+    living = Person.objects.filter(pk__in={row.person_id for row in rows.values()}, forgotten_at=None)
+    handles = {person.pk: known_by(person) for person in living}
 
     def opened(uid: str) -> Opened:
         """Asks the database for nothing more: any thread may call it."""

@@ -27,6 +27,9 @@ SMALL: Final = 49_152
 """As much becomes a token of 64 KiB in a row; more becomes a file."""
 
 
+PAGE: Final = 500
+
+
 class SealRow(NamedTuple):
     """A seal that is not in the database yet; its columns are those of the table."""
 
@@ -48,10 +51,23 @@ class PairRow(NamedTuple):
     token: bytes
 
 
+class Found(NamedTuple):
+    """So much of a row as opening it takes."""
+
+    project_id: int
+    sop_uid: str
+    person_id: int
+    token: bytes | None
+    path: str
+
+
 class NoSeal(LookupError):
     """We hold no seal for this instance."""
 
     status = 0x0110
+
+
+_FOUND: Final = ", ".join(Found._fields)
 
 
 def vault_root() -> Path:
@@ -93,7 +109,17 @@ def open_row(seal: Seal) -> bytes:
     return open_for(known_by(seal.person), seal)
 
 
-def open_for(known: Known, seal: Seal) -> bytes:
+def find(project_id: int, sop_uids: Sequence[str]) -> Iterator[Found]:
+    """Those of these that there are; of a study's images a model for each would cost as much as to open them."""
+    for at in range(0, len(sop_uids), PAGE):
+        page = sop_uids[at : at + PAGE]
+        statement = (
+            f"SELECT {_FOUND} FROM vault_seal WHERE project_id = %s AND sop_uid IN ({sql.marks(page)})"  # noqa: S608
+        )
+        yield from (Found(*row) for row in sql.ask(statement, project_id, *page))
+
+
+def open_for(known: Known, seal: Seal | Found) -> bytes:
     """With the handle of the person whose seal it is."""
     if seal.path:
         return _read_file(known, seal)
@@ -201,7 +227,7 @@ def _write_file(known: Known, context: str, plain: bytes) -> tuple[str, int]:
         return relative, staged.size
 
 
-def _read_file(known: Known, seal: Seal) -> bytes:
+def _read_file(known: Known, seal: Seal | Found) -> bytes:
     context = _context(seal.project_id, seal.sop_uid).encode()
     try:
         return sealed.read_sealed(vault_root() / seal.path, known.unwrap, context)

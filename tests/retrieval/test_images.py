@@ -26,7 +26,7 @@ from pynetdicom.presentation import StoragePresentationContexts, build_context
 from proxy import pipeline
 from proxy.audit.models import Entry
 from proxy.deid import split
-from proxy.network import scu
+from proxy.network import reading, scu
 from proxy.network.contexts import (
     PATIENT_ROOT_GET,
     PATIENT_ROOT_MOVE,
@@ -392,6 +392,38 @@ class TestIdentified:
         assert (got.statuses[-1], counts(got.last)) == (0xB000, (2, 1, 0))
         assert set(got.data) == {cast.StudyPlan().sop_uid(2), cast.StudyPlan().sop_uid(1, 2)}
 
+    @pytest.mark.parametrize("whole", [True, False], ids=["files", "pixels"])
+    @pytest.mark.parametrize("moved", [True, False], ids=["C-MOVE", "C-GET"])
+    def test_promise_1_nobody_s_name_is_put_on_another_image(
+        self, listener: Listener, sent: dict[str, bytes], shelf: Shelf, whole: bool, moved: bool
+    ) -> None:
+        """Two images of one study and one size, of which one has the other's pixels, or its whole file."""
+        root = Path(settings.DICOM_STORAGE_DIR) / "studies"
+        one, other = (root / row.path for row in Instance.objects.order_by("pk")[:2])
+        pixels = -2 * 64 * 64
+        data = other.read_bytes() if whole else one.read_bytes()[:pixels] + other.read_bytes()[pixels:]
+        assert data != one.read_bytes()
+        one.chmod(0o600)
+        one.write_bytes(data)
+        identifier = keys("STUDY", StudyInstanceUID=cast.StudyPlan().uid)
+        got = move(listener, "CLIN", identifier, "CLIN") if moved else get(listener, "CLIN", identifier)
+        given = shelf.data if moved else got.data
+        assert (got.statuses[-1], counts(got.last)) == (0xB000, (2, 1, 0))
+        assert given == {uid: sent[uid] for uid in given}
+        assert set(given) == {cast.StudyPlan().sop_uid(2), cast.StudyPlan().sop_uid(1, 2)}
+
+    def test_promise_1_a_file_that_lost_its_end_is_not_given(
+        self, listener: Listener, sent: dict[str, bytes]
+    ) -> None:
+        path = Path(settings.DICOM_STORAGE_DIR) / "studies" / Instance.objects.order_by("pk")[0].path
+        path.chmod(0o600)
+        for size in (path.stat().st_size - 2, 200, 0):
+            with path.open("r+b") as file:
+                file.truncate(size)
+            got = get(listener, "CLIN", keys("STUDY", StudyInstanceUID=cast.StudyPlan().uid))
+            assert (got.statuses[-1], counts(got.last)) == (0xB000, (2, 1, 0))
+            assert got.data == {uid: sent[uid] for uid in got.data}
+
     def test_a_syntax_that_the_peer_does_not_take_is_decoded(
         self, listener: Listener, sent: dict[str, bytes]
     ) -> None:
@@ -504,6 +536,7 @@ class TestStopping:
     ) -> None:
         """What is made while it goes out is checked before its last fragment goes."""
         monkeypatch.setattr(restoring, "AT_ONCE", 600)
+        monkeypatch.setattr(reading, "WINDOW", 4096)
         row = Instance.objects.order_by("pk")[0]
         identifier = keys("IMAGE", SOPInstanceUID=cast.StudyPlan().sop_uid(1))
         assert list(get(listener, "CLIN", identifier).data.values()) == [sent[cast.StudyPlan().sop_uid(1)]]

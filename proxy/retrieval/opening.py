@@ -1,0 +1,51 @@
+"""The seals of images that are given one after the other, opened and read some at a time.
+
+What is done between two images of half a megabyte is done with cold caches, and costs three times as much as the same
+done twenty times in a row (docs/performance.md).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from proxy.deid import DeidError, seal
+from proxy.deid.seal import Opened
+from proxy.storage.errors import SealBroken
+from proxy.storage.keys import KeysMissing
+from proxy.vault.reidentify import Unknown
+from proxy.vault.seals import Forgotten, NoSeal
+
+TOGETHER: Final = 20
+ENOUGH: Final = 1 << 20
+"""Bytes: a seal may hold the pixels that a mask covers."""
+TROUBLES: Final = (DeidError, NoSeal, Forgotten, Unknown, SealBroken, KeysMissing)
+
+
+class Seals:
+    """Of these images, in the order in which they will be asked for."""
+
+    def __init__(self, uids: Sequence[str], plain: Callable[[str], bytes]) -> None:
+        self._uids, self._plain = uids, plain
+        self._places = {uid: place for place, uid in enumerate(uids)}
+        self._found: dict[str, Opened | Exception] = {}
+
+    def take(self, uid: str) -> Opened:
+        """Each once. Raises one of TROUBLES."""
+        if uid not in self._found:
+            self._open(self._places[uid])
+        found = self._found.pop(uid)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _open(self, first: int) -> None:
+        size = 0
+        for uid in self._uids[first : first + TOGETHER]:
+            try:
+                plain = self._plain(uid)
+                self._found[uid] = seal.read(plain)
+            except TROUBLES as trouble:
+                self._found[uid] = trouble
+                continue
+            size += len(plain)
+            if size > ENOUGH:
+                break
