@@ -77,3 +77,22 @@ class BackendNode(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Outgoing(models.Model):
+    """A message that must arrive. A newer one under the same key takes its place."""
+
+    key = models.CharField(max_length=100, unique=True)
+    body = models.JSONField()
+    version = models.PositiveIntegerField(default=1)
+    put_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    next_at = models.DateTimeField(db_index=True, help_text="When it is sent, or sent again.")
+    tries = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "message to the backend"
+        verbose_name_plural = "messages to the backend"
+
+    def __str__(self) -> str:
+        return self.key

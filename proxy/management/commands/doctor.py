@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from proxy.audit.record import record
-from proxy.management.doctor import base, books, restored, stock, webs, wire
+from proxy.management.doctor import backend, base, books, restored, stock, webs, wire
 from proxy.management.doctor.findings import FAIL, Examination, Finding, examine, fail
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
@@ -31,6 +31,7 @@ HOUSE: tuple[tuple[str, Examination], ...] = (
     ("web", wire.examine_web),
     ("peer", wire.examine_peers),
     ("web-peer", webs.examine_webs),
+    ("backend", backend.examine_backend),
     ("images", stock.examine_images),
     ("quarantine", stock.examine_quarantine),
     ("results", stock.examine_results),

@@ -35,7 +35,7 @@ def is_inner() -> bool:
 
 
 def start_beside() -> Child:
-    child = Child(Service.managed("serve", "--only", "listen", "work"))
+    child = Child(Service.managed("serve", "--only", "listen", "link", "work"))
     if settings.DICOM_AUTO_START:
         child.start()
     return child

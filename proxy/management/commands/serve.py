@@ -1,7 +1,8 @@
-"""The whole house with one command: listener, web and workers, watched and started again."""
+"""The whole house with one command: listener, web, workers and link, watched and started again."""
 
 import signal
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -13,14 +14,14 @@ from proxy.management.stopping import Asked, Told
 from proxy.management.supervisor import Service, supervise
 from proxy.web import logs
 
-SERVICES = ("listen", "web", "work")
+SERVICES = ("listen", "link", "web", "work")
 """In the order they are stopped: first nothing new comes in, last what is here goes out."""
 
 
 class Command(BaseCommand):
     help = (
-        "Start, watch and restart the listener, the web pages and the workers. Ends all of them on SIGTERM; "
-        "SIGHUP lets the listener read its settings anew."
+        "Start, watch and restart the listener, the web pages, the workers and, if ITH_URL is set, the link to the "
+        "backend. Ends all of them on SIGTERM; SIGHUP lets the listener read its settings anew."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,9 +40,12 @@ class Command(BaseCommand):
             f"Web: {address()}. DICOM: {settings.DICOM_AE_TITLE} on port {settings.DICOM_PORT}."
         )
         self.stdout.flush()
-        supervise(
-            [Service.managed(name) for name in SERVICES if name in only], told.wait, grace, renewal.take
-        )
+        supervise([Service.managed(name) for name in wanted(only)], told.wait, grace, renewal.take)
+
+
+def wanted(only: Sequence[str]) -> list[str]:
+    """Without a backend there is no link, whoever names it."""
+    return [name for name in SERVICES if name in only and (name != "link" or settings.ITH_URL)]
 
 
 def address() -> str:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from proxy.backend import confirming
-from proxy.backend.models import BackendNode, Standing
+from proxy.backend.models import BackendNode, Outgoing, Standing
 from proxy.web.admin.base import ReadOnlyAdmin, by, decide
 
 
@@ -58,3 +58,9 @@ class BackendNodeAdmin(ReadOnlyAdmin):
     def admit(self, request: HttpRequest, rows: "QuerySet[Any]") -> None:
         now = timezone.now()
         decide(self, request, rows, lambda row: confirming.admit(row, by(request), now), "admitted")
+
+
+@admin.register(Outgoing)
+class OutgoingAdmin(ReadOnlyAdmin):
+    list_display = ("key", "put_at", "sent_at", "tries", "next_at")
+    actions = ()

@@ -1,0 +1,1 @@
+"""The door to the backend: its configuration over HTTP, its events and our status over a WebSocket."""

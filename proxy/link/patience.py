@@ -1,0 +1,13 @@
+"""How long to wait before the next try to reach the backend: doubling, capped, jittered, without end."""
+
+from typing import Final
+
+FIRST: Final = 1.0  # seconds
+LONGEST: Final = 60.0
+_DOUBLINGS: Final = 10
+
+
+def pause_after(failures: int, chance: float) -> float:
+    """Seconds after so many failures in a row; `chance` in [0, 1) takes off up to half, so that gateways spread."""
+    full = min(LONGEST, FIRST * (1 << min(max(failures, 1) - 1, _DOUBLINGS)))
+    return full * (1 - chance / 2)
