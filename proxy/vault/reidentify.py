@@ -78,6 +78,9 @@ class Behind:
     instances: Collection[str]  # pseudonymous SOP Instance UIDs of those images
     opened: Callable[[], Iterator[tuple[str, Opened]]] = field(repr=False)  # one after the other
     uids: Mapping[str, str] = field(repr=False)  # pseudonymous to original
+    renamed: "Identity | None" = field(
+        default=None, repr=False
+    )  # of whom the hospital says another Patient ID by now
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -277,12 +280,14 @@ def behind_result(
     """
     allowed(principal, VIEW, pseudonym, project_id, purpose)
     with transaction.atomic():
-        family = family_of(known_by(_living(_person(project_id, pseudonym))))
+        person = _living(_person(project_id, pseudonym))
+        family = family_of(known_by(person))
+        renamed = _renamed(person, family)
         handles = {person.pk: known_by(person) for person in family}
         rows = _of_family(Seal.objects.defer("token"), family, "sop_uid", uids)
         owners = {row.sop_uid: handles[row.person_id].pseudonym for row in rows}
         pairs = {row.uid: seals.open_pair(row) for row in _of_family(UidPair.objects, family, "uid", uids)}
-        counts = {pseudonym: 0, **Counter(owners.values())}
+        counts = {pseudonym: 0, **({renamed.pseudonym: 0} if renamed else {}), **Counter(owners.values())}
         for one, count in counts.items():
             more: dict[str, int | str] = {"result": result, "instances": count}
             _mark(principal, actions.RESULT_BROUGHT_HOME, one, project_id, purpose, more=more)
@@ -292,7 +297,15 @@ def behind_result(
             known = handles[row.person_id]
             yield row.sop_uid, Opened(known, seals.open_for(known, row))
 
-    return Behind(owners.keys(), opened, pairs)
+    return Behind(owners.keys(), opened, pairs, renamed)
+
+
+def _renamed(person: Person, family: Collection[Person]) -> Identity | None:
+    """Whose Patient ID counts, if not that of the images: after a merge the survivor's, else their own, corrected."""
+    bearer = next((one for one in family if one.pk == person.family), person)
+    if bearer.pk == person.pk and not person.former_ids.exists():
+        return None
+    return _identity(bearer)
 
 
 def pseudonym_of(

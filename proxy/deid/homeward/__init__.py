@@ -16,7 +16,7 @@ from proxy.deid.homeward.deciding import (
     decide,
 )
 from proxy.deid.homeward.mentions import Mentions, mentions
-from proxy.deid.homeward.originals import Level, Originals, learn, level_of
+from proxy.deid.homeward.originals import Level, Originals, learn, level_of, renamed
 from proxy.deid.homeward.parts import Parts, header_of, parts_of
 from proxy.deid.homeward.turning import Unfit, restored
 
@@ -40,5 +40,6 @@ __all__ = [
     "level_of",
     "mentions",
     "parts_of",
+    "renamed",
     "restored",
 ]

@@ -6,15 +6,16 @@ removed or replaced, is proved by the checksum of the clean bytes that the seal 
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from proxy.deid import seal
 from proxy.deid.actions import moved_date
+from proxy.deid.charsets import decode, encode
 from proxy.deid.context import Subject
 from proxy.deid.errors import DeidError, WrongSeal
 from proxy.deid.homeward.acting import values
-from proxy.deid.homeward.lookup import STUDY_LEVEL
+from proxy.deid.homeward.lookup import PATIENT_ID, STUDY_LEVEL
 from proxy.deid.homeward.mentions import scanned, top_level
 from proxy.deid.homeward.parts import Parts
 from proxy.deid.identifiers import map_uid
@@ -25,6 +26,7 @@ from proxy.deid.splice import make_element
 _LEAST: Final = 8  # bytes of an element; what is shorter corrects a length
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _PSEUDONYMS: Final = (0x00100010, 0x00100020)
+_ISSUER, _QUALIFIERS = 0x00100021, 0x00100024  # of the Patient ID
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -101,6 +103,20 @@ def level_of(opened: Opened, clean: Parts | None, subject: Subject) -> Level:
         if not piece.path and len(piece.original) >= _LEAST and not piece.original.startswith(_ITEM):
             found |= _standing(piece.original, opened.explicit)
     return Level(found, opened.explicit, opened.extras.get(CHARSET, b""), clean is not None)
+
+
+def renamed(level: Level, patient_id: str, issuer: str) -> Level | None:
+    """The same under another Patient ID; of another issuer where the original names one. None: its character set
+    cannot say this."""
+    own = level.elements.get(_ISSUER, b"")
+    said = {PATIENT_ID: patient_id} | ({_ISSUER: issuer} if own and issuer else {})
+    values = {tag: encode(text, level.charset) for tag, text in said.items()}
+    if any(decode(values[tag], level.charset) != text for tag, text in said.items()):
+        return None
+    made = {tag: make_element(tag, "LO", value, level.explicit) for tag, value in values.items()}
+    gone = {_QUALIFIERS} if made.get(_ISSUER, own) != own else set()
+    stays = {tag: element for tag, element in level.elements.items() if tag not in gone}
+    return replace(level, elements=stays | made)
 
 
 def _standing(elements: bytes, explicit: bool) -> dict[int, bytes]:

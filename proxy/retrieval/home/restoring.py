@@ -17,6 +17,7 @@ from proxy.deid.homeward import (
     level_of,
     mentions,
     parts_of,
+    renamed,
     restored,
 )
 from proxy.deid.homeward.lookup import STUDY_UID
@@ -26,11 +27,14 @@ from proxy.retrieval.models import Result
 from proxy.studies.models import Instance
 from proxy.vault.models import Person
 from proxy.vault.pseudonyms import Known, known_by
-from proxy.vault.reidentify import VIEW, Behind, Principal, behind_result
+from proxy.vault.reidentify import VIEW, Behind, Identity, Principal, behind_result
 
 _HEAD: Final = 8  # bytes of a UID's element before its value, in either VR encoding
 HOME: Final = Principal("home", lambda permission: permission == VIEW, unlimited=True)
 NO_SEAL: Final = "The seal of an image that it refers to is gone, so that reference has no way back."
+NO_ID: Final = (
+    "The Patient ID that the hospital has by now does not fit into the character set of its images."
+)
 NO_STUDY: Final = "No seal of its study is left: nothing says any more of whom it is."
 
 
@@ -41,6 +45,7 @@ def restored_data(result: Result) -> bytes:
     behind = _behind(result, said, via)
     study = behind.uids.get(result.study_uid, result.study_uid)
     originals, level = _opened(behind, via, study)
+    level = _under_its_id(level, behind.renamed)
     if said.study:
         originals.uids[said.study.encode("ascii")] = study.encode(
             "ascii"
@@ -77,6 +82,16 @@ def _opened(behind: Behind, via: Instance | None, study: str) -> tuple[Originals
     if level is None:
         raise Unfit(NO_STUDY)
     return originals, level
+
+
+def _under_its_id(level: Level, now: Identity | None) -> Level:
+    """A PACS files by Patient ID: under one that the hospital has given up, nobody would find the result."""
+    if now is None:
+        return level
+    found = renamed(level, now.patient_id, now.issuer)
+    if found is None:
+        raise Unfit(NO_ID)
+    return found
 
 
 def _level(via: Instance | None, seal: Seal, subject: Subject, study: str) -> Level | None:

@@ -7,9 +7,11 @@ import pytest
 from django.conf import settings
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from proxy.audit.models import Entry
-from proxy.deid import Engine, Facts, Subject, deidentify, load_recipe
+from proxy.deid import Engine, Facts, Subject, deidentify, load_recipe, restore, split
+from proxy.deid.homeward import Unfit
 from proxy.management.batch.sealing import Draft, keep
 from proxy.pipeline import release_held
 from proxy.quarantine.models import HeldItem
@@ -20,13 +22,14 @@ from proxy.studies.models import Instance
 from proxy.vault import corrections
 from proxy.vault.models import UidPair
 from proxy.vault.pseudonyms import Known, person_for
-from proxy.vault.reidentify import Principal
+from proxy.vault.reidentify import Principal, restore_instance
 from tests import cast, results
-from tests.reception.sending import send
+from tests.reception.sending import encode, send
 from tests.retrieval.home.scene import Hospital, at_home
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+MAY = Principal("ada", lambda _: True)
 LEVEL = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime",
          "AccessionNumber", "StudyID", "ReferringPhysicianName")  # fmt: skip
 
@@ -75,9 +78,8 @@ def test_references_to_both_pseudonyms_of_a_merged_person_come_home() -> None:
     made = results.made("SC", [clean, earlier])
     assert hospital.comes_home(made).status == 0
     assert HeldItem.objects.get().code == "home-two-patients"
-    may = Principal("ada", lambda _: True)
     names = str(earlier.PatientID), str(clean.PatientID)
-    corrections.merge(may, *names, hospital.homeward.project_id, "one patient")
+    corrections.merge(MAY, *names, hospital.homeward.project_id, "one patient")
     release_held(HeldItem.objects.get().pk, "ada")
     home = at_home()
     assert (home.PatientID, home.StudyInstanceUID) == (cast.ADA.id, new.StudyInstanceUID)
@@ -86,6 +88,74 @@ def test_references_to_both_pseudonyms_of_a_merged_person_come_home() -> None:
     ]  # fmt: skip
     looks = Entry.objects.filter(action="identity.result-brought-home").values_list("subject", flat=True)
     assert sorted(looks) == sorted(names)
+
+
+def test_after_a_merge_a_result_has_the_survivor_s_patient_id() -> None:
+    """The PACS moved the study there: under the other id nobody looks any more."""
+    hospital = Hospital.build()
+    survivor, absorbed = cast.ct(), cast.ct(cast.StudyPlan(cast.BEN, number=5))
+    [clean], [earlier] = hospital.outside(survivor), hospital.outside(absorbed)
+    names = str(earlier.PatientID), str(clean.PatientID)
+    made = results.made("SEG", [earlier])
+    assert hospital.comes_home(made).status == 0
+    assert at_home().PatientID == cast.BEN.id
+    corrections.merge(MAY, *names, hospital.homeward.project_id, "one patient")
+    home = at_home()
+    assert (home.PatientID, home.StudyInstanceUID) == (cast.ADA.id, absorbed.StudyInstanceUID)
+    assert (home.PatientName, home.PatientBirthDate) == (cast.BEN.name, cast.BEN.birth_date)
+    looks = Entry.objects.filter(action="identity.result-brought-home").values_list("subject", flat=True)
+    assert list(looks) == [names[0], *sorted(names, key=lambda one: one != names[0])]
+
+
+def corrected(hospital: Hospital, pseudonym: str, patient_id: str, issuer: str = "") -> None:
+    project_id = hospital.homeward.project_id
+    corrections.correct(
+        MAY, pseudonym, project_id, issuer=issuer, patient_id=patient_id, purpose="a typing error"
+    )
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_after_a_correction_a_result_has_the_right_patient_id_and_an_image_the_one_it_came_with(
+    syntax: str,
+) -> None:
+    hospital = Hospital.build()
+    image = cast.ct()
+    assert send(hospital.inward, image, syntax) == 0
+    row = Instance.objects.get()
+    clean = dcmread(Path(settings.DICOM_STORAGE_DIR) / "studies" / row.path)
+    for kind in ("SEG", "SR", "SC"):
+        assert hospital.comes_home(results.made(kind, [clean])).status == 0
+        before = at_home()
+        corrected(hospital, str(clean.PatientID), f"AE-RIGHT-{kind}")
+        home = at_home()
+        assert (before.PatientID != home.PatientID, home.PatientID) == (True, f"AE-RIGHT-{kind}")
+        assert home.StudyInstanceUID == image.StudyInstanceUID
+        home.PatientID = before.PatientID
+        assert home == before
+    opened = restore_instance(MAY, row.uid, row.project_id, "what was sent")
+    file = (Path(settings.DICOM_STORAGE_DIR) / "studies" / row.path).read_bytes()
+    assert restore(bytes(split(file).dataset), row.transfer_syntax, opened.plain) == encode(image, syntax)
+
+
+def test_an_issuer_is_corrected_where_the_images_name_one() -> None:
+    hospital = Hospital.build()
+    image = cast.ct()
+    image.IssuerOfPatientID = "EAST"
+    [clean] = hospital.outside(image)
+    assert hospital.comes_home(results.made("SEG", [clean])).status == 0
+    assert at_home().IssuerOfPatientID == "EAST"
+    corrected(hospital, str(clean.PatientID), "AE-1", "WEST")
+    assert (at_home().PatientID, at_home().IssuerOfPatientID) == ("AE-1", "WEST")
+
+
+def test_a_patient_id_that_the_images_cannot_spell_is_not_guessed() -> None:
+    hospital = Hospital.build()
+    [clean] = hospital.outside(cast.ct())
+    assert hospital.comes_home(results.made("SEG", [clean])).status == 0
+    corrected(hospital, str(clean.PatientID), "ИД-7")
+    with pytest.raises(Unfit, match="character set") as refused:
+        at_home()
+    assert "ИД" not in str(refused.value)
 
 
 def by_command(image: Dataset, folder: Path) -> Dataset:
