@@ -22,7 +22,17 @@ clean = work.finish()
 from proxy.deid.context import INDEXED, Hold, Subject
 from proxy.deid.describe import Row, describe
 from proxy.deid.engine import Clean, Engine, Pass, deidentify
-from proxy.deid.errors import DeidError, EngineFault, RecipeError, TooLarge, Unreadable, WrongSeal
+from proxy.deid.errors import (
+    DeidError,
+    EngineFault,
+    RecipeError,
+    TooDeep,
+    TooInflated,
+    TooLarge,
+    TooMuchToMask,
+    Unreadable,
+    WrongSeal,
+)
 from proxy.deid.facts import Facts
 from proxy.deid.folder import Fate, deidentify_folder
 from proxy.deid.identifiers import (
@@ -68,7 +78,10 @@ __all__ = [
     "Reunited",
     "Row",
     "Subject",
+    "TooDeep",
+    "TooInflated",
     "TooLarge",
+    "TooMuchToMask",
     "Unreadable",
     "WrongSeal",
     "deidentify",

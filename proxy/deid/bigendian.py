@@ -6,7 +6,7 @@ Only headers are turned; pixel data of the top level pass as they are.
 from struct import Struct
 from typing import Final
 
-from proxy.deid.errors import TooLarge, Unreadable
+from proxy.deid.errors import TooDeep, Unreadable
 from proxy.deid.splice import LONG_VRS
 from proxy.deid.stream import DEPTH, More
 
@@ -28,7 +28,7 @@ class _Turner:
 
     def elements(self, pos: int, end: int, is_open: bool, depth: int) -> int:
         if depth > DEPTH:
-            raise TooLarge(f"nested deeper than {DEPTH} levels")
+            raise TooDeep(f"nested deeper than {DEPTH} levels")
         while pos < end:
             if pos + 8 > end:
                 raise More(pos)

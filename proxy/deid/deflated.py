@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.deid.errors import TooLarge, Unreadable
+from proxy.deid.errors import TooInflated, Unreadable
 
 _STEP: Final = 1 << 20
 _MOST_BEHIND: Final = 1 << 12
@@ -25,7 +25,7 @@ class Deflated:
         self.behind = b""
 
     def inflated(self, view: bytes | memoryview) -> Iterator[memoryview]:
-        """What comes out of it. Raises Unreadable, or TooLarge beyond the limit."""
+        """What comes out of it. Raises Unreadable, or TooInflated beyond the limit."""
         inflate = self._inflate
         self._hash.update(view)
         if inflate.eof:
@@ -38,7 +38,7 @@ class Deflated:
                 raise Unreadable("the deflated data set cannot be inflated") from None
             self._size += len(piece)
             if self._size > self._limit:
-                raise TooLarge("the deflated data set inflates beyond the limit")
+                raise TooInflated("the deflated data set inflates beyond the limit")
             yield memoryview(piece)
             data = inflate.unconsumed_tail
             if inflate.eof:

@@ -10,7 +10,19 @@ class Unreadable(DeidError):
 
 
 class TooLarge(Unreadable):
-    """A bound was crossed: header size, depth, or inflated size."""
+    """A bound was crossed, that of a header or one of the following: the same object crosses it whenever it comes."""
+
+
+class TooDeep(TooLarge):
+    """Sequences within sequences."""
+
+
+class TooInflated(TooLarge):
+    """What a deflated data set becomes."""
+
+
+class TooMuchToMask(TooLarge):
+    """Pixel data of an image that is to be masked are held in memory."""
 
 
 class EngineFault(DeidError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.deid.bulk import OPEN
 from proxy.deid.context import Hold
-from proxy.deid.errors import TooLarge
+from proxy.deid.errors import TooMuchToMask
 from proxy.deid.masks import MaskPlan, mask, plan_for, shipped
 from proxy.deid.masks.plan import CODE
 from proxy.deid.masks.reading import read_again
@@ -84,9 +84,9 @@ class Masking:
         return int.from_bytes(self.head[-4:], "little") == OPEN
 
     def bound(self, size: int) -> None:
-        """Raises TooLarge when more pixel data came than may be kept."""
+        """Raises TooMuchToMask when more pixel data came than may be kept."""
         if self.plan and size > self.limit:
-            raise TooLarge("the pixel data are larger than the limit for masking")
+            raise TooMuchToMask("the pixel data are larger than the limit for masking")
 
     def after(self, tail: "Scan") -> tuple[Hold, ...]:
         """What stands behind the pixels may not say again how they lie."""

@@ -19,7 +19,7 @@ from struct import Struct
 from struct import error as BadStruct  # noqa: N812 - its own name says nothing here
 from typing import Final, TypeAlias
 
-from proxy.deid.errors import TooLarge, Unreadable
+from proxy.deid.errors import TooDeep, Unreadable
 from proxy.deid.rules import ACT, BULK, END, GONE, ITEM, LONG, RUN, SEQUENCE, Lookup, Rule
 from proxy.deid.shapes import MOST
 
@@ -240,7 +240,7 @@ class Scan:
         self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int, explicit: bool
     ) -> int:
         if depth >= DEPTH:
-            raise TooLarge(f"nested deeper than {DEPTH} levels: {place(self.buf, pos)}")
+            raise TooDeep(f"nested deeper than {DEPTH} levels: {place(self.buf, pos)}")
         is_open = length == OPEN
         if not is_open:
             if value + length > end:

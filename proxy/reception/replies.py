@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError
 
-from proxy.deid import EngineFault, RecipeError, TooLarge, Unreadable
+from proxy.deid import EngineFault, RecipeError, TooDeep, TooInflated, TooLarge, TooMuchToMask, Unreadable
+from proxy.deid.stream import DEPTH
 from proxy.network.door import Reply
 from proxy.reception.budget import NoMemory
 from proxy.reception.committer import NotCommitting
@@ -73,9 +74,35 @@ FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Answer], ..
         ),
     ),
     (
+        TooDeep,
+        _answer(
+            CANNOT_UNDERSTAND,
+            "Nested too deeply",
+            f"An image has sequences within sequences, more than {DEPTH} levels deep: the same will not pass.",
+        ),
+    ),
+    (
+        TooInflated,
+        _answer(
+            CANNOT_UNDERSTAND,
+            "Inflates over the limit",
+            "A deflated image becomes larger than is allowed: have it sent in another transfer syntax.",
+        ),
+    ),
+    (
+        TooMuchToMask,
+        _answer(
+            CANNOT_UNDERSTAND,
+            "Too large to be masked",
+            "An image is larger than what is masked, which happens in memory: its recipe could hold it instead.",
+        ),
+    ),
+    (
         TooLarge,
         _answer(
-            OUT_OF_RESOURCES, "Header over the limit", "An image's header is larger than HEADER_LIMIT allows."
+            CANNOT_UNDERSTAND,
+            "Header over the limit",
+            "An image's header is larger than HEADER_LIMIT allows: the same will not pass until that is raised.",
         ),
     ),
     (

@@ -9,9 +9,12 @@ from types import SimpleNamespace
 import pytest
 from django.db import OperationalError, connection
 from django.test import override_settings
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from proxy.deid import Limits, TooDeep, TooInflated, TooLarge, TooMuchToMask
 from proxy.network.door import StoreCommand
-from proxy.reception import engines
+from proxy.network.statuses import Meaning, explain
+from proxy.reception import engines, replies
 from proxy.reception.storing import Commit, Written
 from proxy.routing.match import RouteFacts
 from proxy.storage import space
@@ -179,8 +182,44 @@ def test_a_header_over_its_limit_is_refused(route: RouteFacts, data: Path) -> No
     image.TextValue = "x" * (2 << 20)
     engines._engines.clear()
     with override_settings(HEADER_LIMIT=1):
-        assert refused(route, encode(image), command_for(image), data) == 0xA700
+        assert refused(route, encode(image), command_for(image), data) == 0xC000
     engines._engines.clear()
+
+
+LEVEL = b"\x08\x00\x15\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+
+
+def test_whoever_nests_too_deeply_is_not_asked_to_come_again(route: RouteFacts, data: Path) -> None:
+    """0xA700 would have the sender repeat for ever what can never pass."""
+    reply = receive(route, LEVEL * 100, command_for(cast.ct()))
+    assert (reply.status, reply.comment) == (0xC000, "Nested too deeply")
+    assert files(data) == []
+
+
+def test_a_deflated_bomb_is_not_asked_to_come_again(
+    route: RouteFacts, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "Limits", lambda header: Limits(header=header, inflated=1 << 20))
+    engines._engines.clear()
+    image = cast.ct()
+    image.TextValue = "x" * (2 << 20)
+    bomb = encode(image, DeflatedExplicitVRLittleEndian)
+    reply = receive(route, bomb, command_for(image, DeflatedExplicitVRLittleEndian))
+    engines._engines.clear()
+    assert (reply.status, reply.comment) == (0xC000, "Inflates over the limit")
+    assert files(data) == []
+
+
+BOUNDS = (TooLarge, TooDeep, TooInflated, TooMuchToMask)
+
+
+@pytest.mark.parametrize("kind", BOUNDS)
+def test_each_bound_says_which_it_is_and_to_stop(kind: type[TooLarge]) -> None:
+    answer = replies.answer_to(kind("at (0008,1115)"))
+    assert explain(answer.reply.status).meaning is Meaning.REFUSED
+    others = {replies.answer_to(other("")).reply.comment for other in BOUNDS if other is not kind}
+    assert answer.reply.comment not in others
+    assert len(answer.reply.comment) <= 64
 
 
 def test_a_caller_whom_the_configuration_has_just_shut_out_is_refused(data: Path) -> None:
