@@ -6,12 +6,22 @@ Both are above what an honest hospital needs, because whoever meets a wall is hu
 that have their association are counted by the seats.
 """
 
+import ipaddress
 import threading
 from collections import Counter
-from typing import Protocol
+from typing import Any, Protocol
 
 SPARE = 32  # so many more than one address may bring at once
 FEWEST = 16  # that one address may bring at once, however few associations are allowed
+
+
+def caller_at(address: Any) -> tuple[str, int]:
+    """Host and port of a caller; one of IPv4 that a port of both families shows as ::ffff:a.b.c.d is that a.b.c.d."""
+    host, port = str(address[0]), int(address[1])
+    if host.startswith("::ffff:"):
+        mapped = ipaddress.IPv6Address(host).ipv4_mapped
+        host = str(mapped) if mapped is not None else host
+    return host, port
 
 
 class Standing(Protocol):

@@ -25,7 +25,7 @@ from proxy.network.door import (
     HearsRefusals,
     Rejection,
 )
-from proxy.network.doorstep import Doorstep, Standing
+from proxy.network.doorstep import Doorstep, Standing, caller_at
 from proxy.network.implementation import entity
 from proxy.network.inbox import Inbox, place
 from proxy.network.quiet import hush
@@ -125,7 +125,7 @@ class Server(AssociationServer):  # type: ignore[misc]
         return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        ticket = self._doorstep.arrive(client_address[0])
+        ticket = self._doorstep.arrive(caller_at(client_address)[0])
         if ticket is None:
             self.shutdown_request(request)
         else:
@@ -134,7 +134,7 @@ class Server(AssociationServer):  # type: ignore[misc]
     def take(self, connection: Any, address: Any, ticket: int) -> None:
         """Serve a connection that stands on the doorstep."""
         try:
-            Handler(connection, address, self, ticket)
+            Handler(connection, caller_at(address), self, ticket)
         except BaseException:
             self._doorstep.gone(ticket)
             raise

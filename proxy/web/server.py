@@ -38,7 +38,7 @@ class Web(BaseApplication):  # type: ignore[misc]
 def options(grace: int) -> dict[str, Any]:
     """One worker process: SQLite knows one writer, and PostgreSQL has no shortage of threads."""
     return {
-        "bind": f"{settings.API_BIND_ADDRESS}:{settings.API_PORT}",
+        "bind": f"{_host(settings.API_BIND_ADDRESS)}:{settings.API_PORT}",
         "worker_class": "gthread",
         "workers": 1,
         "threads": THREADS,
@@ -47,6 +47,10 @@ def options(grace: int) -> dict[str, Any]:
         "control_socket_disable": True,
         "proc_name": "postern-web",
     }
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def serve(grace: int) -> None:

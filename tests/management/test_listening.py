@@ -2,10 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,33 @@ def test_who_was_refused_stands_in_the_doctors_report(house: House) -> None:
     said = house.command("doctor", DICOM_MODE="private").stdout
     assert "CT_EAST at 127.0.0.1 was refused" in said and "add a node with AE title CT_EAST" in said
     assert len(logs(house, "is refused")) <= 2  # once a minute in each process
+
+
+def has_ipv6() -> bool:
+    with suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+NODE = """
+projects: [{name: default}]
+nodes: [{name: CT, ae_title: CT_EAST, host: 127.0.0.1, port: 104, may: [store], networks: [%s]}]
+routes: [{called_ae: DICOMRCV, project: default}]
+"""
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize(("host", "network"), [("127.0.0.1", "127.0.0.1/32"), ("::1", "::1/128")])
+def test_two_colons_listen_on_both_families_and_each_caller_has_its_own_address(
+    house: House, host: str, network: str
+) -> None:
+    (house.folder / "site.yaml").write_text(NODE % f"'{network}'")
+    assert house.command("configure", str(house.folder / "site.yaml")).returncode == 0
+    house.start("listen", DICOM_WORKERS="1", DICOM_MODE="private", DICOM_BIND_ADDRESS="::")
+    until(lambda: is_open(house.dicom_port))
+    for address in ("127.0.0.1", "::1"):
+        ae = AE(ae_title=cast.CT_EAST)
+        ae.add_requested_context(VERIFICATION)
+        association = ae.associate(address, house.dicom_port, ae_title="DICOMRCV")
+        assert echoes(association) == (address == host), address
+        association.abort()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.network.doorstep import FEWEST, SPARE, Doorstep
+from proxy.network.doorstep import FEWEST, SPARE, Doorstep, caller_at
 
 
 def arrivals(doorstep: Doorstep, address: str, count: int) -> list[int]:
@@ -47,3 +47,17 @@ def test_the_limit_can_change_while_they_stand() -> None:
     assert len(arrivals(doorstep, "10.0.0.1", 1000)) == 10
     doorstep.allow(20)
     assert doorstep.arrive("10.0.0.1") is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "host"),
+    [
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("::1", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("2001:db8::ffff:1", "2001:db8::ffff:1"),
+    ],
+)
+def test_a_caller_of_ipv4_is_one_on_a_port_of_both_families_too(shown: str, host: str) -> None:
+    assert caller_at((shown, 4242, 0, 0)) == (host, 4242)

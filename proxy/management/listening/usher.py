@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from proxy.management.listening.crew import Crew
-from proxy.network.doorstep import Doorstep
+from proxy.network.doorstep import Doorstep, caller_at
 from proxy.network.sparing import Sparing
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,10 @@ OUT_OF_DESCRIPTORS = 0.5
 
 
 def opened(bind: str, port: int) -> socket.socket:
-    """A port to accept on. Raises OSError when it is taken."""
+    """A port to accept on; `::` takes callers of IPv4, too, where the system can. Raises OSError when it is taken."""
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-    port_socket = socket.create_server((bind, port), family=family, backlog=BACKLOG)
+    both = bind == "::" and socket.has_dualstack_ipv6()
+    port_socket = socket.create_server((bind, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     port_socket.setblocking(False)
     return port_socket
 
@@ -73,7 +74,7 @@ class Usher:
             time.sleep(OUT_OF_DESCRIPTORS if not isinstance(error, ConnectionError) else 0)
             return False
         with connection:
-            self._show_in(number, connection, str(address[0]))
+            self._show_in(number, connection, caller_at(address)[0])
         return True
 
     def _show_in(self, number: int, connection: socket.socket, address: str) -> None:
