@@ -15,7 +15,7 @@ from pathlib import Path
 import django
 import pytest
 
-from tests import cluster
+from tests import cluster, emptying
 from tests.house import House
 
 # A shell in the background ignores Ctrl-C, and whatever we start would inherit that
@@ -60,6 +60,7 @@ _forget_the_machine()
 os.environ.update(_surroundings())
 _choose_database()
 django.setup()
+emptying.install()
 
 
 @pytest.fixture
