@@ -14,6 +14,7 @@ from pathlib import Path
 
 import django
 import pytest
+from django.db import connections
 
 from tests import cluster, emptying
 from tests.house import House
@@ -56,10 +57,18 @@ def _choose_database() -> None:
         raise pytest.UsageError("POSTERN_TEST_DB is sqlite or postgresql.")
 
 
+def _answer_backwards() -> None:
+    """PostgreSQL gives rows that nobody ordered in any order; SQLite in that of their keys, unless it is told."""
+    options = connections.settings["default"]["OPTIONS"]
+    if "init_command" in options:
+        options["init_command"] += " PRAGMA reverse_unordered_selects=ON;"
+
+
 _forget_the_machine()
 os.environ.update(_surroundings())
 _choose_database()
 django.setup()
+_answer_backwards()
 emptying.install()
 
 
