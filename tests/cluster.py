@@ -11,8 +11,11 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import psycopg2
 
 from tests import tools
 
@@ -40,6 +43,20 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def ask(environ: Mapping[str, str], sql: str) -> None:
+    """One statement to the cluster itself, outside any transaction."""
+    link = psycopg2.connect(
+        host=environ["POSTGRES_HOST"],
+        port=environ["POSTGRES_PORT"],
+        user=environ["POSTGRES_USER"],
+        dbname="postgres",
+    )
+    link.autocommit = True
+    with link.cursor() as cursor:
+        cursor.execute(sql)
+    link.close()
 
 
 def _start(folder: Path, fsync: str) -> int:

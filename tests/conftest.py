@@ -72,9 +72,28 @@ _answer_backwards()
 emptying.install()
 
 
+@pytest.fixture(scope="session")
+def migrated() -> Iterator[House]:
+    """One that did nothing but migrate its database; to copy."""
+    folder = SCRATCH / "migrated"
+    folder.mkdir()
+    one = House.build(folder, os.environ)
+    done = one.command("migrate")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield one
+    one.close()
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """A Postern of one's own: folders, keys, ports, database; its processes end with the test."""
+def new_machine(tmp_path: Path) -> Iterator[House]:
+    """A Postern of one's own: folders, keys, ports, an empty database; its processes end with the test."""
     one = House.build(tmp_path, os.environ)
     yield one
     one.close()
+
+
+@pytest.fixture
+def house(new_machine: House, migrated: House) -> House:
+    """The same, with a database that is migrated already."""
+    new_machine.take_database_of(migrated)
+    return new_machine

@@ -1,6 +1,7 @@
 """A whole instance of Postern for a test that needs real processes: own folders, keys, ports and database."""
 
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg2
-
-from tests.cluster import free_port
+from tests.cluster import ask, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -73,11 +72,19 @@ class House:
         self.running.append(process)
         return process
 
-    def empty_database(self) -> None:
+    def empty_database(self, template: str = "template1") -> None:
         """As on a new machine; SQLite's lies in `data`."""
         if self.env.get("DATABASE_ENGINE") == "postgresql":
-            _ask(self.env, f"DROP DATABASE {self.env['POSTGRES_DB']} WITH (FORCE)")
-            _ask(self.env, f"CREATE DATABASE {self.env['POSTGRES_DB']}")
+            ask(self.env, f"DROP DATABASE {self.env['POSTGRES_DB']} WITH (FORCE)")
+            ask(self.env, f"CREATE DATABASE {self.env['POSTGRES_DB']} TEMPLATE {template}")
+
+    def take_database_of(self, other: "House") -> None:
+        """A copy of the database of one that nobody works in, before anything of ours has run."""
+        if self.env.get("DATABASE_ENGINE") == "postgresql":
+            self.empty_database(template=other.env["POSTGRES_DB"])
+            return
+        self.data.mkdir(mode=0o700)
+        shutil.copytree(other.data / "database", self.data / "database")
 
     def close(self) -> None:
         for process in reversed(self.running):
@@ -101,23 +108,10 @@ def _database(environ: Mapping[str, str]) -> dict[str, str]:
     if environ.get("DATABASE_ENGINE") != "postgresql":
         return {}
     name = f"house_{secrets.token_hex(6)}"
-    _ask(environ, f"CREATE DATABASE {name}")
+    ask(environ, f"CREATE DATABASE {name}")
     return {"POSTGRES_DB": name}
 
 
 def _drop(env: Mapping[str, str]) -> None:
     if env.get("DATABASE_ENGINE") == "postgresql":
-        _ask(env, f"DROP DATABASE IF EXISTS {env['POSTGRES_DB']} WITH (FORCE)")
-
-
-def _ask(environ: Mapping[str, str], sql: str) -> None:
-    link = psycopg2.connect(
-        host=environ["POSTGRES_HOST"],
-        port=environ["POSTGRES_PORT"],
-        user=environ["POSTGRES_USER"],
-        dbname="postgres",
-    )
-    link.autocommit = True
-    with link.cursor() as cursor:
-        cursor.execute(sql)
-    link.close()
+        ask(env, f"DROP DATABASE IF EXISTS {env['POSTGRES_DB']} WITH (FORCE)")

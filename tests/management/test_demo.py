@@ -11,7 +11,8 @@ NEEDLES = (b"Example^Ada", b"AE-4711", b"Referrer", b"Quince", b"CompressedSampl
 
 
 @pytest.mark.journey
-def test_the_demo_brings_three_studies_through_the_house(house: House) -> None:
+def test_the_demo_brings_three_studies_through_the_house(new_machine: House) -> None:
+    house = new_machine
     done = house.command("demo", "--once")
     assert done.returncode == 0, done.stdout + done.stderr
     for said in (

@@ -309,8 +309,8 @@ def test_a_private_listener_that_knows_no_doctor_is_fine(house: House) -> None:
     assert said.returncode == 0
 
 
-def test_on_an_empty_machine_it_prepares_and_finds_nothing_wrong(house: House) -> None:
-    said = house.command("doctor")
+def test_on_an_empty_machine_it_prepares_and_finds_nothing_wrong(new_machine: House) -> None:
+    said = new_machine.command("doctor")
     assert said.returncode == 0, said.stdout + said.stderr
     assert "ok    tables: all migrations are applied." in said.stdout
 

@@ -63,7 +63,8 @@ def words(pid: int) -> list[bytes]:
         return []
 
 
-def test_serve_brings_up_what_it_names_and_takes_it_down(house: House) -> None:
+def test_serve_brings_up_what_it_names_and_takes_it_down(new_machine: House) -> None:
+    house = new_machine
     process = house.start("serve")
     until(lambda: answers(house.api_port) and is_open(house.dicom_port) and processes(house, "work"))
     assert answers(house.api_port, "/static/admin/css/base.css")

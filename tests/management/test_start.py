@@ -16,6 +16,12 @@ print(User.objects.count(), Route.objects.count())
 """
 
 
+@pytest.fixture
+def house(new_machine: House) -> House:
+    """Not even a database that was migrated before."""
+    return new_machine
+
+
 def shell(script: str) -> list[str]:
     return [sys.executable, "manage.py", "shell", "--no-imports", "-c", script]
 
