@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import django
+import hypothesis
 import pytest
 from django.db import connections
 
@@ -21,6 +22,12 @@ from tests.house import House
 
 # A shell in the background ignores Ctrl-C, and whatever we start would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Neither a busy machine nor the dice of one run says that something is broken
+hypothesis.settings.register_profile(
+    "postern", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("postern")
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="postern-tests-"))
 SCRATCH.chmod(0o755)  # the PostgreSQL user walks through it

@@ -67,7 +67,7 @@ def state() -> list[object]:
     return [*rows, *Head.objects.values_list("count", "head", "mac")]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(attacks, min_size=1, max_size=4))
 def test_promise_9_no_combination_of_attacks_is_overlooked(attacks: list[tuple[object, ...]]) -> None:
     with transaction.atomic():

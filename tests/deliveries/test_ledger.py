@@ -159,7 +159,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(STEPS, st.integers(1, 12))
 def test_the_books_balance_after_every_step_of_every_story__promise_4(steps: list[str], images: int) -> None:
     from proxy.deliveries.outcomes import Delivered, Refused

@@ -274,7 +274,7 @@ def test_what_is_written_is_read_back_equal(site: Site) -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(site=sites(), other=sites())
 def test_whatever_was_before_the_site_is_true_afterwards(told: Told, site: Site, other: Site) -> None:
     apply(other, "ada")

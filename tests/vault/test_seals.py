@@ -129,7 +129,7 @@ def test_files_of_a_person_open_for_that_person_only(ada: Known) -> None:
         replace(ada, pseudonym="ANON-OTHER").unwrap(token)
 
 
-@effort(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.binary(max_size=300), st.text(st.characters(exclude_characters="\0"), max_size=20))
 def test_tokens_open_as_they_were_sealed(plain: bytes, context: str) -> None:
     key = b"A" * 43 + b"="

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from io import BytesIO
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -248,7 +248,7 @@ def planted(tree: object, found: set[str]) -> Dataset:
     return ds
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(tree=TREES, syntax=st.sampled_from(SYNTAXES), is_open=st.booleans())
 def test_every_reference_is_found_and_turned_back_at_every_depth(
     tree: object, syntax: str, is_open: bool

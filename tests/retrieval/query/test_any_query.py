@@ -87,7 +87,7 @@ def node(stock: list[Image]) -> NodeFacts:
     return facts
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(asked=_query())
 def test_any_query_finds_what_the_oracle_says(node: NodeFacts, asked: tuple[str, dict[str, str]]) -> None:
     level, keys = asked
