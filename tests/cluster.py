@@ -102,7 +102,7 @@ def _die_with_parent() -> None:
 
 
 def _await(server: "subprocess.Popen[bytes]", port: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     ready = [tools.postgresql("pg_isready"), "-q", "-U", "postgres", "-h", "127.0.0.1", "-p", str(port)]
     while subprocess.run(ready, check=False).returncode != 0:
         if server.poll() is not None or time.monotonic() > end:
@@ -112,4 +112,4 @@ def _await(server: "subprocess.Popen[bytes]", port: int) -> None:
 
 def _stop(server: "subprocess.Popen[bytes]") -> None:
     server.send_signal(signal.SIGINT)
-    server.wait(timeout=30)
+    server.wait(timeout=100)

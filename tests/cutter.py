@@ -62,7 +62,7 @@ class Cutter:
 
     def _cut(self, caller: socket.socket, called: socket.socket) -> None:
         if self._how == "silence":
-            self._over.wait(30)
+            self._over.wait(100)
         for one in (caller, called):
             if self._how == "reset":
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -53,7 +53,7 @@ class House:
             env=self.env | settings,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
         )
 

@@ -19,7 +19,7 @@ def test_a_round_that_fails_is_made_again_and_its_words_are_not_logged(
 
     rounds = Rounds("testing", step, pause=0.01)
     rounds.start()
-    assert again.wait(20)
+    assert again.wait(100)
     rounds.stop(grace=20)
     assert "testing ended in ValueError" in caplog.text and "Doe" not in caplog.text
 

@@ -32,7 +32,7 @@ def scan(tmp_path: Path) -> Path:
 def said_by(name: str, *words: object, code: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *(str(word) for word in words)],
-        check=False, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, timeout=60,
+        check=False, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, timeout=150,
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     assert not any(needle in done.stdout + done.stderr for needle in cast.NEEDLES)
@@ -122,7 +122,7 @@ def test_the_recipe_and_the_script_of_the_manual_work(scan: Path, tmp_path: Path
     script = text.split("```python\n")[1].split("```")[0]
     (tmp_path / "scan.dcm").write_bytes(scan.read_bytes())
     done = subprocess.run(
-        [sys.executable, "-c", script], check=False, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, timeout=60
+        [sys.executable, "-c", script], check=False, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, timeout=150
     )
     assert done.returncode == 0 and clean(dcmread(tmp_path / "clean.dcm"))
 

@@ -126,7 +126,7 @@ def test_a_reader_that_is_missing_fails_or_is_slow_holds_the_image(
     assert "cannot be loaded" in result[2].holds[0].reason
 
 
-@pytest.mark.timeout(110)
+@pytest.mark.timeout(600)
 def test_the_real_reader_finds_the_name_that_an_entry_has_missed(engine: Engine) -> None:
     reading._made.cache_clear()
     hold = []

@@ -36,7 +36,7 @@ def run(*words: object, code: int = 0) -> str:
     plain = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [str(word) for word in words],
-        check=False, capture_output=True, text=True, env=plain, cwd="/", timeout=60,
+        check=False, capture_output=True, text=True, env=plain, cwd="/", timeout=150,
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr

@@ -55,7 +55,7 @@ def killed_after(wait: float) -> None:
         assert lines.readline() == "working\n"
         time.sleep(wait)
         worker.send_signal(signal.SIGKILL)
-        worker.wait(10)
+        worker.wait(60)
 
 
 def arrived(destination: Destination) -> set[str]:

@@ -24,7 +24,7 @@ def at_once(job: Callable[[int], object]) -> None:
 
     def run(number: int) -> None:
         try:
-            gate.wait(10)
+            gate.wait(60)
             job(number)
         except BaseException as trouble:
             troubles.append(trouble)

@@ -55,7 +55,7 @@ def running(workers: Workers) -> Iterator[Workers]:
         assert workers.stop(30)
 
 
-def eventually(true: Callable[[], bool], within: float = 20) -> None:
+def eventually(true: Callable[[], bool], within: float = 100) -> None:
     end = time.monotonic() + within
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
@@ -274,7 +274,7 @@ def test_a_destination_that_hangs_costs_the_others_one_worker__promise_10(
     free = threading.Event()
 
     def hangs(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
-        free.wait(30)
+        free.wait(100)
         return take_all(parcel, acknowledge, keep_going)
 
     use(monkeypatch, dimse=hangs)
@@ -312,7 +312,7 @@ def test_when_all_workers_are_at_slow_deliveries_a_spare_one_joins__promise_10(
     free = threading.Event()
 
     def slow(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
-        free.wait(30)
+        free.wait(100)
         return take_all(parcel, acknowledge, keep_going)
 
     use(monkeypatch, dimse=slow)
@@ -340,7 +340,7 @@ def test_stopping_ends_between_two_images_and_the_next_start_goes_on__promise_12
     use(monkeypatch, folder=patient)
     ready(1, a_folder())
     with running(Workers(1, idle=0.05)):
-        assert started.wait(20)
+        assert started.wait(100)
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.acknowledged) == ("waiting", 1)
     assert delivery.next_try_at <= timezone.now()

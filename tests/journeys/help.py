@@ -16,7 +16,7 @@ from tests.house import House
 from tests.tools import debian
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 150) -> None:
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
@@ -42,7 +42,7 @@ def sent_safely(house: House, *files: Path, called: str = cast.DICOMRCV, calling
         env={"TCP_NODELAY": "1", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     return said.returncode == 0 and (said.stdout + said.stderr).count(
@@ -73,7 +73,7 @@ def rows(house: House, sql: str) -> list[tuple[object, ...]]:
         finally:
             link.close()
     path = house.data / "database" / "db.sqlite3"
-    link_sqlite = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+    link_sqlite = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=100)
     try:
         return list(link_sqlite.execute(sql).fetchall())
     finally:

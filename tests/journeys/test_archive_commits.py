@@ -54,7 +54,7 @@ def images(folder: Path, count: int) -> list[Path]:
     return files
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_promise_3_what_an_archive_keeps_is_committed_in_the_ledger(
     house: House, archive: Orthanc, tmp_path: Path
 ) -> None:
@@ -75,7 +75,7 @@ def test_promise_3_what_an_archive_keeps_is_committed_in_the_ledger(
     assert rows == [(3, 0)]
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_promise_3_what_an_archive_has_lost_is_sent_again(
     house: House, archive: Orthanc, tmp_path: Path
 ) -> None:

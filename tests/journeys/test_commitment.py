@@ -35,7 +35,7 @@ def modality(house: House, tmp_path: Path) -> Iterator[Orthanc]:
 def post(orthanc: Orthanc, path: str, body: bytes | object) -> Any:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{orthanc.http_port}{path}", data=data, method="POST")
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=150) as answer:
         return json.loads(answer.read())
 
 
@@ -84,7 +84,7 @@ def kill(house: House, *names: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_promise_2_and_12_what_was_asked_is_answered_over_a_crash(house: House, modality: Orthanc) -> None:
     configured(house, modality, "stored")
     house.start("listen")
@@ -107,7 +107,7 @@ def test_promise_2_and_12_what_was_asked_is_answered_over_a_crash(house: House, 
     assert journey.leaks(house, [*cast.NEEDLES, *uids]) == set()
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_committed_once_delivered(house: House, modality: Orthanc) -> None:
     configured(house, modality, "delivered")
     house.start("listen", DICOM_STUDY_TIMEOUT="600")
@@ -117,7 +117,7 @@ def test_committed_once_delivered(house: House, modality: Orthanc) -> None:
     time.sleep(8)
     assert modality.get(path)["Status"] == "Pending"
     work.terminate()
-    work.wait(30)
+    work.wait(100)
     house.env["DICOM_STUDY_TIMEOUT"] = "1"
     kill(house, "listen")
     house.start("listen")

@@ -36,7 +36,7 @@ def _send_all(house: House, images: list[Path], done: threading.Event) -> None:
 
 @pytest.mark.journey
 @pytest.mark.peers
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_promise_2_and_12_killing_listen_and_work_at_random_moments_ends_in_the_same_result(
     house: House, tmp_path: Path
 ) -> None:
@@ -65,7 +65,7 @@ def _storm(house: House, images: list[Path]) -> None:
             _kill(house, processes[name], name)
             processes[name] = house.start(name)
             kills += 1
-    sender.join(timeout=60)
+    sender.join(timeout=150)
     assert sent.is_set()
 
 

@@ -57,7 +57,7 @@ def cuts(whole: int) -> list[tuple[How, int, int]]:
     return [*up, *answers]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_promise_2_a_sender_that_is_cut_off_loses_nothing_that_was_acknowledged(
     house: House, tmp_path: Path
 ) -> None:
@@ -86,7 +86,7 @@ def _all_whole(house: House, expected: int) -> None:
     assert all(len(dcmread(path).PixelData) == 256 * 256 * 2 for path in files)
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_a_destination_that_is_cut_off_gets_the_rest_later_and_each_image_whole(tmp_path: Path) -> None:
     archive = journey.Scp(tmp_path / "archive")
     try:

@@ -90,7 +90,7 @@ def half_sent(house: House, image: Dataset, share: float) -> Stranger:
     return stranger
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_promise_8_a_kill_in_the_middle_of_any_image_leaves_nobody_named(
     house: House, tmp_path: Path
 ) -> None:

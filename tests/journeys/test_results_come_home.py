@@ -60,7 +60,7 @@ def written(folder: Path, *objects: Dataset) -> list[Path]:
     return paths
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_promise_7_results_land_in_the_original_study(house: House, pacs: Orthanc, tmp_path: Path) -> None:
     house.env.update(DICOM_STUDY_TIMEOUT="1", DICOM_MODE="private")
     configured(house, pacs)

@@ -54,7 +54,7 @@ def storm(house: House, files: list[Path]) -> None:
 
 @pytest.mark.journey
 @pytest.mark.peers
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_promise_2_every_acknowledged_result_comes_home_once(house: House, tmp_path: Path) -> None:
     house.env.update(CALM)
     pacs = Orthanc(tmp_path / "orthanc")

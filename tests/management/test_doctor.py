@@ -290,7 +290,7 @@ def test_a_listener_that_works_is_found(house: House) -> None:
     settings = own | {"DICOM_PACS_PORT": str(house.dicom_port)}
     assert house.command("export_site", **settings).returncode == 0
     house.start("listen", **settings)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     said = house.command("doctor", **settings)
     while "ok    listener: answers" not in said.stdout and time.monotonic() < deadline:
         said = house.command("doctor", **settings)
@@ -301,7 +301,7 @@ def test_a_listener_that_works_is_found(house: House) -> None:
 def test_a_private_listener_that_knows_no_doctor_is_fine(house: House) -> None:
     assert house.command("export_site").returncode == 0
     house.start("listen", DICOM_MODE="private")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     said = house.command("doctor", DICOM_MODE="private")
     while "warn  listener" in said.stdout and time.monotonic() < deadline:
         said = house.command("doctor", DICOM_MODE="private")

@@ -106,7 +106,7 @@ def test_told_to_stop_it_lets_what_runs_finish(house: House) -> None:
         assert all(echoes(one) for one in both)
         for one in both:
             one.release()
-        assert listen.wait(timeout=60) == 0
+        assert listen.wait(timeout=150) == 0
     assert not processes(house, "listen")
 
 
@@ -117,7 +117,7 @@ def test_told_to_stop_it_aborts_what_does_not_end(house: House) -> None:
     with calls(house, 1) as [stubborn]:
         listen.send_signal(signal.SIGTERM)
         until(lambda: stubborn.is_aborted)
-        assert listen.wait(timeout=60) == 0
+        assert listen.wait(timeout=150) == 0
 
 
 def test_who_serves_ends_with_who_accepts(house: House) -> None:
@@ -180,7 +180,7 @@ def test_images_of_one_study_that_arrive_in_several_processes_at_once_are_all_th
                 stderr=subprocess.DEVNULL,
             )
         )
-    assert [sender.wait(timeout=60) for sender in senders] == [0] * 4
+    assert [sender.wait(timeout=150) for sender in senders] == [0] * 4
     assert len(list((house.data / "studies").rglob("*.dcm"))) == 30
     assert not list((house.data / "studies").rglob(".*"))
 
@@ -191,7 +191,7 @@ def test_who_was_refused_stands_in_the_doctors_report(house: House) -> None:
     for _ in range(3):
         until(lambda: call(house).is_rejected)  # pynetdicom takes one in a hundred rejections for an abort
     listen.terminate()  # the last counts are written at the end
-    assert listen.wait(timeout=60) == 0
+    assert listen.wait(timeout=150) == 0
     said = house.command("doctor", DICOM_MODE="private").stdout
     assert "CT_EAST at 127.0.0.1 was refused" in said and "add a node with AE title CT_EAST" in said
     assert len(logs(house, "is refused")) <= 2  # once a minute in each process

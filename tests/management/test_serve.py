@@ -17,7 +17,7 @@ from tests.house import House
 pytestmark = pytest.mark.journey
 
 
-def until(true: Callable[[], object], seconds: float = 40) -> None:
+def until(true: Callable[[], object], seconds: float = 150) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it took too long"
@@ -80,7 +80,7 @@ def test_serve_brings_up_what_it_names_and_takes_it_down(new_machine: House) -> 
     assert processes(house, "web") == web
 
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=150) == 0
     assert not any(processes(house, name) for name in ("web", "listen", "work"))
     password = re.search(r"admin with (\S+)", output)
     assert password is not None
@@ -102,7 +102,7 @@ def test_runserver_starts_one_listener_beside_itself(house: House, reload: bool)
     until(lambda: answers(house.api_port) and is_open(house.dicom_port) and processes(house, "work"))
     until(lambda: sum(b"--served" not in words(pid) for pid in processes(house, "listen")) == 1)
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
+    process.wait(timeout=150)
     until(lambda: not any(processes(house, name) for name in ("listen", "work", "serve", "runserver")))
 
 

@@ -33,7 +33,7 @@ def test_four_processes_at_once_prepare_one_house(house: House) -> None:
         subprocess.Popen(shell(PREPARE), cwd=ROOT, env=house.env, text=True, **pipes)  # type: ignore[call-overload]
         for _ in range(4)
     ]
-    answers = [(*start.communicate(timeout=60), start.returncode) for start in starts]
+    answers = [(*start.communicate(timeout=150), start.returncode) for start in starts]
     assert [code for _, _, code in answers] == [0, 0, 0, 0], answers
     passwords = {said.split()[-1] for said, _, _ in answers} - {"None"}
     assert len(passwords) == 1

@@ -31,7 +31,7 @@ def settings_of(files: TlsFiles, port: int) -> dict[str, str]:
 def store(port: int, image: Path, *how: object) -> int:
     words = ["storescu", *how, "-aec", "DICOMRCV", "-aet", cast.CT_EAST, HERE, port, image]
     return subprocess.run(
-        [str(word) for word in words], capture_output=True, timeout=30, check=False
+        [str(word) for word in words], capture_output=True, timeout=100, check=False
     ).returncode
 
 

@@ -114,7 +114,7 @@ def run(tool: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         env=ENVIRONMENT,
         text=True,
         check=False,
-        timeout=60,
+        timeout=150,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -157,7 +157,7 @@ def _open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_for(true: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_for(true: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "waited in vain"

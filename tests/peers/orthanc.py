@@ -52,7 +52,7 @@ class Orthanc:
         self._wait()
 
     def _wait(self) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while True:
             try:
                 self.get("/system")
@@ -69,12 +69,12 @@ class Orthanc:
         if self.login is not None:
             word = base64.b64encode(":".join(self.login).encode()).decode()
             request.add_header("Authorization", f"Basic {word}")
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=100) as answer:
             return bytes(answer.read())
 
     def post(self, path: str, data: bytes) -> bytes:
         url = f"http://127.0.0.1:{self.http_port}{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, data, method="POST"), timeout=30) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data, method="POST"), timeout=100) as answer:
             return bytes(answer.read())
 
     def files(self) -> Iterator[bytes]:
@@ -83,4 +83,4 @@ class Orthanc:
 
     def close(self) -> None:
         self.process.kill()  # nobody needs what it has, and it takes seconds to say goodbye
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=100)

@@ -32,7 +32,7 @@ def node(script: str, *words: object) -> list[str]:
 
 def client(port: int, *files: Path, called: str = cast.DICOMRCV) -> dict[str, Any]:
     words = node("scu.js", port, called, cast.CT_EAST, *files)
-    said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    said = subprocess.run(words, capture_output=True, text=True, timeout=150, check=False)
     return dict(json.loads(said.stdout.splitlines()[-1]))
 
 

@@ -43,7 +43,7 @@ def reader(house: House, tmp_path: Path) -> Iterator[Orthanc]:
 def post(orthanc: Orthanc, path: str, body: object) -> Any:
     data = json.dumps(body).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{orthanc.http_port}{path}", data=data, method="POST")
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=150) as answer:
         return json.loads(answer.read())
 
 
@@ -70,7 +70,7 @@ def asked(reader: Orthanc, **query: str) -> tuple[str, list[dict[str, Any]]]:
     ]
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_a_reader_outside_sees_pseudonyms_and_takes_clean_images(
     house: House, reader: Orthanc, tmp_path: Path
 ) -> None:
@@ -86,7 +86,7 @@ def test_a_reader_outside_sees_pseudonyms_and_takes_clean_images(
         assert not [needle for needle in cast.NEEDLES if needle.encode() in data]
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_promise_6_a_clinic_asks_by_name_and_gets_what_was_sent(
     house: House, reader: Orthanc, tmp_path: Path
 ) -> None:

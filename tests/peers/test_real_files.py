@@ -133,7 +133,7 @@ def _is_strong(part: str) -> bool:
 
 @pytest.mark.peers
 @pytest.mark.journey
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # real files break rules
 def test_all_real_files_are_delivered_held_or_refused_with_a_reason(house: House, tmp_path: Path) -> None:
     house.env.update(DICOM_STUDY_TIMEOUT="2", DICOM_ACCEPTED_CLASSES="all", DELIVERY_PAUSE="1")

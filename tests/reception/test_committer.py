@@ -23,7 +23,7 @@ class Writer:
 
     def __call__(self, names: Sequence[str]) -> list[str]:
         self.first_is_in.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         self.batches.append(list(names))
         for name in names:
             Project.objects.create(name=name)
@@ -59,7 +59,7 @@ def _at_once(committer: Committer[str, str], writer: Writer, names: list[str]) -
 
     threads = [threading.Thread(target=one, args=(name,)) for name in names]
     threads[0].start()
-    assert writer.first_is_in.wait(10)
+    assert writer.first_is_in.wait(60)
     for thread in threads[1:]:
         thread.start()
     while len(committer._line) < len(names) - 1:

@@ -595,7 +595,7 @@ def tool(name: str, *words: str) -> Iterator["subprocess.CompletedProcess[str]"]
         env={"TCP_NODELAY": "1", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
 

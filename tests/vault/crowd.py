@@ -17,7 +17,7 @@ def at_once(count: int, work: Callable[[int], Result]) -> Sequence[Result]:
     connections.close_all()
     fork = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(count, fork, _begin, (fork.Barrier(count),)) as pool:
-        return list(pool.map(_wait_and_work, [work] * count, range(count), timeout=60))
+        return list(pool.map(_wait_and_work, [work] * count, range(count), timeout=150))
 
 
 def _begin(barrier: Barrier) -> None:
@@ -26,7 +26,7 @@ def _begin(barrier: Barrier) -> None:
 
 
 def _wait_and_work(work: Callable[[int], Result], number: int) -> Result:
-    _start.wait(30)
+    _start.wait(100)
     try:
         return work(number)
     finally:

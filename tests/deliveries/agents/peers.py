@@ -49,7 +49,7 @@ def storescp(folder: Path, *options: str) -> Iterator[int]:
 
 
 def _await(port: int) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -77,7 +77,7 @@ def dcmqrscp(folder: Path, our_port: int, *options: str) -> Iterator[int]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    end = time.monotonic() + 20
+    end = time.monotonic() + 100
     while not scu.echo(Peer(AE, HERE, port)).ok:
         assert time.monotonic() < end, "dcmqrscp did not start"
         time.sleep(0.1)
