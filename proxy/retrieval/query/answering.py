@@ -12,7 +12,15 @@ from proxy.audit.record import record
 from proxy.network.finding import NOT_AUTHORISED, OUT_OF_RESOURCES, Match, Query, Refused
 from proxy.network.identifier import Element
 from proxy.retrieval.query import rows
-from proxy.retrieval.query.attributes import AVAILABILITY, LEVEL, ONLINE, RETRIEVE_AE, SAID, Attribute
+from proxy.retrieval.query.attributes import (
+    AVAILABILITY,
+    LEVEL,
+    ONLINE,
+    RETRIEVE_AE,
+    SAID,
+    TIMEZONE,
+    Attribute,
+)
 from proxy.retrieval.query.identified import Identified
 from proxy.retrieval.query.reading import Checked, check
 from proxy.retrieval.query.rows import Row
@@ -98,7 +106,13 @@ def _elements(checked: Checked, row: Row, called_ae: str) -> list[Element]:
     for tag in checked.said - {RETRIEVE_AE}:
         said[tag] = SAID[tag], ONLINE if tag == AVAILABILITY else ""
     elements = [Element(tag, vr, value) for tag, (vr, value) in said.items()]
-    return elements + [_element(one, row.values[one.keyword], checked.within) for one in checked.wanted]
+    values = [(one, row.values[one.keyword]) for one in checked.wanted]
+    return elements + [_element(one, value, checked.within) for one, value in values if _is_said(one, value)]
+
+
+def _is_said(attribute: Attribute, value: str) -> bool:
+    """A time zone that is not known is not sent empty (PS3.4 C.4.1.1.3.2)."""
+    return bool(value) or attribute.tag != TIMEZONE
 
 
 def _element(attribute: Attribute, value: str, within: Mapping[str, Within]) -> Element:

@@ -68,6 +68,7 @@ TABLE: Final = (
     Attribute("PatientWeight", 0x00101030, "DS", STUDY, OPTIONAL, "patient_weight", matches=False),
     Attribute("ModalitiesInStudy", 0x00080061, "CS", STUDY, OPTIONAL),
     Attribute("SOPClassesInStudy", 0x00080062, "UI", STUDY, OPTIONAL),
+    Attribute("TimezoneOffsetFromUTC", TIMEZONE, "SH", STUDY, OPTIONAL, "timezone", matches=False),
     _counted("NumberOfStudyRelatedSeries", 0x00201206, STUDY),
     _counted("NumberOfStudyRelatedInstances", 0x00201208, STUDY),
     Attribute("SeriesInstanceUID", 0x0020000E, "UI", SERIES, UNIQUE, "uid"),
@@ -103,7 +104,7 @@ BY_KEYWORD: Final = {one.keyword: one for one in TABLE}
 UNIQUE_KEYS: Final = {one.level: one for one in TABLE if one.kind == UNIQUE}
 
 ONLINE: Final = "ONLINE"
-SAID: Final = {RETRIEVE_AE: "AE", AVAILABILITY: "CS", TIMEZONE: "SH"}
+SAID: Final = {RETRIEVE_AE: "AE", AVAILABILITY: "CS"}
 """Answered where they are asked for (the first of them always), and never matched."""
 
 

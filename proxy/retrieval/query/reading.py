@@ -14,6 +14,7 @@ from proxy.retrieval.query.attributes import (
     LEVEL,
     MODELS,
     SAID,
+    TIMEZONE,
     UNIQUE_KEYS,
     Attribute,
     is_above,
@@ -70,6 +71,7 @@ def check(query: Query) -> Checked | Refused:
     reading.wanted[UNIQUE_KEYS[level].keyword] = UNIQUE_KEYS[level]
     try:
         _read_keys(reading)
+        _say_the_timezone(reading)
         _mind_the_hierarchy(reading)
         joint = _joint(reading) if query.extended.combined else ()
     except Senseless as senseless:
@@ -96,6 +98,12 @@ def _read_keys(reading: _Reading) -> None:
             _read_key(reading, attribute, key)
         elif tag not in IGNORED:
             reading.less = True
+
+
+def _say_the_timezone(reading: _Reading) -> None:
+    """Of times that are answered, whether it was asked for or not (PS3.4 C.4.1.1.3.2)."""
+    if any(one.vr == "TM" for one in reading.wanted.values()):
+        reading.wanted[BY_TAG[TIMEZONE].keyword] = BY_TAG[TIMEZONE]
 
 
 def _read_key(reading: _Reading, attribute: Attribute, key: Key) -> None:

@@ -58,6 +58,7 @@ MORE_OF_STUDY = {
     "PatientAge": ["072Y", "", "008M"],
     "PatientSize": ["1.7", ""],
     "PatientWeight": ["71.5"],
+    "TimezoneOffsetFromUTC": ["", "-0330", "+0100"],
     "ProcedureCodeSequence": [json.dumps(one) if one else "" for one in CODES],
 }
 MORE_OF_SERIES = {

@@ -18,7 +18,7 @@ from tests.cast import ADA, BEN, StudyPlan
 from tests.reception.sending import send
 from tests.reception.test_what_the_index_says import EXTRA
 from tests.retrieval.query import wire
-from tests.retrieval.query.test_identified import clinic
+from tests.retrieval.query.test_identified import clinic, empty
 from tests.retrieval.query.wire import ask
 
 ADAS = StudyPlan(extra=EXTRA)
@@ -148,12 +148,19 @@ def test_series_are_found_by_what_was_sent(port: int, keys: dict[str, str]) -> N
     assert found_ == {ADAS.series_uid()}
 
 
+def test_the_time_zone_of_what_was_sent_is_said(port: int) -> None:
+    [answer] = ask(port, "STUDY", "CLIN", StudyInstanceUID=ADAS.uid, StudyTime="").answers
+    assert answer.TimezoneOffsetFromUTC == "+0100"
+    [answer] = ask(port, "STUDY", "CLIN", StudyInstanceUID=BENS.uid, StudyTime="").answers
+    assert "TimezoneOffsetFromUTC" not in answer
+
+
 def test_what_was_sent_is_answered(port: int) -> None:
     asked = ["ReferringPhysicianName", "PatientAge", "PatientSize", "PatientWeight", "IssuerOfPatientID"]
-    [answer] = ask(port, "STUDY", "CLIN", StudyInstanceUID=ADAS.uid, **dict.fromkeys(asked, "")).answers
+    [answer] = ask(port, "STUDY", "CLIN", StudyInstanceUID=ADAS.uid, **empty(*asked)).answers
     sent = cast.ct(ADAS)
     assert {one: answer[one].value for one in asked} == {one: sent[one].value for one in asked}
-    keys = {"StudyInstanceUID": ADAS.uid, "SeriesInstanceUID": ADAS.series_uid()}
+    keys: Any = {"StudyInstanceUID": ADAS.uid, "SeriesInstanceUID": ADAS.series_uid()}
     pixels = ["Rows", "Columns", "BitsAllocated"]
-    for answer in ask(port, "IMAGE", "CLIN", **keys, **dict.fromkeys(pixels, "")).answers:
+    for answer in ask(port, "IMAGE", "CLIN", **keys, **empty(*pixels)).answers:
         assert {one: answer[one].value for one in pixels} == {"Rows": 64, "Columns": 64, "BitsAllocated": 16}

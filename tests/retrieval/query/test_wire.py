@@ -196,7 +196,7 @@ def test_what_is_asked_for_is_answered(port: int) -> None:
             "NumberOfPatientRelatedSeries": "6",
             "NumberOfPatientRelatedInstances": "15",
             "InstanceAvailability": "ONLINE",
-            "TimezoneOffsetFromUTC": "",
+            "TimezoneOffsetFromUTC": "+0100",
             "PatientName": filled.PERSONS[2][0],
             "RetrieveAETitle": wire.CALLED,
         },
@@ -219,6 +219,23 @@ def test_ascii_needs_no_character_set_and_what_is_not_asked_for_is_not_said(port
 def test_keys_are_matched_as_text_whatever_their_character_set(port: int, charset: str, text: str) -> None:
     heard = ask(port, "STUDY", SpecificCharacterSet=charset.split("\\"), StudyDescription=text)
     assert heard.values("StudyDescription") == [text]
+
+
+@pytest.mark.parametrize(
+    ("uid", "said"), [("1.2.1.0", None), ("1.2.1.1", "-0330"), ("1.2.1.2", "+0100"), ("1.2.1.3", None)]
+)
+def test_whoever_is_told_times_is_told_their_time_zone_if_it_is_known(
+    port: int, uid: str, said: str | None
+) -> None:
+    answers = [
+        ask(port, "STUDY", StudyInstanceUID=uid, TimezoneOffsetFromUTC="").answers,
+        ask(port, "STUDY", StudyInstanceUID=uid, StudyTime="").answers,
+        ask(port, "SERIES", StudyInstanceUID=uid, SeriesTime="").answers,
+    ]
+    assert {one.get("TimezoneOffsetFromUTC") for some in answers for one in some} == {said}
+    assert all(("TimezoneOffsetFromUTC" in one) == bool(said) for some in answers for one in some)
+    [answer] = ask(port, "STUDY", StudyInstanceUID=uid, StudyDate="").answers
+    assert "TimezoneOffsetFromUTC" not in answer
 
 
 class TestHierarchy:
@@ -270,6 +287,7 @@ class TestWhatIsNotSupported:
         [
             {"OperatorsName": "D*"},
             {"PatientWeight": "71.5"},
+            {"TimezoneOffsetFromUTC": "+0100"},
             {"InstitutionName": ""},
             {"Modality": "CT"},
             {"Rows": 512},
