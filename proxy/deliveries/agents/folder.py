@@ -6,14 +6,10 @@ file, and a retry replaces instead of doubling. An image is acknowledged once it
 
 import errno
 import re
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 
-from stream_zip import ZIP_64, stream_zip
-
-from proxy.deliveries.agents import beside
+from proxy.deliveries.agents import beside, zipping
 from proxy.deliveries.outcomes import (
     INTERRUPTED,
     Delivered,
@@ -27,20 +23,10 @@ from proxy.deliveries.outcomes import (
 from proxy.deliveries.parcel import Item, Parcel, Shelf
 
 BATCH = 32
-PIECE = 1 << 20
 FULL = {errno.ENOSPC, errno.EDQUOT}
 GONE = "Its stored file cannot be read; let doctor compare index and disk."
 NO_NAME = "A pseudonym or UID of it is no safe file name; nothing was written."
-ZIP_DATE = datetime(1980, 1, 1)  # fixed, so that a retry makes the same file
 _SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
-
-
-class _SourceError(Exception):
-    """Our own file, not the destination's folder."""
-
-
-class _StoppedError(Exception):
-    """`keep_going` said no in the middle of a ZIP."""
 
 
 def deliver(
@@ -101,30 +87,21 @@ def _put_all(parcel: Parcel, items: Sequence[Item], base: Path) -> list[Result]:
 
 
 def _put(parcel: Parcel, item: Item, base: Path) -> tuple[Result, Path | None]:
-    place = _place(parcel, item)
+    place = place_of(parcel, item)
     if place is None:
         return Result(item.ordinal, Verdict.REFUSED, NO_NAME), None
     try:
-        beside.write(base / place, _pieces(item.path))
-    except _SourceError:
+        beside.write(base / place, zipping.pieces(item.path))
+    except zipping.SourceError:
         return Result(item.ordinal, Verdict.REFUSED, GONE), None
     return Result(item.ordinal, Verdict.STORED), base / place
 
 
-def _place(parcel: Parcel, item: Item) -> Path | None:
+def place_of(parcel: Parcel, item: Item) -> Path | None:
     names = (parcel.patient, parcel.study_uid, item.series_uid, item.uid)
     if not all(_SAFE.fullmatch(name) for name in names):
         return None
     return Path(*names[:-1]) / f"{item.uid}.dcm"
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(PIECE):
-                yield piece
-    except OSError:
-        raise _SourceError from None
 
 
 # --- one ZIP for each revision --------------------------------------------------------------------
@@ -133,16 +110,16 @@ def _pieces(path: Path) -> Iterator[bytes]:
 def _as_zip(
     parcel: Parcel, base: Path, acknowledge: Callable[[Sequence[int]], None], keep_going: Callable[[], bool]
 ) -> Outcome:
-    places = [_place(parcel, item) for item in parcel.items]
+    places = [place_of(parcel, item) for item in parcel.items]
     members = [(item, place) for item, place in zip(parcel.items, places, strict=True) if place is not None]
     if len(members) < len(parcel.items):
         return Refused(NO_NAME)
     target = base / parcel.patient / f"{parcel.study_uid}-{parcel.revision}.zip"
     try:
         beside.write(target, zipped(members, keep_going))
-    except _SourceError:
+    except zipping.SourceError:
         return Refused(f"The ZIP was not made. An image is missing: {GONE}")
-    except _StoppedError:
+    except zipping.StoppedError:
         return INTERRUPTED
     beside.sync_up_to(base, target.parent)
     acknowledge(sorted(parcel.ordinals))
@@ -150,16 +127,4 @@ def _as_zip(
 
 
 def zipped(members: Sequence[tuple[Item, Path]], keep_going: Callable[[], bool]) -> Iterator[bytes]:
-    """ZIP64, piece by piece: neither a study nor an image is ever whole in memory."""
-
-    def files() -> Iterator[tuple[str, datetime, int, object, Iterator[bytes]]]:
-        for item, place in members:
-            if not keep_going():
-                raise _StoppedError
-            yield str(place), ZIP_DATE, 0o100644, ZIP_64, _pieces(item.path)
-
-    yield from stream_zip(files(), chunk_size=PIECE, get_compressobj=_deflate, extended_timestamps=False)
-
-
-def _deflate() -> "zlib._Compress":
-    return zlib.compressobj(level=1, wbits=-zlib.MAX_WBITS)
+    return zipping.zipped(((str(place), zipping.pieces(item.path)) for item, place in members), keep_going)
