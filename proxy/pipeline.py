@@ -35,7 +35,7 @@ from proxy.audit.record import record
 from proxy.backend.remembered import load_table
 from proxy.deid import Hold
 from proxy.deid.homeward import Mentions
-from proxy.deliveries import arrivals, queue
+from proxy.deliveries import archives, arrivals, queue
 from proxy.deliveries.commitment import Results
 from proxy.deliveries.work import Workers
 from proxy.evidence import notary
@@ -157,6 +157,7 @@ def work(
     rounds = (
         Rounds("calling about commitments", lambda: call_who_waits(waiting)),
         Rounds("bringing results home", Carrier().look),
+        Rounds("sweeping archives", archives.sweep, archives.SWEEP_EVERY, first=0.0),
         Rounds("retention", lambda: keeper.look(now(), going), keeper.LOOK_EVERY, first=0.0),
         Rounds("making evidence", lambda: notary.attest_released(now(), going), pause=2.0),
     )

@@ -41,3 +41,18 @@ class Web:
     url: str
     credentials: Credentials = Credentials()
     trust: Trust = Trust()
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The backend. `workspace` as it told us last, or nothing: then it is asked. `pause` is in seconds, `room` in
+    bytes that must stay free where the archives lie."""
+
+    url: str
+    key: str = field(repr=False)
+    workspace: str
+    archives: Path
+    retries: int
+    pause: float
+    room: int
+    trust: Trust = Trust()

@@ -16,7 +16,7 @@ from django.db import Error as DatabaseTrouble
 from django.db import connections
 from django.utils import timezone
 
-from proxy.deliveries import commitment, packing, queue
+from proxy.deliveries import archives, commitment, packing, queue
 from proxy.deliveries.agents import AGENTS
 from proxy.deliveries.originals import Restoring, nobody
 from proxy.deliveries.outcomes import Delivered, Outcome, TryLater
@@ -38,6 +38,8 @@ def make(claim: Claim, stopping: Callable[[], bool] = _never, restoring: Restori
     with _Heartbeat(claim) as heartbeat:
         outcome = _attempt(claim, lambda: heartbeat.beats() and not stopping(), restoring)
     kept = queue.finish(claim, outcome, timezone.now(), random.random())
+    if kept and isinstance(outcome, Delivered):
+        archives.delivered(claim.delivery_id)
     said = type(outcome).__name__ if kept else "its claim was lost"
     log.info("delivery %s, attempt %s: %s", claim.delivery_id, claim.number, said)
 

@@ -4,12 +4,14 @@ Each decision that changes something leaves a mark.
 """
 
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from proxy.audit.actions import DELIVERY_CHANGED
 from proxy.audit.record import record
+from proxy.deliveries import archives
 from proxy.deliveries.lifecycle import DELIVERED, LIFE, WAITING
 from proxy.deliveries.models import Delivery
 from proxy.deliveries.queue import close_revision
@@ -82,6 +84,7 @@ def drop(delivery: Delivery, by: str, now: datetime, why: str = "") -> bool:
             return False
         close_revision(delivery.revision_id, now)
         _mark("drop", delivery, by, why)
+        transaction.on_commit(partial(archives.forget, delivery.pk), robust=True)  # or the sweep finds it
     return True
 
 

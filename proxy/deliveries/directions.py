@@ -8,24 +8,28 @@ from pathlib import Path
 from django.conf import settings
 
 from config import reading
-from proxy.deliveries.addresses import Auth, Credentials, Trust, Web
+from proxy.backend.models import Standing
+from proxy.deliveries.addresses import Auth, Credentials, Platform, Trust, Web
 from proxy.deliveries.outcomes import TryLater
 from proxy.deliveries.parcel import Shelf, Wire
 from proxy.network.addresses import goes_in_clear
 from proxy.routing.models import Destination
 from proxy.routing.peers import file_of, peer_of
 
+NO_BACKEND = TryLater("There is no backend to deliver to: set ITH_URL and ITH_TOKEN.")
 IN_CLEAR = TryLater(
     "The destination's address begins with http://, which sends images and secrets in clear: use https://, or say"
     " insecure: true."
 )
 
 
-def address_of(destination: Destination) -> Wire | Shelf | Web | TryLater:
+def address_of(destination: Destination) -> Wire | Shelf | Web | Platform | TryLater:
     if destination.node is not None:
         return Wire(peer_of(destination.node), destination.associations, destination.commitment)
     if destination.kind == Destination.DICOMWEB:
         return _web(destination)
+    if destination.kind == Destination.BACKEND:
+        return _platform(destination)
     return _shelf(destination)
 
 
@@ -48,6 +52,24 @@ def _web(destination: Destination) -> Web | TryLater:
         return IN_CLEAR
     said = {name: getattr(destination, name) for name in ("user", "header", "token_url", "scope")}
     return Web(destination.url, Credentials(auth, secret, **said), trust_of(destination))
+
+
+def _platform(destination: Destination) -> Platform | TryLater:
+    if not settings.ITH_URL or not settings.ITH_TOKEN:
+        return NO_BACKEND
+    if not destination.insecure and goes_in_clear(settings.ITH_URL):
+        return IN_CLEAR
+    known = Standing.objects.filter(pk=1).values_list("workspace", flat=True).first()
+    return Platform(
+        url=settings.ITH_URL,
+        key=settings.ITH_TOKEN,
+        workspace=known or "",
+        archives=Path(settings.ARCHIVE_DIR),
+        retries=settings.UPLOAD_MAX_RETRIES,
+        pause=settings.UPLOAD_RETRY_DELAY,
+        room=settings.DISK_WATERMARK << 20,
+        trust=trust_of(destination),
+    )
 
 
 def trust_of(destination: Destination) -> Trust:

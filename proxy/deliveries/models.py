@@ -17,6 +17,12 @@ class Delivery(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField()
     reason = models.CharField(max_length=255, blank=True, default="")
+    receipt = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        help_text="What the destination calls it, if it gives it a name.",
+    )
     total = models.PositiveIntegerField(help_text="Instances of the revision.")
     acknowledged = models.PositiveIntegerField(default=0)
     acks = models.BinaryField(

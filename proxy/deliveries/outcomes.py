@@ -23,7 +23,9 @@ def _sentence(reason: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    pass
+    """`receipt` is what the destination calls it, if it gives it a name."""
+
+    receipt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

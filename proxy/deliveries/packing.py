@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 
 from proxy.deliveries import bitmap
-from proxy.deliveries.addresses import Web
+from proxy.deliveries.addresses import Platform, Web
 from proxy.deliveries.directions import address_of
 from proxy.deliveries.models import Delivery
 from proxy.deliveries.originals import Restoring, maker, nobody
@@ -34,7 +34,7 @@ def pack(claim: Claim, restoring: Restoring = nobody) -> Parcel | TryLater | Ref
     to = address_of(delivery.destination)
     if isinstance(to, TryLater):
         return to
-    whole = isinstance(to, Shelf) and to.as_zip
+    whole = isinstance(to, Platform) or (isinstance(to, Shelf) and to.as_zip)
     items = _items(delivery, root, b"" if whole else bytes(delivery.acks))
     if settings.DICOM_ANONYMIZE_PATIENTS:
         return _parcel(claim, delivery, to, items)
@@ -44,7 +44,9 @@ def pack(claim: Claim, restoring: Restoring = nobody) -> Parcel | TryLater | Ref
         return TryLater(str(why), rests=False) if why.later else Refused(str(why))
 
 
-def _parcel(claim: Claim, delivery: Delivery, to: Wire | Shelf | Web, items: tuple[Item, ...]) -> Parcel:
+def _parcel(
+    claim: Claim, delivery: Delivery, to: Wire | Shelf | Web | Platform, items: tuple[Item, ...]
+) -> Parcel:
     destination, revision = delivery.destination, delivery.revision
     return Parcel(
         delivery_id=delivery.pk,
@@ -57,6 +59,7 @@ def _parcel(claim: Claim, delivery: Delivery, to: Wire | Shelf | Web, items: tup
         total=delivery.total,
         again=claim.number > 1,
         items=items,
+        description=revision.study.description,
     )
 
 

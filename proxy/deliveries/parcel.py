@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxy.deliveries.addresses import Web
+from proxy.deliveries.addresses import Platform, Web
 from proxy.network.giving import Restored
 from proxy.network.scu import Peer
 
@@ -53,13 +53,14 @@ class Parcel:
     delivery_id: int
     destination: str
     kind: str
-    to: Wire | Shelf | Web
+    to: Wire | Shelf | Web | Platform
     patient: str
     study_uid: str
     revision: int
     total: int
     again: bool
     items: tuple[Item, ...]
+    description: str = ""  # of the study, as the clean index has it
 
     @property
     def ordinals(self) -> frozenset[int]:

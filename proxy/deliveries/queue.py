@@ -208,8 +208,10 @@ def _checked(outcome: Outcome, delivery: Delivery, commitment: bool) -> Outcome:
 def _let_go(claim: Claim, outcome: Outcome, gained: int, now: datetime, chance: float) -> int:
     free: dict[str, object] = {"token": "", "lease_until": None}
     match outcome:
-        case Delivered():
-            return LIFE.move(_ours(claim), "delivered", **free, finished_at=now, reason="")
+        case Delivered(receipt):
+            return LIFE.move(
+                _ours(claim), "delivered", **free, finished_at=now, reason="", receipt=receipt or F("receipt")
+            )
         case Refused(reason):
             return LIFE.move(_ours(claim), "refused", **free, finished_at=now, reason=reason)
         case TryLater(reason, after):

@@ -106,8 +106,13 @@ class Node(Retirable):
 class Destination(Retirable):
     """Where studies go. Its rest is its own: no other destination notices (promise 10)."""
 
-    DIMSE, FOLDER, DICOMWEB = "dimse", "folder", "dicomweb"
-    KINDS = ((DIMSE, "DIMSE C-STORE"), (FOLDER, "folder"), (DICOMWEB, "DICOMweb STOW-RS"))
+    DIMSE, FOLDER, DICOMWEB, BACKEND = "dimse", "folder", "dicomweb", "backend"
+    KINDS = (
+        (DIMSE, "DIMSE C-STORE"),
+        (FOLDER, "folder"),
+        (DICOMWEB, "DICOMweb STOW-RS"),
+        (BACKEND, "the backend"),
+    )
     AUTHS = (
         ("none", "nothing"),
         ("basic", "user and secret (HTTP Basic)"),
@@ -175,7 +180,8 @@ class Destination(Retirable):
                 condition=Q(origin__in=["site", "backend"]), name="destination_origin_known"
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["dicomweb", "dimse", "folder"]), name="destination_kind_known"
+                condition=Q(kind__in=["backend", "dicomweb", "dimse", "folder"]),
+                name="destination_kind_known",
             ),
             models.CheckConstraint(
                 condition=Q(kind="dimse", node__isnull=False) | ~Q(kind="dimse") & Q(node__isnull=True),

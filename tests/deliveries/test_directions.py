@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 
+from proxy.backend.models import Standing
 from proxy.deliveries import directions, packing, queue
-from proxy.deliveries.addresses import Auth, Credentials, Trust, Web
+from proxy.deliveries.addresses import Auth, Credentials, Platform, Trust, Web
 from proxy.deliveries.outcomes import TryLater
 from proxy.deliveries.parcel import Parcel
 from proxy.routing.models import Destination
+from proxy.studies.models import Study
 from tests.deliveries.builders import NOW, a_waiting_delivery
 
 pytestmark = pytest.mark.django_db
@@ -78,3 +81,55 @@ def test_a_delivery_to_the_web_is_packed_with_its_address(monkeypatch: pytest.Mo
     assert isinstance(parcel, Parcel)
     assert isinstance(parcel.to, Web)
     assert "s3cret" not in repr(parcel)
+
+
+# --- the backend ----------------------------------------------------------------------------------
+
+
+def the_backend(**more: object) -> Destination:
+    return Destination.objects.create(name="backend", kind="backend", **more)
+
+
+def test_the_backend_is_where_the_settings_say(settings: LazySettings, tmp_path: Path) -> None:
+    settings.ITH_URL, settings.ITH_TOKEN = "https://backend.example", "t0ken"
+    settings.ARCHIVE_DIR, settings.UPLOAD_MAX_RETRIES, settings.UPLOAD_RETRY_DELAY = tmp_path, 4, 9
+    to = directions.address_of(the_backend(authorities="/tls/ca.pem"))
+    room = settings.DISK_WATERMARK << 20
+    trust = Trust(Path("/tls/ca.pem"))
+    assert to == Platform("https://backend.example", "t0ken", "", tmp_path, 4, 9, room, trust)
+    assert "t0ken" not in repr(to)
+
+
+def test_the_workspace_is_the_one_that_the_backend_told_last(settings: LazySettings) -> None:
+    settings.ITH_URL, settings.ITH_TOKEN = "https://backend.example", "t0ken"
+    Standing.objects.create(pk=1, workspace="ws-7")
+    to = directions.address_of(the_backend())
+    assert isinstance(to, Platform)
+    assert to.workspace == "ws-7"
+
+
+@pytest.mark.parametrize(("url", "token"), [("", ""), ("", "t0ken"), ("https://backend.example", "")])
+def test_without_address_and_token_the_delivery_waits(settings: LazySettings, url: str, token: str) -> None:
+    settings.ITH_URL, settings.ITH_TOKEN = url, token
+    assert directions.address_of(the_backend()) == directions.NO_BACKEND
+
+
+def test_the_token_does_not_go_in_clear_unless_somebody_said_so(settings: LazySettings) -> None:
+    settings.ITH_URL, settings.ITH_TOKEN = "http://backend.example", "t0ken"
+    backend = the_backend()
+    assert directions.address_of(backend) == directions.IN_CLEAR
+    backend.insecure = True
+    assert isinstance(directions.address_of(backend), Platform)
+
+
+def test_an_archive_is_packed_whole_whatever_was_acknowledged(settings: LazySettings) -> None:
+    settings.ITH_URL, settings.ITH_TOKEN = "https://backend.example", "t0ken"
+    a_waiting_delivery(to=the_backend())
+    Study.objects.update(description="CT Kopf")
+    claim = queue.claim(NOW, "t")
+    assert claim is not None
+    queue.progress(claim, [0, 2])
+    parcel = packing.pack(claim)
+    assert isinstance(parcel, Parcel)
+    assert [item.ordinal for item in parcel.items] == [0, 1, 2]
+    assert parcel.description == "CT Kopf"

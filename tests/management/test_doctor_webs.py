@@ -1,9 +1,10 @@
 """What the doctor says of destinations of the web; no secret goes over a line that others can read along."""
 
 import pytest
+from django.conf import LazySettings
 
 from proxy.management.doctor import webs
-from proxy.routing.models import Destination
+from proxy.routing.models import Destination, Project, Route
 from tests.backend.faults import GOSSIP
 from tests.backend.serving import Reply, Request, serving
 from tests.cluster import free_port
@@ -76,4 +77,27 @@ def test_a_line_in_clear_is_warned_of_and_gets_no_secret(monkeypatch: pytest.Mon
 def test_one_that_is_retired_is_left_alone() -> None:
     row = a_cloud(f"http://127.0.0.1:{free_port()}")
     Destination.objects.filter(pk=row.pk).update(retired_at="2026-01-01T00:00Z")
+    assert said() == ""
+
+
+def test_the_backend_without_its_settings_is_said(settings: LazySettings) -> None:
+    settings.ITH_URL = settings.ITH_TOKEN = ""
+    Destination.objects.create(name="backend", kind="backend")
+    assert "set ITH_URL and ITH_TOKEN" in said()
+
+
+def test_a_backend_in_clear_is_refused_or_warned_of(settings: LazySettings) -> None:
+    settings.ITH_URL, settings.ITH_TOKEN = "http://backend.example", SECRET
+    row = Destination.objects.create(name="backend", kind="backend")
+    assert said().startswith("FAIL  web-peer: destination backend gets nothing")
+    Destination.objects.filter(pk=row.pk).update(insecure=True)
+    assert "in clear" in said()
+
+
+def test_a_backend_that_no_route_goes_to_is_said(settings: LazySettings) -> None:
+    settings.ITH_URL, settings.ITH_TOKEN = "https://backend.example", SECRET
+    row = Destination.objects.create(name="backend", kind="backend")
+    assert "no route delivers to the backend" in said()
+    project = Project.objects.create(name="default")
+    Route.objects.create(called_ae="DICOMRCV", project=project).destinations.add(row)
     assert said() == ""

@@ -153,7 +153,10 @@ def test_what_cannot_be_meant_about_a_node_is_said(field: str, sentence: str) ->
     [
         ("{name: x, kind: dimse}", "a dimse destination needs node."),
         ("{name: x, kind: folder}", "a folder destination needs path."),
-        ("{name: x, kind: ftp}", "choose one of dicomweb, dimse, folder."),
+        ("{name: x, kind: backend, url: https://a.example}", "a backend destination has no url."),
+        ("{name: x, kind: backend, secret: DESTINATION_X}", "a backend destination has no secret."),
+        ("{name: x, kind: backend, key: k.pem}", "a key belongs to a certificate."),
+        ("{name: x, kind: ftp}", "choose one of backend, dicomweb, dimse, folder."),
         ("{name: x, kind: folder, path: ../up}", "without '..'."),
         ("{name: x, kind: folder, path: studies/x}", "studies is a folder of Postern itself"),
         ("{name: x, kind: folder, path: out, zip: maybe}", "say true or false."),

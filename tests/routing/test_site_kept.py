@@ -180,6 +180,63 @@ class TestTheFirstStart:
         )
 
 
+BACKEND = DestinationSpec("backend", "backend")
+OUTBOX = DestinationSpec("outbox", "folder", path="outbox")
+
+
+@pytest.mark.django_db
+class TestTheBackendOfTheSettings:
+    @pytest.fixture(autouse=True)
+    def a_backend(self, told: Told, settings: LazySettings) -> None:
+        settings.ITH_URL, settings.ITH_TOKEN = "https://backend.example", "t0ken"
+        settings.DICOM_AE_TITLE = "GATEWAY"
+
+    def test_a_first_start_delivers_to_it(self) -> None:
+        ensure_first_site()
+        assert load_site().destinations == (BACKEND,)
+        assert load_site().routes == (RouteSpec("GATEWAY", "default", destinations=("backend",)),)
+        assert not ensure_first_site()
+        assert "t0ken" not in export()
+        assert read(export()) == load_site()
+
+    @pytest.mark.parametrize("missing", ["ITH_URL", "ITH_TOKEN"])
+    def test_half_a_backend_is_none(self, settings: LazySettings, missing: str) -> None:
+        setattr(settings, missing, "")
+        ensure_first_site()
+        assert load_site().destinations == (OUTBOX,)
+
+    def test_a_house_that_nobody_configured_delivers_to_it_from_now_on_too(
+        self, settings: LazySettings
+    ) -> None:
+        settings.ITH_URL = ""
+        ensure_first_site()
+        settings.ITH_URL = "https://backend.example"
+        ensure_first_site()
+        assert load_site().destinations == (BACKEND, OUTBOX)
+        assert load_site().routes[0].destinations == ("backend", "outbox")
+        assert not ensure_first_site()
+
+    def test_a_configured_house_has_it_and_its_routes_stay(self) -> None:
+        apply(SITE, "ada")
+        ensure_first_site()
+        assert set(load_site().destinations) == {*SITE.destinations, BACKEND}
+        assert load_site().routes == SITE.routes
+
+    def test_where_it_stands_in_the_routes_is_the_operators_word(self) -> None:
+        ensure_first_site()
+        mine = Site(
+            (ProjectSpec("default"),), (), (OUTBOX,), (RouteSpec("X", "default", destinations=("outbox",)),)
+        )
+        apply(mine, "ada")
+        assert not ensure_first_site()
+        assert load_site().routes == mine.routes
+
+    def test_a_site_file_may_say_more_about_it(self) -> None:
+        mine = DestinationSpec("platform", "backend", authorities="/tls/ca.pem")
+        apply(Site(destinations=(mine,)), "ada")
+        assert load_site().destinations == (mine,)
+
+
 words = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=12)
 visible = st.characters(categories=["L", "N", "P", "S"], exclude_characters="\\")
 texts = st.lists(st.text(visible, min_size=1, max_size=6), min_size=1, max_size=3).map(" ".join)

@@ -7,7 +7,7 @@ An agent gets a `Parcel` of plain values and returns an `Outcome`. It imports no
 
 from collections.abc import Callable, Mapping, Sequence
 
-from proxy.deliveries.agents import dicomweb, dimse, folder
+from proxy.deliveries.agents import backend, dicomweb, dimse, folder
 from proxy.deliveries.outcomes import Outcome
 from proxy.deliveries.parcel import Parcel
 
@@ -16,6 +16,7 @@ KeepGoing = Callable[[], bool]
 Agent = Callable[[Parcel, Acknowledge, KeepGoing], Outcome]
 
 AGENTS: Mapping[str, Agent] = {
+    "backend": backend.deliver,
     "dimse": dimse.deliver,
     "dicomweb": dicomweb.deliver,
     "folder": folder.deliver,

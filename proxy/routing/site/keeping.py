@@ -20,7 +20,7 @@ from proxy.routing.site.specs import DestinationSpec, NodeSpec, ProjectSpec, Rou
 
 Row = TypeVar("Row", Project, Node, Destination, Route)
 
-PACS = "PACS"
+PACS, BACKEND = "PACS", "backend"
 ONE_AT_A_TIME = 0x506F7374  # "Post": the advisory lock of everybody who changes the configuration
 
 
@@ -61,7 +61,7 @@ def apply(
     with transaction.atomic():
         one_at_a_time()
         keeper = _Keeper(now or timezone.now(), origin)
-        changes = keeper.keep(with_pacs(site)) if origin == SITE else keeper.keep_nodes(site)
+        changes = keeper.keep(with_backend(with_pacs(site))) if origin == SITE else keeper.keep_nodes(site)
         if dry_run:
             transaction.set_rollback(True)
         elif changes:
@@ -94,6 +94,16 @@ def with_pacs(site: Site) -> Site:
     if any(one.name == PACS for one in site.destinations):
         return replace(site, nodes=nodes)
     return replace(site, nodes=nodes, destinations=(*site.destinations, DestinationSpec(PACS, "dimse", PACS)))
+
+
+def with_backend(site: Site) -> Site:
+    """The site with a destination for the backend of ITH_URL and ITH_TOKEN (P10), if they are set and it has none."""
+    names = {one.name for one in site.destinations}
+    if not (settings.ITH_URL and settings.ITH_TOKEN) or BACKEND in names:
+        return site
+    if any(one.kind == Destination.BACKEND for one in site.destinations):
+        return site
+    return replace(site, destinations=(*site.destinations, DestinationSpec(BACKEND, Destination.BACKEND)))
 
 
 @dataclass(slots=True)

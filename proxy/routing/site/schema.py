@@ -70,7 +70,7 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
     },
     DestinationSpec: {
         "name": One(values.name, required=True),
-        "kind": One(values.one_of("dicomweb", "dimse", "folder"), required=True),
+        "kind": One(values.one_of("backend", "dicomweb", "dimse", "folder"), required=True),
         "node": One(values.name),
         "path": One(values.folder),
         "zip": One(values.boolean),
@@ -129,27 +129,29 @@ def node_complaints(spec: NodeSpec) -> Iterator[Complaint]:
         yield "view", "the identified view needs a grant with purpose and until."
 
 
-ADDRESS = {"dimse": "node", "folder": "path", "dicomweb": "url"}
-"""The field that says where a destination of this kind is; no other kind has it."""
+ADDRESS = {"dimse": "node", "folder": "path", "dicomweb": "url", "backend": ""}
+"""The field that says where a destination of this kind is; no other kind has it. Of the backend, ITH_URL says it."""
 LOGIN = ("auth", "secret", "header", "user", "token_url", "scope")
 LINE = ("authorities", "certificate", "key", "insecure")
 OF_KIND = {
     "dimse": ("associations", "commitment"),
     "folder": ("zip",),
     "dicomweb": (*LOGIN, *LINE),
+    "backend": LINE,
 }
 """Which kinds have which other fields."""
 
 
 def destination_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
     wanted = ADDRESS[spec.kind]
-    if not getattr(spec, wanted):
+    if wanted and not getattr(spec, wanted):
         yield "kind", f"a {spec.kind} destination needs {wanted}."
     for name in _said(spec):
         if name not in (wanted, *OF_KIND[spec.kind]):
             yield name, f"a {spec.kind} destination has no {name}."
     if spec.kind == "dicomweb":
         yield from login_complaints(spec)
+    if spec.kind in ("dicomweb", "backend"):
         yield from line_complaints(spec)
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from proxy.deliveries.addresses import Web
+from proxy.deliveries.addresses import Platform, Web
 from proxy.deliveries.parcel import Item, Parcel, Shelf, Wire
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
-KINDS: dict[type, str] = {Shelf: "folder", Wire: "dimse", Web: "dicomweb"}
+KINDS: dict[type, str] = {Shelf: "folder", Wire: "dimse", Web: "dicomweb", Platform: "backend"}
 PATIENT, STUDY, SERIES = "ANON-ABCDEFGHIJKLMNOP", "2.25.10", "2.25.11"
 
 
@@ -23,7 +23,7 @@ def _item(folder: Path, ordinal: int) -> Item:
     return Item(ordinal, CT, f"2.25.12{ordinal}", EXPLICIT, path, SERIES)
 
 
-def parcel_of(items: tuple[Item, ...], to: Shelf | Wire | Web, *, again: bool = False) -> Parcel:
+def parcel_of(items: tuple[Item, ...], to: Shelf | Wire | Web | Platform, *, again: bool = False) -> Parcel:
     return Parcel(
         delivery_id=1,
         destination="outbox",
@@ -35,6 +35,7 @@ def parcel_of(items: tuple[Item, ...], to: Shelf | Wire | Web, *, again: bool = 
         total=len(items),
         again=again,
         items=items,
+        description="CT Kopf mit KM ü",
     )
 
 
