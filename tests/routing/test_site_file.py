@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 
 from proxy.routing.site import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site, SiteError
 from proxy.routing.site.reading import read as read_file
@@ -177,6 +178,36 @@ def test_what_cannot_be_meant_about_a_node_is_said(field: str, sentence: str) ->
 )
 def test_a_destination_has_what_its_kind_needs(line: str, sentence: str) -> None:
     assert any(sentence in one for one in errors(f"destinations: [{line}]"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{data}", "{data}/studies", "{data}/studies/1", "{data}/vault/x", "{data}/results", "{store}",
+        "{store}/studies/x", "{store}/quarantine", "{keys}", "{keys}/x", "{data}/out/../studies", "{data}/link",
+        "link/below", ".", "results", "./quarantine", "Studies",
+    ],
+)  # fmt: skip
+def test_no_destination_lies_in_a_folder_of_ours(path: str, tmp_path: Path, settings: LazySettings) -> None:
+    """Where the stores lie elsewhere, too, and behind links."""
+    settings.DATA_DIR, settings.DICOM_STORAGE_DIR = tmp_path / "data", tmp_path / "store"
+    settings.KEY_DIR = tmp_path / "keys"
+    (tmp_path / "data" / "vault").mkdir(parents=True)
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "data" / "vault")
+    where = path.format(data=tmp_path / "data", store=tmp_path / "store", keys=tmp_path / "keys")
+    found = errors(f"destinations: [{{name: x, kind: folder, path: {where}}}]")
+    assert any(
+        "of Postern itself" in one or "without '..'" in one or "name a folder" in one for one in found
+    ), found
+
+
+@pytest.mark.parametrize(
+    "path", ["outbox", "{data}/outbox", "{data}/studies-out", "/mnt/elsewhere", "out/studies"]
+)
+def test_a_destination_may_lie_anywhere_else(path: str, tmp_path: Path, settings: LazySettings) -> None:
+    settings.DATA_DIR = settings.DICOM_STORAGE_DIR = tmp_path / "data"
+    text = f"destinations: [{{name: x, kind: folder, path: {path.format(data=tmp_path / 'data')}}}]"
+    assert len(read(text).destinations) == 1
 
 
 CLOUD = "{name: cloud, kind: dicomweb, url: 'https://dicom.example/root/', auth: bearer, secret: DESTINATION_CLOUD}"

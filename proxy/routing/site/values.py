@@ -12,11 +12,12 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from proxy.routing.site.places import BELOW_DATA, is_ours
+
 Check = Callable[[str], Any]
 
 OTHER_HEADERS = {"host", "accept", "accept-encoding", "connection", "content-length", "content-type", "cookie",
                  "expect", "te", "trailer", "transfer-encoding", "upgrade", "user-agent"}  # fmt: skip
-OUR_OWN_FOLDERS = {"studies", "quarantine", "vault", "database", "logs", "static", "archives"}
 
 
 class WrongValueError(Exception):
@@ -207,6 +208,8 @@ def folder(text: str) -> str:
     path = PurePosixPath(line_of_text(1024)(text))
     if ".." in path.parts or not path.parts:
         raise WrongValueError("name a folder, without '..'.")
-    if not path.is_absolute() and path.parts[0].lower() in OUR_OWN_FOLDERS:
+    if not path.is_absolute() and path.parts[0].lower() in BELOW_DATA:
         raise WrongValueError(f"{path.parts[0]} is a folder of Postern itself; choose another.")
+    if is_ours(str(path)):
+        raise WrongValueError("this is a folder of Postern itself, or lies in one; choose another.")
     return str(path)
