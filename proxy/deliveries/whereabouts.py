@@ -173,8 +173,9 @@ def _of_delivery(part: Part, now: datetime) -> Answer:
     match part.delivery:
         case lifecycle.DELIVERED:
             finished = f" at {at(part.finished_at)}" if part.finished_at else ""
+            gone = " Its files have expired here." if part.state == study_life.EXPIRED else ""
             return Answer(
-                f"{part.said} is at {part.destination}: {part.count} acknowledged{finished}.", NOTHING
+                f"{part.said} is at {part.destination}: {part.count} acknowledged{finished}.{gone}", NOTHING
             )
         case lifecycle.REFUSED:
             where = (

@@ -13,7 +13,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from proxy.audit.actions import EXPIRED as EXPIRED_ACTION
 from proxy.audit.record import record
@@ -75,7 +75,7 @@ def due(policy: Policy, now: datetime, going: Going, by: str) -> Gone:
 
 
 def _waiting(now: datetime) -> list[Revision]:
-    rows = Revision.objects.filter(Q(look_at=None) | Q(look_at__lte=now), state=DELIVERED)
+    rows = Revision.objects.filter(state=DELIVERED, look_at__lte=now)
     return list(rows.select_related("study__project").order_by("look_at", "pk")[:PAGE])
 
 

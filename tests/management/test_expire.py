@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from proxy.audit.models import Entry
-from proxy.management.doctor import stock
+from proxy.management.doctor import books, stock
 from proxy.management.doctor.findings import Finding
 from proxy.retention import images, pausing
 from proxy.routing.models import Project
@@ -147,3 +147,11 @@ def test_the_doctor_still_finds_a_file_that_was_lost() -> None:
     revision = delivered(1, at=timezone.now())
     place_of(revision.instances.all()[0]).unlink()
     assert "1 file of the index gone from disk" in said()[0]
+
+
+def test_the_doctor_tells_of_retention_that_nobody_looks_after() -> None:
+    revision = delivered(1, at=timezone.now() - 3 * DAY)
+    [finding] = [one for one in books.examine_movement() if "to settle" in str(one)]
+    assert finding.level == "FAIL" and "1 revision to look at for retention" in str(finding)
+    Revision.objects.filter(pk=revision.pk).update(look_at=timezone.now())
+    assert not any("to settle" in str(one) for one in books.examine_movement())

@@ -104,6 +104,11 @@ class TestWhy:
             ({"state": "expired"}, None, "Send it again from its source."),
             ({"state": "released"}, None, "is released and has no delivery to archive yet."),
             ({}, {"state": "delivered", "acknowledged": 2}, "is at archive: 2 of 2 acknowledged."),
+            (
+                {"state": "expired"},
+                {"state": "delivered"},
+                "Its files have expired here. Nothing needs to be done.",
+            ),
             ({}, {"state": "dropped", "acknowledged": 1}, "given up by a person, 1 of 2 acknowledged."),
             ({}, {"state": "claimed"}, "is being sent to archive: 0 of 2 acknowledged. Wait."),
             ({}, {"state": "claimed", "late": True}, "Its worker fell silent at"),

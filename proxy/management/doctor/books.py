@@ -18,7 +18,7 @@ from proxy.retrieval.home.lifecycle import REFUSED as HOME_REFUSED
 from proxy.retrieval.home.lifecycle import WAITING as HOME_WAITING
 from proxy.retrieval.models import Homecoming, Pull
 from proxy.retrieval.pulls import book
-from proxy.studies.lifecycle import RECEIVING, REVIEW
+from proxy.studies.lifecycle import DELIVERED, RECEIVING, REVIEW
 from proxy.studies.models import Revision, Study
 
 LONG = timedelta(minutes=5)
@@ -80,10 +80,11 @@ def examine_movement() -> Iterator[Finding]:
     claims = Delivery.objects.filter(state=CLAIMED, lease_until__lt=late).count()
     late_home = Q(state=HOME_WAITING, next_try_at__lt=late) | Q(lease_until__lt=late)
     homecomings = Homecoming.objects.filter(late_home, destination__paused_at=None).count()
-    if quiet or claims or homecomings:
+    kept = Revision.objects.filter(state=DELIVERED, look_at__lt=timezone.now() - SOME_TIME).count()
+    if quiet or claims or homecomings or kept:
         parts = (
             f"{count(quiet, 'study')} to settle, {count(claims, 'delivery')} to take up again,"
-            f" {count(homecomings, 'result')} to bring home"
+            f" {count(homecomings, 'result')} to bring home, {count(kept, 'revision')} to look at for retention"
         )
         yield fail("work", f"{parts}, and nobody does it: start `manage.py work`.")
     else:

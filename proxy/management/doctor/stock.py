@@ -153,7 +153,8 @@ def expired_files() -> list[Path]:
 
 
 def held_orphans() -> list[Path]:
-    return list(_orphans(keeping.folder(), HeldItem.objects.all()))
+    """Also what came back although its row says that it is gone."""
+    return list(_orphans(keeping.folder(), HeldItem.objects.filter(file_gone_at=None)))
 
 
 def result_orphans() -> list[Path]:
