@@ -84,7 +84,7 @@ def examine_movement() -> Iterator[Finding]:
     if quiet or claims or homecomings or kept:
         parts = (
             f"{count(quiet, 'study')} to settle, {count(claims, 'delivery')} to take up again,"
-            f" {count(homecomings, 'result')} to bring home, {count(kept, 'revision')} to look at for retention"
+            f" {count(kept, 'revision')} to look at for retention, {count(homecomings, 'result')} to bring home"
         )
         yield fail("work", f"{parts}, and nobody does it: start `manage.py work`.")
     else:
