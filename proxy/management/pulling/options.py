@@ -56,7 +56,9 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--rate", type=float, default=0.0, help="so many images a second at most, on the long run"
     )
-    parser.add_argument("--between", metavar="20:00-06:00", help="only at these hours, local time")
+    parser.add_argument(
+        "--between", metavar="20:00-06:00", help="only at these hours, local time; --practice asks at once"
+    )
 
 
 HELP: Final = {
@@ -115,7 +117,9 @@ def node_named(name: str) -> Node:
         names = ", ".join(
             Node.objects.filter(retired_at=None).order_by("name").values_list("name", flat=True)
         )
-        raise CommandError(f"There is no node {name}; there are: {names or 'none'}.")
+        raise CommandError(
+            f"There is no node {name}; there are: {names or 'none'}. `configure` makes nodes of a site file."
+        )
     return node
 
 

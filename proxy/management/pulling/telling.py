@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from typing import Final, TextIO
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TextIO
 
 from proxy.retrieval.models import Pull
 from proxy.retrieval.pulls import book
@@ -11,6 +11,16 @@ from proxy.retrieval.pulls.asking import Asked
 from proxy.retrieval.pulls.book import Result, Totals
 
 EVERY: Final = 0.5  # seconds
+
+
+def aloud(stream: Any) -> Callable[[str], None]:
+    """Each line at once, also into a file or a pipe: a call may wait for the night."""
+
+    def say(line: str) -> None:
+        stream.write(line)
+        stream.flush()
+
+    return say
 
 
 class Progress:

@@ -48,7 +48,10 @@ ASTRAY = (
     "The PACS says that it moved images of a study, and none of them is here: nothing more is asked. Look where its "
     "entry for the AE title {ae} leads now, and whether `listen` took them."
 )
-CANARY_REFUSED = "The canary, one image asked for by C-MOVE, did not come: nothing more is asked. {why}"
+CANARY_REFUSED = (
+    "The canary, one image asked for by C-MOVE, did not come: nothing more is asked. {why} Look whether the PACS's "
+    "entry for the AE title {ae} leads to this machine, on the port on which `listen` runs."
+)
 NO_CANARY = (
     "The PACS does not list single images, so that no canary can be asked for, and without one nothing is asked for by "
     "C-MOVE: it might go to another machine."
@@ -216,9 +219,9 @@ class Bringing:
             with closing(self._moving()) as moving:
                 ended = moving.fetch(listing.image_keys(inventory.target, series, [uid]))
         except Lost as lost:
-            raise Stopped(CANARY_REFUSED.format(why=lost)) from None
+            raise Stopped(CANARY_REFUSED.format(why=lost, ae=self.means.called_ae)) from None
         if ended.why:
-            raise Stopped(CANARY_REFUSED.format(why=ended.why))
+            raise Stopped(CANARY_REFUSED.format(why=ended.why, ae=self.means.called_ae))
         self._await_canary(uid)
         self._canary_came = True
 

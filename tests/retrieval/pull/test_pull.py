@@ -20,7 +20,7 @@ from proxy import pipeline
 from proxy.audit.models import Entry
 from proxy.management.doctor import books
 from proxy.management.pulling.alone import alone
-from proxy.management.pulling.telling import Progress
+from proxy.management.pulling.telling import Progress, aloud
 from proxy.network import messages
 from proxy.network.scp import Listener, ListenSettings
 from proxy.network.tls import TlsFiles
@@ -234,6 +234,7 @@ def test_a_pacs_that_does_not_know_us_says_so_once(data: Path) -> None:
         code, said = run("--patient", cast.ADA.id)
     assert code == 1
     assert "does not know the AE title to move to" in said
+    assert "on which `listen` runs" in said
     assert pacs.count("move") == {"IMAGE": 1}
 
 
@@ -565,6 +566,13 @@ def test_a_bad_line_is_named_by_its_number_only(data: Path, tmp_path: Path) -> N
     ):
         run("--query-file", str(file))
     nobody_is_named(str(refused.value))
+
+
+def test_what_is_said_stands_in_a_file_at_once(tmp_path: Path) -> None:
+    """A call that waits for the night would otherwise look as if it hung."""
+    with (tmp_path / "log").open("w") as log:
+        aloud(log)("Waiting until 20:00.\n")
+        assert (tmp_path / "log").read_text() == "Waiting until 20:00.\n"
 
 
 def test_progress_is_written_over_and_over_on_a_terminal_and_nowhere_else() -> None:
