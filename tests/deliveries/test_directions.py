@@ -8,7 +8,7 @@ from django.conf import LazySettings
 from proxy.backend.models import Standing
 from proxy.deliveries import directions, packing, queue
 from proxy.deliveries.addresses import Auth, Credentials, Platform, Trust, Web
-from proxy.deliveries.outcomes import TryLater
+from proxy.deliveries.outcomes import Refused, TryLater
 from proxy.deliveries.parcel import Parcel
 from proxy.routing.models import Destination
 from proxy.studies.models import Study
@@ -133,3 +133,15 @@ def test_an_archive_is_packed_whole_whatever_was_acknowledged(settings: LazySett
     assert isinstance(parcel, Parcel)
     assert [item.ordinal for item in parcel.items] == [0, 1, 2]
     assert parcel.description == "CT Kopf"
+
+
+@pytest.mark.parametrize("kind", ["dicomweb", "backend"])
+def test_nothing_goes_to_the_web_where_only_originals_leave(settings: LazySettings, kind: str) -> None:
+    """DICOM_ANONYMIZE_PATIENTS=False: no agent of the web could send what was restored, nor may it."""
+    settings.DICOM_ANONYMIZE_PATIENTS = False
+    settings.ITH_URL, settings.ITH_TOKEN = "https://backend.example", "t0ken"
+    web = {"url": "https://dicom.example"} if kind == "dicomweb" else {}
+    a_waiting_delivery(to=Destination.objects.create(name="web", kind=kind, **web))
+    claim = queue.claim(NOW, "t")
+    assert claim is not None
+    assert isinstance(packing.pack(claim), Refused)

@@ -155,6 +155,43 @@ class TestTheConfiguration:
         assert answer.status_code == 200 and sentence in answer.content.decode().replace("&#x27;", "'")
         assert load_site() == before
 
+    CLOUD = {
+        "name": "cloud",
+        "kind": "dicomweb",
+        "url": "https://dicom.example/root",
+        "auth": "bearer",
+        "secret": "DESTINATION_CLOUD",
+        "header": "X-API-Key",
+        "associations": 1,
+    }
+
+    def test_a_destination_of_the_web_can_be_made_here_too(self, chief: Client, scene: Scene) -> None:
+        assert chief.post(reverse("admin:routing_destination_add"), self.CLOUD).status_code == 302
+        cloud = Destination.objects.get(name="cloud")
+        assert (cloud.url, cloud.auth, cloud.secret) == (
+            "https://dicom.example/root",
+            "bearer",
+            "DESTINATION_CLOUD",
+        )
+        (spec,) = [one for one in load_site().destinations if one.name == "cloud"]
+        assert (spec.url, spec.header, spec.insecure) == (cloud.url, "X-API-Key", False)
+
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"secret": "SECRET_KEY"}, "beginning with DESTINATION_."),
+            ({"url": "http://dicom.example"}, "http:// sends images and secrets in clear"),
+            ({"kind": "folder", "path": "out"}, "a folder destination has no url."),
+        ],
+    )
+    def test_what_a_site_file_may_not_say_of_the_web_cannot_be_saved(
+        self, chief: Client, scene: Scene, changes: dict[str, object], sentence: str
+    ) -> None:
+        before = load_site()
+        answer = chief.post(reverse("admin:routing_destination_add"), self.CLOUD | changes)
+        assert answer.status_code == 200 and sentence in answer.content.decode()
+        assert load_site() == before
+
     def test_an_identified_node_can_be_made_here_too(self, chief: Client, scene: Scene) -> None:
         identified = self.form(
             view="identified",

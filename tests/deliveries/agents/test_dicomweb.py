@@ -353,3 +353,15 @@ def test_other_addresses_are_not_its_business(tmp_path: Path) -> None:
     parcel = parcel_of(items_in(tmp_path, 1), Shelf(tmp_path, make=True, as_zip=False))
     with pytest.raises(TypeError):
         dicomweb.deliver(parcel, lambda ordinals: None, lambda: True)
+
+
+def test_a_proxy_of_the_environment_is_used_for_other_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with a_store() as (server, _):
+        monkeypatch.setenv("http_proxy", server.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert deliver(parcel_to("http://dicom.invalid/root", tmp_path))[0] == Delivered()
+        assert deliver(parcel_to(server.url, tmp_path))[0] == Delivered()
+    assert server.paths() == ["http://dicom.invalid/root/studies", "/studies"]
