@@ -104,7 +104,7 @@ class Pass:
         self._bulk: Bulk | None = None
         self._bulk_size = 0
         self._bulk_hash: Digest = hashlib.sha256()
-        self._mac: intact.Mac | None = None  # of what goes out behind the header
+        self._mac = None if self._big else intact.begun()  # of what goes out
         self._swaps = False  # 16 bit words in big endian
         self._odd = b""
         self._ready: list[bytes | memoryview] = []
@@ -191,7 +191,6 @@ class Pass:
         length = int.from_bytes(raw[at + wide - 4 : at + wide], "big" if self._big else "little")
         self._bulk = Bulk(length)
         self._swaps = self._big and raw[at + 4 : at + 6] == b"OW"
-        self._mac = None if self._big else intact.begun()
         part.original = self._scan.buf = part.original[:at]
         self._know()
         self._masking.head = raw[at : at + wide]
@@ -220,12 +219,6 @@ class Pass:
     def _emit(self, piece: bytes | memoryview) -> None:
         self._bulk_size += len(piece)
         self._masking.bound(self._bulk_size)
-        self._put(piece)
-
-    def _put(self, piece: bytes | memoryview) -> None:
-        """What follows the header."""
-        if self._mac is not None:
-            self._mac.update(piece)
         self._ready.append(piece)
 
     def _know(self) -> None:
@@ -324,6 +317,7 @@ class Pass:
     def forget(self) -> None:
         """Let go of pixel data that nobody will take."""
         self._ready.clear()
+        self._mac = None
 
     @property
     def weight(self) -> int:
@@ -342,6 +336,9 @@ class Pass:
         if not self._header_given:
             ready.insert(0, self._outward(self._header.clean))
             self._header_given = True
+        if self._mac is not None:
+            for piece in ready:
+                self._mac.update(piece)
         return self._deflated.packed(ready) if self._deflated else ready
 
     def _turned(self, raw: bytes) -> bytes:
@@ -371,7 +368,7 @@ class Pass:
         element, self._ready = b"".join(self._ready), []
         hold = masking.finish(element)
         self._holds += (hold,) if hold else ()
-        self._bulk_size, self._mac = 0, self._mac and intact.begun()
+        self._bulk_size = 0
         self._emit(masking.written)
         self._masked = True
 
@@ -387,7 +384,7 @@ class Pass:
         self._holds += self._masking.after(self._tail_scan)
         assert self._rewriter is not None  # noqa: S101 - for mypy: it was settled
         self._take_over(part, self._rewriter.trailer(part.original, self._tail_scan))
-        self._put(self._outward(part.clean))
+        self._ready.append(self._outward(part.clean))
 
     def _result(self, rest: list[bytes | memoryview]) -> Clean:
         rewriter = self._rewriter

@@ -1,10 +1,11 @@
-"""Whether a clean object is, behind its header, the one that was sealed: by a MAC if the seal has one, or by SHA-256.
+"""Whether a clean object is the one that was sealed: by a MAC if the seal has one, or by SHA-256.
 
 The MAC is GMAC (NIST SP 800-38D: AES-GCM over data that are only authenticated), under a key that is drawn for one
 image and lies beside its tag in the seal. Whoever cannot open the seal can make neither, and it costs a twentieth of
-SHA-256, because processors have an instruction for its arithmetic. It covers all that follows the header: the head of
-the pixel data, their value, and what stands behind them. It needs the library cryptography (the extra `seals`). Without
-that no seal gets one, and those that have one are checked by the SHA-256 of the value, which is in every seal.
+SHA-256, because processors have an instruction for its arithmetic. It covers the whole clean data set (of a deflated
+one what was deflated), in the order in which it goes out. It needs the library cryptography (the extra `seals`).
+Without that no seal gets one, and those that have one are checked by the SHA-256 that is in every seal: of the header,
+and of the value of the pixel data. So are big endian ones, whose seals are made of little endian bytes.
 """
 
 import hashlib
@@ -69,12 +70,12 @@ def fits(sealed_mac: bytes, data: memoryview) -> bool:
 class Check:
     """Fed with what stands at `where` in the clean object, in order, it says whether that is what was sealed."""
 
-    def __init__(self, sealed_mac: bytes, behind_header: range, sha256: bytes, bulk: range) -> None:
+    def __init__(self, sealed_mac: bytes, whole: range, sha256: bytes, bulk: range) -> None:
         quick = is_mac(sealed_mac)
         digest: Digest = Mac(sealed_mac[:KEY]) if quick else hashlib.sha256()
         self._digest, self.update = digest, digest.update
         self._expected = sealed_mac[KEY:] if quick else sha256
-        self.where = behind_header if quick else bulk
+        self.where = whole if quick else bulk
 
     def fits(self) -> bool:
         return not self.where or hmac.compare_digest(self._digest.digest(), self._expected)

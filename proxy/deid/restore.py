@@ -16,11 +16,9 @@ from proxy.deid.errors import Unreadable
 from proxy.deid.intact import Check
 from proxy.deid.part10 import make_meta, split
 from proxy.deid.recipe import KEEP_ALL
-from proxy.deid.seal import BEHIND, FILE_HEAD, STREAM, SYNTAX, Opened, Piece
+from proxy.deid.seal import BEHIND, FILE_HEAD, STREAM, SYNTAX, Buffer, Opened, Piece
 
-Buffer = bytes | memoryview
 _STEP: Final = 1 << 20
-_SMALL: Final = 1 << 16
 _LEVELS: Final = (6, 9, 1, 5, 4, 3, 2, 7, 8)
 _IN_MEMORY: Final = (DEFLATED, BIG_ENDIAN)
 
@@ -80,24 +78,13 @@ def original_at_once(clean: memoryview, transfer_syntax: str, opened: Opened) ->
     """Of a clean data set that lies in memory: its pixel data are views of it. Raises WrongSeal before anything."""
     if transfer_syntax in _IN_MEMORY:
         return [_whole(bytes(clean), transfer_syntax, opened)]
-    return _few(_checked(clean, opened))
+    return _checked(clean, opened)
 
 
-def _checked(clean: memoryview, opened: Opened) -> list[memoryview]:
+def _checked(clean: memoryview, opened: Opened) -> list[Buffer]:
     """Nothing of it before all of it was checked."""
-    opened.check(len(clean), clean[: opened.header])
     opened.check_all(clean)
-    return opened.edits.applied(clean)
-
-
-def _few(pieces: list[memoryview]) -> list[Buffer]:
-    """Small neighbours together."""
-    found: list[Buffer] = []
-    at = 0
-    for large in [number for number, size in enumerate(map(len, pieces)) if size >= _SMALL]:
-        found += (b"".join(pieces[at:large]), pieces[large])
-        at = large + 1
-    return [*found, b"".join(pieces[at:])]
+    return opened.edits.applied(clean, opened.header)
 
 
 def _original_pieces(clean: BinaryIO, opened: Opened) -> Iterator[bytes]:

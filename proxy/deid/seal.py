@@ -31,7 +31,7 @@ STREAM: Final = b"Z"  # extra: SHA-256 of the deflated original as it came
 BEHIND: Final = b"B"  # extra: what stood behind the deflated data set
 SYNTAX: Final = b"T"  # extra: the original's transfer syntax, where the clean object has another
 CHARSET: Final = b"C"  # extra: the original's (0008,0005), where it has one
-MAC: Final = b"M"  # extra: key and tag of the MAC of what follows the clean header (intact.py)
+MAC: Final = b"M"  # extra: key and tag of the clean object's MAC (intact.py)
 _FIRST: Final = b"\x01"
 _SMALL: Final = 1 << 14
 _MOST: Final = 4 << 30  # of a body: masked pixels are in it
@@ -41,7 +41,8 @@ _HEAD: Final = Struct("<QQBII16s32sIIB")
 _HEAD_1: Final = Struct("<QI16sII")
 _STEP: Final = Struct("<IiI")
 _EXTRA: Final = Struct("<cI")
-OTHER_PIXELS: Final = "the pixel data are not those that were sealed"
+Buffer = bytes | memoryview
+OTHER: Final = "the object, or its pixel data, are not those that were sealed"
 _order: Final = itemgetter(0)
 
 
@@ -90,19 +91,25 @@ class Edits:
             at += length
         return pieces
 
-    def applied(self, clean: memoryview) -> list[memoryview]:
-        """The original, of a clean object that lies in memory: views of it and of the seal in turn."""
-        originals, found = self.originals, list[memoryview]()
+    def applied(self, clean: memoryview, header: int) -> list[Buffer]:
+        """The original, of a clean object in memory. What follows the header is a view of it, if it has no edits."""
+        if sum(self.gaps) + sum(self.sizes) > header:
+            return self._applied(clean)
+        return [b"".join(self._applied(bytes(clean[:header]))), clean[header:]]
+
+    def _applied(self, clean: Buffer) -> list[Buffer]:
+        originals = bytes(self.originals)
+        found: list[Buffer] = []
         at = start = 0
         for gap, size, length in zip(self.gaps, self.sizes, self.lengths, strict=True):
             if gap:
                 found.append(clean[at : at + gap])
-                at += gap
             if length:
                 found.append(originals[start : start + length])
                 start += length
-            at += size
-        return [*found, clean[at:]]
+            at += gap + size
+        found.append(clean[at:])
+        return found
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,29 +137,30 @@ class Opened:
             raise WrongSeal("the seal belongs to another object")
 
     def check_all(self, clean: memoryview) -> None:
-        """As `check_rest`, of a clean object that lies in memory."""
+        """As `check` and `check_rest`, of a clean object that lies in memory."""
         mac = self.extras.get(MAC, b"")
         if intact.is_mac(mac):
-            if not intact.fits(mac, clean[self.header :]):
-                raise WrongSeal(OTHER_PIXELS)
+            if not intact.fits(mac, clean):
+                raise WrongSeal(OTHER)
             return
+        self.check(len(clean), clean[: self.header])
         check = self.checking()
         check.update(clean[self.bulk.start : self.bulk.stop])
         self.check_rest(check)
 
     def checking(self) -> Check:
         """To be fed as it says, and then given to `check_rest`."""
-        return Check(self.extras.get(MAC, b""), range(self.header, self.size), self.bulk_digest, self.bulk)
+        return Check(self.extras.get(MAC, b""), range(self.size), self.bulk_digest, self.bulk)
 
     def check_rest(self, seen: Check) -> None:
         """Raises WrongSeal if what follows the header was changed."""
         if not seen.fits():
-            raise WrongSeal(OTHER_PIXELS)
+            raise WrongSeal(OTHER)
 
     def check_bulk(self, digest: bytes) -> None:
         """As `check_rest`, by SHA-256 of the pixel data alone."""
         if self.bulk and digest != self.bulk_digest:
-            raise WrongSeal(OTHER_PIXELS)
+            raise WrongSeal(OTHER)
 
 
 def _paths(edits: Sequence[Edit]) -> "tuple[array[int], bytes]":
@@ -259,7 +267,7 @@ def _parsed(body: memoryview) -> Opened:
     table = body[at : at + table_size]
     at += table_size
     extras = _read_extras(body[at : at + more])
-    edits = Edits(gaps, sizes, lengths, numbers, checks, table, _originals(body[at + more :], lengths))
+    edits = _edits(gaps, sizes, lengths, numbers, checks, table, body[at + more :])
     start = header + bulk_head
     return Opened(edits, size, header, mark, range(start, start + bulk), digest, bool(explicit), extras)
 
@@ -270,8 +278,8 @@ def _parsed_first(body: memoryview) -> Opened:
     sizes, at = _column("I", body, at, count)
     lengths, at = _column("I", body, at, count)
     numbers, at = _column("I", body, at, count)
-    table, originals = body[at : at + table_size], _originals(body[at + table_size :], lengths)
-    edits = Edits(gaps, sizes, lengths, numbers, array("I"), table, originals)
+    table, originals = body[at : at + table_size], body[at + table_size :]
+    edits = _edits(gaps, sizes, lengths, numbers, array("I"), table, originals)
     return Opened(edits, size, header, mark, range(0), b"", True)
 
 
@@ -284,10 +292,18 @@ def _column(code: str, data: memoryview, at: int, count: int) -> "tuple[array[in
     return column, at + size
 
 
-def _originals(data: memoryview, lengths: "array[int]") -> memoryview:
-    if sum(lengths) > len(data):
+def _edits(
+    gaps: "array[int]",
+    sizes: "array[int]",
+    lengths: "array[int]",
+    paths: "array[int]",
+    checks: "array[int]",
+    table: memoryview,
+    originals: memoryview,
+) -> Edits:
+    if sum(lengths) > len(originals):
         raise ValueError("an original ends early")
-    return data
+    return Edits(gaps, sizes, lengths, paths, checks, table, originals)
 
 
 def _read_paths(table: memoryview) -> list[tuple[tuple[int, int], ...]]:

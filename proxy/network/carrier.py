@@ -80,12 +80,13 @@ class Carrier:
     def store_pieces(
         self, named: Named, pieces: Iterable[Piece], meanwhile: Callable[[], None] | None = None
     ) -> int:
-        """A data set that is being made. What stops it midway, stops the association: raise it.
+        """A data set that is being made, or a list of all of it. What stops it midway, stops the association: raise it.
 
         `meanwhile` is done while the peer makes up its answer; the pieces are not needed any more then.
         """
         self._begin(named)
-        for together, ends in _with_end(_windows_full(_gathered(pieces))):
+        whole = [(list(_gathered(pieces)), True)] if isinstance(pieces, list) else None
+        for together, ends in whole or _with_end(_windows_full(_gathered(pieces))):
             framed: list[Piece] = []
             for number, piece in enumerate(together, 1):
                 last = ends and number == len(together)
