@@ -24,6 +24,11 @@ from proxy.routing.site.writing import node_spec
 
 ACTOR = "backend"
 MAY = ("find", "retrieve")
+PLATFORM = f"{BACKEND_PREFIX}platform"
+OURSELVES = NodeSpec(
+    PLATFORM, "BACKEND", "backend.invalid", 104, networks=("255.255.255.255/32",), outside=True
+)
+"""As whom the backend's results come home. Nobody can call from that network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ def wanted(
     sent = [
         DestinationSpec(destination_name(names[one.id], one.id), "dimse", names[one.id]) for one in writing
     ]
-    return Site(nodes=tuple(nodes), destinations=tuple(sent))
+    return Site(nodes=(OURSELVES, *nodes), destinations=tuple(sent))
 
 
 def spec(told: ToldNode, name: str, before: NodeSpec | None) -> NodeSpec:
@@ -137,7 +142,7 @@ def _name(told: ToldNode, known: Known, all_told: Iterable[ToldNode]) -> str:
         return known.spec.name
     plain = f"{BACKEND_PREFIX}{told.name}"
     twins = sum(one.name == told.name for one in all_told) > 1
-    if twins or len(plain) > 64 or Node.objects.filter(name=plain).exists():
+    if twins or plain == PLATFORM or len(plain) > 64 or Node.objects.filter(name=plain).exists():
         return f"{BACKEND_PREFIX}{told.id}"[:64]
     return plain
 

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from proxy.backend.lifecycle import LIFE
 from proxy.routing.models import Node
 
 
@@ -96,3 +97,39 @@ class Outgoing(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Dispatch(models.Model):
+    """A session, scan or subject that the backend wants sent to the hospital's nodes. Its ids are the backend's."""
+
+    kind = models.CharField(max_length=16, help_text="session, scan or subject.")
+    entity = models.CharField(max_length=64)
+    subject = models.CharField(max_length=64, blank=True, default="")
+    correlation = models.CharField(max_length=64, blank=True, default="")
+    key = models.CharField(max_length=32, blank=True, default="", help_text="Tells a repeated event.")
+    state = models.CharField(max_length=16, choices=LIFE.choices, default=LIFE.first)
+    token = models.CharField(max_length=32, blank=True, default="", help_text="Of the claim that holds it.")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    total = models.PositiveIntegerField(default=0, help_text="Images in it.")
+    sent = models.PositiveIntegerField(
+        default=0, help_text="Images that have arrived, or go home as results."
+    )
+    done = models.JSONField(default=dict, blank=True, help_text="By node, the images that it has.")
+    reason = models.CharField(max_length=255, blank=True, default="")
+    asked_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "dispatches"
+        constraints = [
+            LIFE.check("dispatch_state_known"),
+            models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="one_dispatch_for_an_event"),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(state="waiting"), name="dispatch_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.entity}"

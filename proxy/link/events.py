@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.backend import remembered
+from django.utils import timezone
+
+from proxy.backend import dispatches, remembered
 from proxy.link.messages import (
     CONFIG_CHANGED,
     DELETIONS,
@@ -22,6 +24,7 @@ from proxy.link.messages import (
 
 log = logging.getLogger(__name__)
 
+PULL: Final = "pull_and_dispatch"
 ABOUT_US: Final = {CONFIG_CHANGED, NODES_CHANGED, STATUS_CHANGED}
 
 
@@ -34,5 +37,25 @@ class Events:
             log.warning("the backend has set this proxy inactive: associations are refused")
         if event.type in ABOUT_US:
             self.ask()
-        elif event.type in {*DISPATCHES, NEW_SCAN, *DELETIONS}:
-            log.warning("%s: not understood yet; nothing was done", event.type)
+        elif event.type in {*DISPATCHES, NEW_SCAN}:
+            dispatch(event)
+        elif event.type in DELETIONS:
+            log.info("%s: our copies go when their retention has passed, and mappings stay", event.type)
+
+
+def dispatch(event: Event) -> None:
+    """A new scan is brought home like one that was dispatched, unless it asks for something else."""
+    if not event.entity_id:
+        log.warning("%s: it names nothing that can be fetched", event.type)
+    elif event.type == NEW_SCAN and event.action not in {"", PULL}:
+        log.info("%s: it asks for no pull", event.type)
+    else:
+        is_new = dispatches.open_one(
+            event.type.partition(".")[0],
+            event.entity_id,
+            timezone.now(),
+            subject=event.subject_id,
+            correlation=event.correlation_id,
+            key=event.key,
+        )
+        log.info("%s: %s", event.type, "it is fetched" if is_new else "it was heard before")

@@ -19,6 +19,7 @@ from proxy.link import addresses, messages, whereabouts
 from proxy.link.asking import Asker
 from proxy.link.calling import NotConnected, call
 from proxy.link.conversation import CONFIG_UPDATE, Conversation
+from proxy.link.dispatching import Dispatcher
 from proxy.link.events import Events
 from proxy.link.health import Watcher
 from proxy.link.patience import pause_after
@@ -37,6 +38,7 @@ class Link:
         self.wait = wait
         self.watcher = Watcher()
         self.asker = Asker(then=self.watcher.want)
+        self.dispatcher = Dispatcher()
         self.events = Events(self.asker.want)
         self.failures = 0
 
@@ -44,12 +46,14 @@ class Link:
         register()
         self.asker.start()
         self.watcher.start()
+        self.dispatcher.start()
         while not self.wait(0):
             began = time.monotonic()
             was_good = self._quietly() and time.monotonic() - began >= GOOD_LIFE
             self.failures = 0 if was_good else self.failures + 1
             if self.wait(pause_after(self.failures, random.random())):
                 break
+        self.dispatcher.stop(5.0)
         self.asker.stop(1.0)
         self.watcher.stop(1.0)
 

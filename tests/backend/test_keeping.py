@@ -10,7 +10,7 @@ from django.conf import LazySettings
 
 from proxy.audit.models import Entry
 from proxy.backend import confirming, remembered
-from proxy.backend.keeping import destinations_for, keep, make_so_again
+from proxy.backend.keeping import PLATFORM, destinations_for, keep, make_so_again
 from proxy.backend.models import BackendNode, Standing
 from proxy.backend.reading import read
 from proxy.network.door import Caller
@@ -94,7 +94,7 @@ def test_a_node_at_the_place_of_the_sites_is_that_node_with_its_rights() -> None
     row = BackendNode.objects.get()
     assert row.node == node("ARCHIVE") and node("ARCHIVE").may == ["find"]
     assert [one.name for one in destinations_for(row)] == ["backend:ARCHIVE"]
-    assert Node.objects.count() == 1
+    assert Node.objects.exclude(name=PLATFORM).count() == 1
     say(ARCHIVE | {"is_active": False})
     assert not node("ARCHIVE").is_retired and not destinations_for(row)
 
@@ -138,7 +138,7 @@ def test_another_id_at_a_confirmed_place_is_another_node() -> None:
     confirming.confirm(BackendNode.objects.get(), "ada", NOW)
     give_identity("backend:PACS")
     say(PACS | {"id": "n7"})
-    standing = Node.objects.filter(origin="backend", retired_at=None)
+    standing = Node.objects.filter(origin="backend", retired_at=None).exclude(name=PLATFORM)
     assert [one.view for one in standing] == ["pseudonymous"]
 
 
@@ -228,3 +228,17 @@ def test_trouble_leaves_what_holds_and_only_inactive_closes() -> None:
 
 def test_without_a_backend_nothing_is_remembered_as_said() -> None:
     assert remembered.last_known().nodes == () and not remembered.load_table().is_closed
+
+
+def test_nobody_can_call_as_the_platform() -> None:
+    say(PACS)
+    table = remembered.load_table()
+    assert table.nodes["BACKEND"][0].outside
+    assert all(
+        table.node_for("BACKEND", one) is None for one in ("10.1.0.5", "127.0.0.1", "::1", "0.0.0.0", "")
+    )
+
+
+def test_a_node_that_calls_itself_platform_is_another() -> None:
+    say(PACS | {"name": "platform"})
+    assert node("backend:n1").ae_title == "PACS" and node(PLATFORM).ae_title == "BACKEND"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from proxy.backend.lifecycle import LIFE as DISPATCH
 from proxy.deliveries.lifecycle import LIFE as DELIVERY
 from proxy.lives import Life
 from proxy.quarantine.lifecycle import LIFE as HELD
@@ -66,6 +67,7 @@ def test_every_command_is_described_and_no_other() -> None:
         ("Image in quarantine", HELD),
         ("Request for storage commitment", COMMITMENT),
         ("Homecoming of a result", HOMECOMING),
+        ("Dispatch of the backend", DISPATCH),
         ("Pull", PULL),
         ("Study of a pull", ITEM),
     ],

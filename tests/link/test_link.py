@@ -115,6 +115,7 @@ def echoes(house: House) -> bool:
 
 
 def test_doctor_says_how_we_stand(house: House, platform: Platform) -> None:
+    house.command("export_site")  # keys, tables and a first site
     said = house.command("doctor").stdout
     assert "it answers and accepts our key" in said and "never given us a configuration" in said
     platform.configuration = configuration(PACS | {"port": 70_000})

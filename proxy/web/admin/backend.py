@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from proxy.backend import confirming
-from proxy.backend.models import BackendNode, Outgoing, Standing
+from proxy.backend import confirming, dispatches
+from proxy.backend.models import BackendNode, Dispatch, Outgoing, Standing
 from proxy.web.admin.base import ReadOnlyAdmin, by, decide
 
 
@@ -64,3 +64,23 @@ class BackendNodeAdmin(ReadOnlyAdmin):
 class OutgoingAdmin(ReadOnlyAdmin):
     list_display = ("key", "put_at", "sent_at", "tries", "next_at")
     actions = ()
+
+
+@admin.register(Dispatch)
+class DispatchAdmin(ReadOnlyAdmin):
+    list_display = ("asked_at", "kind", "entity", "state", "sent", "total", "tries", "next_try_at", "reason")
+    list_filter = ("state", "kind")
+    exclude = ("done", "token")
+    search_fields = ("entity", "correlation")
+    search_help_text = "Ids of the backend."
+    actions = ("again", "give_up")
+
+    @admin.action(description="Fetch and send again", permissions=["decide"])
+    def again(self, request: HttpRequest, rows: "QuerySet[Any]") -> None:
+        now = timezone.now()
+        decide(self, request, rows, lambda row: dispatches.again(row, by(request), now), "asked for again")
+
+    @admin.action(description="Give up", permissions=["decide"])
+    def give_up(self, request: HttpRequest, rows: "QuerySet[Any]") -> None:
+        now = timezone.now()
+        decide(self, request, rows, lambda row: dispatches.give_up(row, by(request), now), "given up")
