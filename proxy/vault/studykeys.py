@@ -3,6 +3,7 @@
 The index of persons needs to know who issued a Patient ID; whoever asks often does not say.
 """
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
@@ -10,11 +11,12 @@ from django.db import transaction
 
 from proxy import sql
 from proxy.deid.who import normalise
+from proxy.vault import tokens
 from proxy.vault.keyring import current
 from proxy.vault.models import Person, StudyKey
-from proxy.vault.pseudonyms import Known
+from proxy.vault.pseudonyms import Known, data_key, identity_context, known_by
 
-ACCESSION, PATIENT = "accession", "patient"
+ACCESSION, PATIENT, NEITHER = "accession", "patient", "neither"
 
 
 class StudyKeyRow(NamedTuple):
@@ -27,13 +29,22 @@ class StudyKeyRow(NamedTuple):
 
 
 def rows(known: Known, uid: str, accession: str, patient_id: str) -> tuple[StudyKeyRow, ...]:
-    """Of one study. None where it says neither."""
+    """Of one study. One that says neither has a row that leads nowhere: so every study has been looked at that has a
+    row, and no other."""
     said = {ACCESSION: normalise(accession), PATIENT: normalise(patient_id)}
+    kept = {kind: value for kind, value in said.items() if value} or {NEITHER: ""}
     return tuple(
         StudyKeyRow(known.project_id, _blind(known.project_id, kind, value), uid, known.person_id)
-        for kind, value in said.items()
-        if value
+        for kind, value in kept.items()
     )
+
+
+def late_rows(person: Person, uid: str, accession: str) -> tuple[StudyKeyRow, ...]:
+    """Of a study that came before keys were kept, under the Patient ID that its person has by now. Raises Forgotten."""
+    key = data_key(current(), person)
+    context = identity_context(person.project_id, person.pseudonym)
+    identity: dict[str, str] = json.loads(tokens.decrypt(key, context, person.identity or b""))
+    return rows(known_by(person), uid, accession, identity["patient_id"])
 
 
 def keep(rows: Sequence[StudyKeyRow]) -> None:

@@ -21,7 +21,7 @@ from proxy.management.doctor.findings import examine, ok
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Destination, Node, Project, Route
 from proxy.studies.models import Instance, Revision
-from proxy.vault import seals
+from proxy.vault import seals, studykeys
 from proxy.vault.models import Seal
 from proxy.vault.pseudonyms import known_by
 from tests.cast import NEEDLES
@@ -63,8 +63,9 @@ def quiet_ports(settings: LazySettings) -> Iterator[None]:
 
 @pytest.fixture
 def whole(scene: Scene, own_folders: Path) -> Scene:
-    """The scene with every file and seal in its place, and no peer to ask."""
+    """The scene with every file, seal and key in its place, and no peer to ask."""
     known = known_by(scene.person)
+    studykeys.keep(studykeys.rows(known, scene.study.uid, "ACC-1", "AE-1"))
     for row in Instance.objects.all():
         lay(own_folders / "studies" / row.path)
         seals.keep([seals.seal_row(known, row.project_id, row.uid, b"sealed")])

@@ -40,12 +40,15 @@ def test_a_person_is_found_whoever_issued_the_id() -> None:
     assert StudyKey.objects.filter(person__pseudonym=east.pseudonym).count() == 0
 
 
-def test_keeping_twice_is_keeping_once_and_nothing_is_kept_of_nothing() -> None:
+def test_keeping_twice_is_keeping_once_and_of_nothing_there_is_a_row_that_leads_nowhere() -> None:
     met("EAST", "AE-1", "2.25.1", "ACC-1")
     met("EAST", "AE-1", "2.25.1", "ACC-1")
     assert StudyKey.objects.count() == 2
     studykeys.keep([])
-    assert studykeys.rows(met("EAST", "AE-1", "2.25.1", ""), "2.25.9", " ", "") == ()
+    assert len(studykeys.rows(met("EAST", "AE-1", "2.25.1", ""), "2.25.9", " ", "")) == 1
+    met("EAST", "", "2.25.9", " ")
+    assert StudyKey.objects.filter(uid="2.25.9").count() == 1
+    assert studykeys.studies_of(1, ["", " "]) | names(1, "") == set()
 
 
 def test_a_corrected_id_leads_to_its_person_and_the_wrong_one_to_nobody() -> None:

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from proxy.audit.record import record
-from proxy.management.doctor import backend, base, books, restored, stock, webs, wire
+from proxy.management.doctor import backend, base, books, numbers, restored, stock, webs, wire
 from proxy.management.doctor.findings import FAIL, Examination, Finding, examine, fail
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
@@ -36,6 +36,7 @@ HOUSE: tuple[tuple[str, Examination], ...] = (
     ("quarantine", stock.examine_quarantine),
     ("results", stock.examine_results),
     ("seals", stock.examine_seals),
+    ("numbers", numbers.examine_numbers),
     ("leftovers", stock.examine_leftovers),
     ("deliveries", books.examine_counters),
     ("ledger", books.examine_ledger),
