@@ -62,6 +62,7 @@ def weighed(
         ended_at=max((end for end in ends if end is not None), default=None),
         committed_until=committed_until,
         coming_home=int(is_coming_home),
+        unproven=revision.released_at is not None and not revision.evidence,
     )
 
 

@@ -32,6 +32,7 @@ class Facts:
     ended_at: datetime | None = None
     committed_until: datetime | None = None  # the last of its images
     coming_home: int = 0  # results of its study that are not at their destination yet
+    unproven: bool = False  # released, and its evidence is made of the files
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ REJECTED_HERE = "It was rejected, so nobody else has it; `expire --rejected` let
 NOT_OVER = "It is not delivered yet."
 NOBODY = "No destination has it."
 COMING_HOME = "A result made from it is on its way home."
+UNPROVEN = "The evidence of its release is not made yet."
 NOT_BY_ITSELF = "CLEANUP_AFTER_UPLOAD is False."
 RETENTION = "Its retention has not passed."
 COMMITTED = "Its sender was told that we keep it."
@@ -87,5 +89,7 @@ def _whatever_its_age(facts: Facts, policy: Policy) -> Iterator[str]:
         yield NOBODY
     if facts.coming_home:
         yield COMING_HOME
+    if facts.unproven:
+        yield UNPROVEN
     if not policy.by_itself:
         yield NOT_BY_ITSELF

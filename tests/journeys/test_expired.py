@@ -30,7 +30,9 @@ def expired(house: House, revisions: int) -> None:
 
 def delivered(house: House, revisions: int) -> None:
     done = "SELECT count(*) FROM deliveries_delivery WHERE state = 'delivered'"
+    proven = "SELECT count(*) FROM studies_revision WHERE evidence <> ''"
     journey.wait_until(lambda: journey.count(house, done) == revisions, "the folder")
+    journey.wait_until(lambda: journey.count(house, proven) == revisions, "the evidence")
 
 
 @pytest.mark.journey

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from proxy.deliveries import ledger
 from proxy.deliveries.models import Delivery
+from proxy.evidence.notary import attest
 from proxy.quarantine.models import HeldItem
 from proxy.reception import held
 from proxy.reception.twins import as_sent
@@ -44,6 +45,7 @@ def delivered_and_expired() -> None:
                 acknowledged=revision.total, acks=acks.to_bytes(4, "little"), next_try_at=now, finished_at=now,
             )  # fmt: skip
         LIFE.move(Revision.objects.filter(pk=revision.pk), "delivered", ended_at=now, look_at=now)
+        attest(Revision.objects.get(pk=revision.pk), now, lambda: True)
     latest = Revision.objects.latest("opened_at").opened_at
     assert look(latest + timedelta(days=365)).revisions
 

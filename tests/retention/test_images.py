@@ -166,6 +166,14 @@ def test_a_result_on_its_way_home_keeps_the_study() -> None:
     assert look(LATER + timedelta(days=3)).revisions == 1
 
 
+def test_what_was_released_stays_until_its_evidence_is_made_of_the_files() -> None:
+    revision = delivered(1)
+    Revision.objects.filter(pk=revision.pk).update(released_at=NOW)
+    assert not look() and len(on_disk()) == 3
+    Revision.objects.filter(pk=revision.pk).update(evidence="1/001/1-0.json")
+    assert look(LATER + timedelta(days=1)).revisions == 1
+
+
 def test_nothing_goes_by_itself_where_the_settings_say_so(settings: LazySettings) -> None:
     settings.CLEANUP_AFTER_UPLOAD = False
     delivered(1)

@@ -37,6 +37,7 @@ def facts(**changed: Any) -> Facts:
         ({"held": True}, WEEK, Keep(retention.HELD)),
         ({"held": True, "state": "rejected"}, Policy(timedelta(7), rejected=True), Keep(retention.HELD)),
         ({"coming_home": 1}, WEEK, Keep(retention.COMING_HOME)),
+        ({"unproven": True}, WEEK, Keep(retention.UNPROVEN)),
         ({"ended_at": None}, WEEK, Keep(retention.UNKNOWN)),
         ({}, Policy(timedelta(7), by_itself=False), Keep(retention.NOT_BY_ITSELF)),
         ({}, Policy(timedelta(8)), Keep(retention.RETENTION, DELIVERED + timedelta(days=8))),
@@ -57,7 +58,7 @@ def test_a_moment_before_its_time_it_stays() -> None:
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))
 ANY = st.builds(
     Facts, st.sampled_from(LIFE.states), st.booleans(), st.integers(0, 3), st.integers(0, 3),
-    st.none() | MOMENTS, st.none() | MOMENTS, st.integers(0, 2),
+    st.none() | MOMENTS, st.none() | MOMENTS, st.integers(0, 2), st.booleans(),
 )  # fmt: skip
 POLICIES = st.builds(Policy, st.timedeltas(timedelta(0), timedelta(days=400)), st.booleans(), st.booleans())
 
@@ -71,7 +72,12 @@ def test_promise_3_nothing_goes_that_somebody_may_still_need(
         assert verdict.reason.endswith(".")
         assert verdict.until is None or verdict.until > now
         return
-    assert known.state in {"delivered", "rejected"} and not known.held and not known.coming_home
+    assert (
+        known.state in {"delivered", "rejected"}
+        and not known.held
+        and not known.coming_home
+        and not known.unproven
+    )
     assert known.state == "rejected" or (known.delivered and not known.undelivered)
     assert known.ended_at is not None and known.ended_at + policy.keep_for <= now
     assert known.committed_until is None or known.committed_until <= now
