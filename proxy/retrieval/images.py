@@ -44,7 +44,7 @@ from proxy.studies.models import Instance
 from proxy.vault import reidentify, uids
 
 COLUMNS = {KEYS[STUDY]: "revision__study__uid", KEYS[SERIES]: "series__uid", KEYS[IMAGE]: "uid"}
-PAGE = 200
+PAGE = 500
 Row = tuple[int, str, str, str, str, str]  # project, patient, uid, class, transfer syntax, path
 
 
@@ -169,8 +169,13 @@ def _seals(grant: Grant, page: Sequence[Row]) -> dict[int, Seals]:
 def _of_project(
     grant: Grant, project: int, images: Sequence[str], persons: Mapping[str, Sequence[str]]
 ) -> Seals:
-    opened = reidentify.restoring(grant.principal, persons, project, grant.purpose)
-    return Seals(images, lambda uid: opened(uid).plain)
+    reading = reidentify.restoring(grant.principal, persons, project, grant.purpose)
+
+    def plain(some: Sequence[str]) -> Callable[[str], bytes]:
+        opened = reading(some)
+        return lambda uid: opened(uid).plain
+
+    return Seals(images, plain)
 
 
 def _restore(seals: Seals, uid: str, syntax: str, path: Path, into: memoryview) -> Callable[[], Restored]:

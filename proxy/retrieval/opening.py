@@ -14,17 +14,19 @@ from proxy.storage.keys import KeysMissing
 from proxy.vault.reidentify import Unknown
 from proxy.vault.seals import Forgotten, NoSeal
 
-TOGETHER: Final = 20
+TOGETHER: Final = 25
 ENOUGH: Final = 1 << 20
 """Bytes: a seal may hold the pixels that a mask covers."""
 TROUBLES: Final = (DeidError, NoSeal, Forgotten, Unknown, SealBroken, KeysMissing)
 
 
 class Seals:
-    """Of these images, in the order in which they will be asked for."""
+    """Of these images, in the order in which they will be asked for; `reading` some gives what opens each of them."""
 
-    def __init__(self, uids: Sequence[str], plain: Callable[[str], bytes]) -> None:
-        self._uids, self._plain = uids, plain
+    def __init__(
+        self, uids: Sequence[str], reading: Callable[[Sequence[str]], Callable[[str], bytes]]
+    ) -> None:
+        self._uids, self._reading = uids, reading
         self._places = {uid: place for place, uid in enumerate(uids)}
         self._found: dict[str, Opened | Exception] = {}
 
@@ -38,14 +40,15 @@ class Seals:
         return found
 
     def _open(self, first: int) -> None:
-        size = 0
-        for uid in self._uids[first : first + TOGETHER]:
+        together, size = self._uids[first : first + TOGETHER], 0
+        plain = self._reading(together)
+        for uid in together:
             try:
-                plain = self._plain(uid)
-                self._found[uid] = seal.read(plain)
+                sealed = plain(uid)
+                self._found[uid] = seal.read(sealed)
             except TROUBLES as trouble:
                 self._found[uid] = trouble
                 continue
-            size += len(plain)
+            size += len(sealed)
             if size > ENOUGH:
                 break

@@ -10,12 +10,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from proxy import sql
 from proxy.audit import actions
 from proxy.audit.recent import persons_seen
 from proxy.audit.record import Mark, record, record_all
@@ -226,48 +229,62 @@ def restore_instances(
 
 
 def restoring(
-    principal: Principal, sop_uids: Mapping[str, Sequence[str]], project_id: int, purpose: str
-) -> Callable[[str], Opened]:
-    """Marks for whoever these are (pseudonym -> instances), and what opens one of them after the other.
+    principal: Principal, sop_uids: Mapping[str, Collection[str]], project_id: int, purpose: str
+) -> Callable[[Collection[str]], Callable[[str], Opened]]:
+    """Marks for whoever these are (pseudonym -> instances), and what then reads the seals of some of them.
 
     The marks come first: an image that leaves while the next is opened has been looked at already. What is returned
-    raises NoSeal (for any other instance, too), Forgotten, SealBroken, KeysMissing.
+    gives what opens them one by one, which raises NoSeal (for any other instance, too), Forgotten, SealBroken,
+    KeysMissing.
     """
     allowed(principal, VIEW, f"{sum(map(len, sop_uids.values()))} instances", project_id, purpose)
     with transaction.atomic():
         for pseudonym, uids in sop_uids.items():
             more = {"instances": len(uids)}
             _mark(principal, actions.INSTANCE_RESTORED, pseudonym, project_id, purpose, more=more)
-    return _opener(project_id, {uid for uids in sop_uids.values() for uid in uids})
+    return _reader(project_id, frozenset(chain.from_iterable(sop_uids.values())))
 
 
 def restoring_in_turn(
     principal: Principal, pseudonym: str, sop_uids: Collection[str], project_id: int, purpose: str
 ) -> Callable[[Collection[str]], Callable[[str], Opened]]:
-    """As `restoring` for the images of one person, with one mark for all, but only the seals of some are read at once:
-    of those that what is returned is asked for."""
+    """As `restoring` for the images of one person."""
     allowed(principal, VIEW, pseudonym, project_id, purpose)
     more: dict[str, int | str] = {"instances": len(sop_uids)}
     _mark(principal, actions.INSTANCE_RESTORED, pseudonym, project_id, purpose, more=more)
-    marked = frozenset(sop_uids)
-    return lambda some: _opener(project_id, marked.intersection(some))
+    return _reader(project_id, frozenset(sop_uids))
 
 
-def _opener(project_id: int, sop_uids: Collection[str]) -> Callable[[str], Opened]:
-    rows = {row.sop_uid: row for row in seals.find(project_id, sorted(sop_uids))}
-    living = Person.objects.filter(pk__in={row.person_id for row in rows.values()}, forgotten_at=None)
-    handles = {person.pk: known_by(person) for person in living}
+def _reader(project_id: int, marked: frozenset[str]) -> Callable[[Collection[str]], Callable[[str], Opened]]:
+    """A person's key is unwrapped once; whether they live, is asked whenever seals are read."""
+    handles: dict[int, Known] = {}
 
-    def opened(uid: str) -> Opened:
-        """Asks the database for nothing more: any thread may call it."""
-        if uid not in rows:
-            raise seals.NoSeal("There is no seal for this instance, or no mark was left for it.")
-        known = handles.get(rows[uid].person_id)
-        if known is None:
-            raise Forgotten("This person was forgotten.")
-        return Opened(known, seals.open_for(known, rows[uid]))
+    def read(sop_uids: Collection[str]) -> Callable[[str], Opened]:
+        rows = {row.sop_uid: row for row in seals.find(project_id, sorted(marked.intersection(sop_uids)))}
+        living = _living_of({row.person_id for row in rows.values()})
+        for person in (
+            Person.objects.filter(pk__in=living - handles.keys()) if living - handles.keys() else ()
+        ):
+            handles[person.pk] = known_by(person)
+        return partial(_open, rows, {pk: handles[pk] for pk in living if pk in handles})
 
-    return opened
+    return read
+
+
+def _living_of(person_ids: Collection[int]) -> set[int]:
+    ids = sorted(person_ids)
+    statement = f"SELECT id FROM vault_person WHERE id IN ({sql.marks(ids)}) AND forgotten_at IS NULL"  # noqa: S608
+    return {pk for (pk,) in sql.ask(statement, *ids)} if ids else set()
+
+
+def _open(rows: Mapping[str, seals.Found], handles: Mapping[int, Known], uid: str) -> Opened:
+    """Asks the database for nothing more: any thread may call it."""
+    if uid not in rows:
+        raise seals.NoSeal("There is no seal for this instance, or no mark was left for it.")
+    known = handles.get(rows[uid].person_id)
+    if known is None:
+        raise Forgotten("This person was forgotten.")
+    return Opened(known, seals.open_for(known, rows[uid]))
 
 
 def behind_result(

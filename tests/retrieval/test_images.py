@@ -36,10 +36,12 @@ from proxy.network.contexts import (
 from proxy.network.peer import Peer
 from proxy.network.scp import Listener, ListenSettings
 from proxy.retrieval import images as retrieval
-from proxy.retrieval import restoring
+from proxy.retrieval import opening, restoring
 from proxy.routing.site import apply, read
 from proxy.studies.models import Instance, Revision, Study
+from proxy.vault.forget import forget
 from proxy.vault.models import Seal
+from proxy.vault.reidentify import Principal
 from tests import cast
 from tests.cluster import free_port
 from tests.network.people import outgoing, wait_for
@@ -373,6 +375,23 @@ class TestIdentified:
         assert mark.detail["instances"] == 3
         given = Entry.objects.get(action="images.given")
         assert (given.actor, given.detail["given"]) == ("node CLIN", 3)
+
+    def test_whoever_is_forgotten_meanwhile_is_given_no_more(
+        self, listener: Listener, sent: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The second image may have been restored while the first one's answer was waited for; the third is not."""
+        monkeypatch.setattr(opening, "TOGETHER", 1)
+        study = Instance.objects.order_by("pk")[0].revision.study
+        house = Principal("the house", lambda permission: True)
+
+        def meanwhile(_: Any) -> None:
+            forget(house, study.patient, study.project_id, "their wish")
+
+        identifier = keys("STUDY", StudyInstanceUID=cast.StudyPlan().uid)
+        got = get(listener, "CLIN", identifier, on_first=meanwhile)
+        assert got.statuses[-1] == 0xB000
+        assert cast.StudyPlan().sop_uid(1) in got.data
+        assert cast.StudyPlan().sop_uid(1, 2) not in got.data
 
     def test_an_image_without_its_seal_fails_alone(self, listener: Listener, sent: dict[str, bytes]) -> None:
         Seal.objects.filter(sop_uid=Instance.objects.order_by("pk")[0].uid).delete()

@@ -1,5 +1,7 @@
 """Seals are opened some at a time, in the order of their images, and each trouble stays with its own image."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from proxy.deid import KEEP_ALL, Engine, WrongSeal, deidentify
@@ -16,10 +18,15 @@ UIDS = [f"2.25.{number}" for number in range(TOGETHER * 2 + 3)]
 class Vault:
     def __init__(self) -> None:
         self.opened: list[str] = []
+        self.read_at_once: list[int] = []
         self.troubles: dict[str, Exception] = {}
         self.plain: dict[str, bytes] = {}
 
-    def open(self, uid: str) -> bytes:
+    def read(self, uids: Sequence[str]) -> Callable[[str], bytes]:
+        self.read_at_once.append(len(uids))
+        return self._open
+
+    def _open(self, uid: str) -> bytes:
         self.opened.append(uid)
         if uid in self.troubles:
             raise self.troubles[uid]
@@ -28,18 +35,19 @@ class Vault:
 
 def test_every_seal_is_opened_once_and_only_when_one_of_its_group_is_due() -> None:
     vault = Vault()
-    seals = Seals(UIDS, vault.open)
+    seals = Seals(UIDS, vault.read)
     assert vault.opened == []
     for number, uid in enumerate(UIDS, 1):
         assert seals.take(uid).size
         assert vault.opened == UIDS[: (number + TOGETHER - 1) // TOGETHER * TOGETHER]
+    assert vault.read_at_once == [TOGETHER, TOGETHER, 3]
 
 
 def test_a_trouble_is_told_when_the_turn_of_its_image_comes() -> None:
     vault = Vault()
     vault.troubles = {UIDS[1]: NoSeal("none"), UIDS[2]: SealBroken("broken")}
     vault.plain = {UIDS[3]: b"no seal"}
-    seals = Seals(UIDS, vault.open)
+    seals = Seals(UIDS, vault.read)
     assert seals.take(UIDS[0]).size
     for uid, trouble in ((UIDS[1], NoSeal), (UIDS[2], SealBroken), (UIDS[3], WrongSeal)):
         with pytest.raises(trouble):
@@ -51,13 +59,13 @@ def test_what_is_nobody_s_expected_trouble_is_not_kept() -> None:
     vault = Vault()
     vault.troubles = {UIDS[0]: MemoryError()}
     with pytest.raises(MemoryError):
-        Seals(UIDS, vault.open).take(UIDS[0])
+        Seals(UIDS, vault.read).take(UIDS[0])
 
 
 def test_a_large_seal_is_the_last_of_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "ENOUGH", 2 * len(SEALED))
     vault = Vault()
-    seals = Seals(UIDS, vault.open)
+    seals = Seals(UIDS, vault.read)
     seals.take(UIDS[0])
     assert vault.opened == UIDS[:3]
     seals.take(UIDS[4])  # one was passed over: its seal waits, and no others are opened for it
@@ -68,4 +76,4 @@ def test_a_large_seal_is_the_last_of_its_group(monkeypatch: pytest.MonkeyPatch) 
 
 def test_another_image_s_seal_is_not_among_them() -> None:
     with pytest.raises(KeyError):
-        Seals(UIDS, Vault().open).take("2.25.999")
+        Seals(UIDS, Vault().read).take("2.25.999")
