@@ -1,7 +1,10 @@
 """Promise 8 and 9 across machines: a backup without keys, a restore onto an empty machine."""
 
+import os
 import shutil
 import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -54,18 +57,41 @@ def run(house: House, *words: str) -> str:
     return done.stdout
 
 
-@pytest.fixture
-def backed_up(house: House, tmp_path: Path) -> tuple[House, Path, str, list[str]]:
-    """A house with two persons and an image, backed up, its keys put aside; project and pseudonyms."""
-    run(house, "migrate")
+@dataclass(frozen=True)
+class Kept:
+    house: House
+    archive: Path
+    aside: Path
+    project: str
+    pseudonyms: list[str]
+
+
+@pytest.fixture(scope="module")
+def kept(migrated: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """A house with two persons and an image, backed up, its keys put aside; to copy."""
+    house = House.build(tmp_path_factory.mktemp("kept"), os.environ)
+    house.take_database_of(migrated)
     lines = [line.split() for line in say(house, MEET).splitlines()]
     image = house.data / "studies" / "1" / "2.25.1" / "image.dcm"
     image.parent.mkdir(parents=True)
     image.write_bytes(b"clean" * 1000)
-    archive = tmp_path / "house.tar"
+    archive, aside = house.folder / "house.tar", house.folder / "aside"
     run(house, "backup", str(archive))
-    shutil.copytree(house.keys, tmp_path / "aside")
-    return house, archive, lines[0][0], [line[1] for line in lines]
+    shutil.copytree(house.keys, aside)
+    yield Kept(house, archive, aside, lines[0][0], [line[1] for line in lines])
+    house.close()
+
+
+@pytest.fixture
+def backed_up(kept: Kept, new_machine: House, tmp_path: Path) -> tuple[House, Path, str, list[str]]:
+    """The same for one test alone; project and pseudonyms."""
+    new_machine.take_database_of(kept.house)
+    shutil.copytree(kept.house.data, new_machine.data, dirs_exist_ok=True)
+    shutil.copytree(kept.house.keys, new_machine.keys)
+    shutil.copytree(kept.aside, tmp_path / "aside")
+    archive = tmp_path / "house.tar"
+    shutil.copy(kept.archive, archive)
+    return new_machine, archive, kept.project, kept.pseudonyms
 
 
 def test_no_key_lies_in_a_backup(backed_up: tuple[House, Path, str, list[str]]) -> None:
