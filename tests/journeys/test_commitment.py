@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -114,7 +113,7 @@ def test_committed_once_delivered(house: House, modality: Orthanc) -> None:
     journey.wait_until(lambda: serve.is_open(house.dicom_port), "we listen")
     path = asked(modality, sent(modality, 1))
     work = house.start("work", DICOM_STUDY_TIMEOUT="600")
-    time.sleep(8)
+    heard(modality, asked(modality, UNKNOWN))  # so the workers have looked at what is to be answered
     assert modality.get(path)["Status"] == "Pending"
     work.terminate()
     work.wait(100)

@@ -16,8 +16,8 @@ from tests.house import House
 from tests.journeys import help as journey
 from tests.management import test_serve as serve
 
-KILLS = 24
-STUDIES, IMAGES = 4, 9
+KILLS = 16
+STUDIES, IMAGES = 4, 6
 CALM = {"DICOM_STUDY_TIMEOUT": "1", "DELIVERY_LEASE": "5", "DELIVERY_PAUSE": "1", "DELIVERY_PAUSE_MAX": "2"}
 
 

@@ -25,7 +25,7 @@ SHARES = (
     0.67,
     0.9999,
 )  # in the request, a command, data, between images, the last fragment
-CUT = 3.0  # seconds until we give up on a network that is cut
+CUT = 1.0  # seconds until we give up on a network that is cut
 QUICK = {f"DICOM_{name}_TIMEOUT": "2" for name in ("ACSE", "DIMSE", "NETWORK")}
 
 
