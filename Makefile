@@ -12,7 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONCE ?=
-JOBS ?= 2
+JOBS ?= 3
+SPREAD = -n $(JOBS) --dist worksteal
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -49,19 +50,21 @@ check: $(STAMP) ## ruff, mypy --strict, import rules, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n $(JOBS) -m "not peers and not journey and not django_db" --ignore=tests/management
+	$(BIN)/pytest -q $(SPREAD) -m unit
 
 test: test-deps test-sqlite test-postgresql ## Everything on SQLite, and what knows its database on PostgreSQL
 
 test-sqlite: $(STAMP)
-	POSTERN_TEST_DB=sqlite $(BIN)/pytest -q -n $(JOBS)
+	POSTERN_TEST_DB=sqlite $(BIN)/pytest -q $(SPREAD) $(if $(filter check,$(MAKECMDGOALS)),-m "not unit")
 
-# Libraries know no database (import-linter holds that), and peers and long batches ask little of it: what these say, they
-# have said on SQLite.
-SAID := tests/deid tests/network tests/storage tests/docs tests/peers tests/management/test_deidentify_batch.py
+# Libraries know no database (import-linter holds that), and peers, cut networks and long batches ask little of it: what
+# these say, they have said on SQLite.
+SAID := $(addprefix tests/,bench deid network storage docs peers journeys/test_cut.py journeys/test_memory.py \
+	journeys/test_killed_midway.py management/test_deidentify_batch.py management/test_deidentify.py \
+	management/test_tls.py management/test_demo.py retrieval/pull/test_peers.py)
 
 test-postgresql: $(STAMP)
-	POSTERN_TEST_DB=postgresql $(BIN)/pytest -q -n $(JOBS) $(addprefix --ignore=,$(SAID))
+	POSTERN_TEST_DB=postgresql $(BIN)/pytest -q $(SPREAD) -m "not unit" $(addprefix --ignore=,$(SAID))
 
 conformance: $(STAMP) ## Write the tables of docs/conformance.md anew from the code
 	$(BIN)/python -m tests.docs.conformance

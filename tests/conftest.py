@@ -79,6 +79,18 @@ _answer_backwards()
 emptying.install()
 
 
+MORE_MARKS = frozenset({"peers", "journey", "django_db"})
+MORE_FIXTURES = frozenset({"db", "transactional_db", "new_machine"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark those as unit tests that ask no database and start nothing: what they say, they say for every database."""
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if not marks & MORE_MARKS and not MORE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("unit")
+
+
 @pytest.fixture(scope="session")
 def migrated() -> Iterator[House]:
     """One that did nothing but migrate its database; to copy."""
