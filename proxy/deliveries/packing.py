@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from proxy.backend.remembered import anonymizes
 from proxy.deliveries import bitmap
 from proxy.deliveries.addresses import Platform, Web
 from proxy.deliveries.directions import address_of
@@ -36,7 +37,7 @@ def pack(claim: Claim, restoring: Restoring = nobody) -> Parcel | TryLater | Ref
         return to
     whole = isinstance(to, Platform) or (isinstance(to, Shelf) and to.as_zip)
     items = _items(delivery, root, b"" if whole else bytes(delivery.acks))
-    if settings.DICOM_ANONYMIZE_PATIENTS:
+    if anonymizes():
         return _parcel(claim, delivery, to, items)
     try:
         return _parcel(claim, delivery, to, _restored(delivery, items, restoring))

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from django.conf import settings
-
+from proxy.backend.remembered import anonymizes
 from proxy.deliveries.originals import objection
 from proxy.management.doctor.findings import Finding, fail, warn
 from proxy.network.scu import Unmade
@@ -16,7 +15,7 @@ OFF = "DICOM_ANONYMIZE_PATIENTS is off: images leave with the patients' names, "
 
 def examine_restored() -> Iterator[Finding]:
     """By destination and project of the routes in force: who gets originals, and who gets nothing."""
-    if settings.DICOM_ANONYMIZE_PATIENTS:
+    if anonymizes():
         return
     refused = {pair: _why_not(*pair) for pair in _pairs()}
     seeing = [f"{to} ({project})" for (to, project), why in refused.items() if not why]

@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass
 
 from django import template
-from django.conf import settings
 
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
+from proxy.backend.remembered import anonymizes
 from proxy.books import balance
 from proxy.storage.keys import KeysMissing
 
@@ -35,7 +35,7 @@ _last: dict[str, tuple[float, Line]] = {}
 @register.simple_tag
 def restored_line() -> str:
     """For every page; nothing where only pseudonymous images leave."""
-    return "" if settings.DICOM_ANONYMIZE_PATIENTS else RESTORED
+    return "" if anonymizes() else RESTORED
 
 
 @register.simple_tag
