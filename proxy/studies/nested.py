@@ -16,6 +16,7 @@ from proxy.network.messages import Malformed
 
 MOST_ITEMS: Final = 20
 LONGEST: Final = 255  # characters of a value
+MOST_TEXT: Final = 16_384  # characters of a column
 
 Items = list[dict[str, Union[str, "Items"]]]
 
@@ -82,7 +83,9 @@ def text(value: bytes, charset: bytes) -> str:
 
 
 def packed(items: Items) -> str:
-    return json.dumps(items, ensure_ascii=False, separators=(",", ":")) if items else ""
+    """Of more than fits, the first items."""
+    text_ = json.dumps(items, ensure_ascii=False, separators=(",", ":")) if items else ""
+    return text_ if len(text_) <= MOST_TEXT else packed(items[:-1])
 
 
 def unpacked(column: str) -> Items:

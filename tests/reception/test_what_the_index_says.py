@@ -144,6 +144,15 @@ def test_of_long_sequences_and_values_the_beginning_is_kept(route: RouteFacts, u
     assert Instance.objects.get().frames == "1"
 
 
+def test_no_column_grows_beyond_its_bound(route: RouteFacts) -> None:
+    wide = request(1)
+    wide.RequestedProcedureCodeSequence = [code(str(n), "M" * 64) for n in range(MOST_ITEMS)]
+    assert send(route, image(RequestAttributesSequence=[wide] * MOST_ITEMS)) == 0
+    kept = Series.objects.get().request_attributes
+    assert len(kept) <= nested.MOST_TEXT
+    assert (0 < len(nested.unpacked(kept)) < MOST_ITEMS) == (route.recipe != "basic")
+
+
 @pytest.mark.parametrize("value", [b"", b"\x00", b"\x00\x02\x00\x02"])
 def test_what_is_no_number_is_not_kept(value: bytes) -> None:
     assert rows.number({rows.PIXEL_ROWS: value}, rows.PIXEL_ROWS) == ""

@@ -17,7 +17,7 @@ from proxy.network.identifier import Key
 from proxy.network.messages import Malformed
 from proxy.retrieval.query.attributes import BY_KEYWORD, BY_TAG
 from proxy.studies import nested
-from proxy.studies.nested import MOST_ITEMS, SEQUENCES, Items, Part
+from proxy.studies.nested import MOST_ITEMS, MOST_TEXT, SEQUENCES, Items, Part
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 LONGEST: Final = 1_024  # bytes of a value
@@ -35,7 +35,8 @@ def originals(plain: bytes) -> Mapping[str, str]:
         return {}
     charset = opened.extras.get(CHARSET, b"")
     said = {BY_TAG[key.tag].keyword: _said(key, charset) for key in _top_level(opened)}
-    patches = {BY_TAG[tag].keyword: json.dumps(one) for tag, one in _patches(opened, charset).items()}
+    found = ((BY_TAG[tag].keyword, json.dumps(one)) for tag, one in _patches(opened, charset).items())
+    patches = {keyword: patch for keyword, patch in found if len(patch) <= MOST_TEXT}
     return patches | said
 
 
@@ -64,7 +65,7 @@ def _elements(piece: Piece, opened: Opened) -> tuple[Key, ...]:
 
 def _said(key: Key, charset: bytes) -> str:
     if key.tag in SEQUENCES:
-        return json.dumps(nested.read(key, SEQUENCES[key.tag], charset))
+        return nested.packed(nested.read(key, SEQUENCES[key.tag], charset)) or "[]"
     return decode(key.value[:LONGEST], charset).replace("\0", "").strip()
 
 

@@ -16,14 +16,25 @@ from tests.retrieval.query import filled, oracle
 from tests.retrieval.query.filled import Image
 
 IMAGES = [image for image in filled.images() if image["project"] == "default"]
+OF_SERIES = [
+    "Modality",
+    "BodyPartExamined",
+    "Laterality",
+    "ProtocolName",
+    "PerformedProcedureStepID",
+    "Manufacturer",
+    "StationName",
+]
 TEXTS = [
     "PatientID",
     "PatientSex",
     "AccessionNumber",
     "StudyID",
     "StudyDescription",
-    "Modality",
-    "BodyPartExamined",
+    "IssuerOfPatientID",
+    "ReferringPhysicianName",
+    "PatientAge",
+    *OF_SERIES,
 ]
 RANGES = {
     "StudyDate": ["20240115", "20240201", "20231231", "20200101"],
@@ -55,7 +66,7 @@ def _range(draw: st.DrawFn, keyword: str) -> str:
 @st.composite
 def _query(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     level = draw(st.sampled_from(["STUDY", "SERIES", "IMAGE"]))
-    usable = [one for one in TEXTS if level != "STUDY" or one not in ("Modality", "BodyPartExamined")]
+    usable = [one for one in TEXTS if level != "STUDY" or one not in OF_SERIES]
     keys = {one: draw(_text(one)) for one in draw(st.sets(st.sampled_from(usable), max_size=3))}
     keys |= {one: draw(_range(one)) for one in draw(st.sets(st.sampled_from(sorted(RANGES)), max_size=2))}
     if draw(st.booleans()):

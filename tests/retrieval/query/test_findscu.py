@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -62,6 +63,23 @@ def test_it_finds_what_there_is(
     assert uids == oracle.expected(visible, level, wanted)
     assert uids
     assert re.search(r"Received Final Find Response \(Success\)", said)
+
+
+@pytest.mark.parametrize("step", ["SPS-1", "SPS-?", "SPS-9", ""])
+def test_it_asks_within_a_sequence(port: int, stock: list[Image], tmp_path: Path, step: str) -> None:
+    keys = ["StudyInstanceUID=1.2.1.5", "SeriesInstanceUID"]
+    keys.append(f"RequestAttributesSequence[0].ScheduledProcedureStepID={step}")
+    keys.append("RequestAttributesSequence[0].RequestedProcedureID")
+    uids, _ = found(port, tmp_path, "-S", "SERIES", *keys)
+    asked_: Any = {"ScheduledProcedureStepID": step, "RequestedProcedureID": ""}
+    wanted: Any = {"StudyInstanceUID": "1.2.1.5", "RequestAttributesSequence": asked_}
+    visible = [image for image in stock if image["project"] == "default"]
+    assert uids == oracle.expected(visible, "SERIES", wanted)
+    assert bool(uids) == (step != "SPS-9")
+    answers = [dcmread(path, force=True) for path in tmp_path.glob("rsp*.dcm")]
+    items = [item for one in answers for item in one.RequestAttributesSequence]
+    assert all(set(item.dir()) == set(asked_) for item in items)
+    assert any(item.RequestedProcedureID for item in items) == bool(uids)
 
 
 def test_it_may_stop_early(port: int, tmp_path: Path) -> None:
