@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from proxy.deliveries.addresses import Auth, Credentials, Web
 from proxy.deliveries.agents import dicomweb
 from proxy.deliveries.agents.web.probe import knock
-from proxy.deliveries.outcomes import Delivered, Outcome, TryLater
+from proxy.deliveries.outcomes import Delivered, Outcome, Refused, TryLater
 from proxy.deliveries.parcel import Item, Parcel
 from tests import cast
 from tests.deliveries.agents.parcels import Ear, parcel_of
@@ -71,14 +71,15 @@ def test_a_study_arrives_whole_and_a_second_time_changes_nothing(tmp_path: Path,
         assert stored == {item.uid for item in parcel.items}
 
 
-def test_what_is_no_dicom_is_not_taken_to_be_stored__promise_3(tmp_path: Path, orthanc: Orthanc) -> None:
+def test_what_is_no_dicom_is_refused_alone(tmp_path: Path, orthanc: Orthanc) -> None:
     items = images(tmp_path / "store", 4)
     items[2].path.write_bytes(b"this is no image" * 100)
     outcome, heard = deliver(parcel_of(items, Web(url_of(orthanc))))
-    assert not isinstance(outcome, Delivered)
-    assert 2 not in heard
+    assert isinstance(outcome, Refused)
+    assert outcome.reason.startswith("1 of 4 images refused")
+    assert heard == [0, 1, 3]
     stored = {dcmread(BytesIO(file)).SOPInstanceUID for file in orthanc.files()}
-    assert {items[number].uid for number in heard} <= stored
+    assert stored == {items[number].uid for number in heard}
 
 
 def test_who_it_does_not_know_hears_so_and_who_it_knows_delivers(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from proxy.network.statuses import Meaning, explain
 
 MOST_IMAGES = 64
 MOST_BYTES = 64 << 20
-ANSWERED = {200, 202, 409}  # with a data set that says what became of each instance
+TAKEN = {200, 202}
+ANSWERED = {200, 202, 400, 409}  # may have a data set that says what became of each instance
 DUPLICATE = 0x0111
 TOO_LARGE = 413
 AGENT = "Postern"
@@ -81,12 +82,22 @@ class _Store:
         if isinstance(answer, TryLater):
             return answer
         said = stow_answer.read(answer.body) if answer.status in ANSWERED else stow_answer.Said()
-        if said:
-            self._note([_result(item, said) for item in batch])
+        self._note([_result(item, said) for item in batch if said.names(item.uid)])
+        rest = [item for item in batch if not said.names(item.uid)]
+        if not rest:
             return None
-        if answer.status in {200, 202}:
-            return TryLater(UNNAMED)
-        return self._send_otherwise(batch, answer)
+        if len(rest) < len(batch):
+            return self._send(rest)
+        if answer.status not in TAKEN:
+            return self._send_otherwise(rest, answer)
+        return self._send_unnamed(rest, said) if said.nameless else TryLater(UNNAMED)
+
+    def _send_unnamed(self, batch: Sequence[Item], said: stow_answer.Said) -> TryLater | None:
+        """Something of it failed, and the service cannot say what: alone, it is that."""
+        if len(batch) > 1:
+            return self._send_halves(batch)
+        self._note([_failed(batch[0], said.nameless[0])])
+        return None
 
     def _send_otherwise(self, batch: Sequence[Item], answer: Answer) -> TryLater | None:
         what = meaning(answer.status)
@@ -137,20 +148,15 @@ def _size(item: Item) -> int:
 
 def _result(item: Item, said: stow_answer.Said) -> Result:
     """What it holds already it was sent by us: UIDs of ours are nobody else's."""
-    if item.uid in said.stored:
+    if item.uid in said.stored or said.failed[item.uid] == DUPLICATE:
         return Result(item.ordinal, Verdict.STORED)
-    if item.uid not in said.failed:
-        return Result(item.ordinal, Verdict.LATER, UNNAMED)
-    reason = said.failed[item.uid]
+    return _failed(item, said.failed[item.uid])
+
+
+def _failed(item: Item, reason: int | None) -> Result:
+    """The Failure Reasons are the statuses of C-STORE (PS3.18 I.2.2). Whatever it is, it failed."""
     if reason is None:
         return Result(item.ordinal, Verdict.REFUSED, UNREASONED)
-    if reason == DUPLICATE:
-        return Result(item.ordinal, Verdict.STORED)
-    return _failed(item, reason)
-
-
-def _failed(item: Item, reason: int) -> Result:
-    """The Failure Reasons are the statuses of C-STORE (PS3.18 I.2.2). Whatever it is, it failed."""
     status = explain(reason)
     verdict = Verdict.LATER if status.meaning is Meaning.LATER else Verdict.REFUSED
     sentence = UNREASONED if status.meaning is Meaning.STORED else status.sentence

@@ -9,19 +9,24 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
-REFERENCED, FAILED = "00081199", "00081198"
+REFERENCED, FAILED, OTHERS = "00081199", "00081198", "0008119A"
+SEQUENCES = (REFERENCED, FAILED, OTHERS)
 UID, REASON = "00081155", "00081197"
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """SOP Instance UIDs that are stored, and those that failed with their Failure Reason (None: it says none)."""
+    """SOP Instance UIDs that are stored, and those that failed with their Failure Reason (None: it says none).
+
+    `nameless`: reasons of failures without a UID, as of what the service could not even read.
+    """
 
     stored: frozenset[str] = frozenset()
     failed: Mapping[str, int | None] = field(default_factory=dict)
+    nameless: tuple[int | None, ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.stored or self.failed)
+    def names(self, uid: str) -> bool:
+        return uid in self.stored or uid in self.failed
 
 
 def read(body: bytes) -> Said:
@@ -31,15 +36,16 @@ def read(body: bytes) -> Said:
         data_set = _from_xml(text) if text.startswith(b"<") else _from_json(text)
     except (ValueError, TypeError, AttributeError, RecursionError, ElementTree.ParseError):
         return Said()
-    failed = dict(_failed(data_set.get(FAILED, [])))
-    stored = {str(item[UID][0]) for item in data_set.get(REFERENCED, []) if item.get(UID)}
-    return Said(frozenset(stored - failed.keys()), failed)
+    failures = [(_uid(item), _number(item.get(REASON, []))) for item in data_set[FAILED] + data_set[OTHERS]]
+    failed = {uid: reason for uid, reason in failures if uid}
+    stored = {_uid(item) for item in data_set[REFERENCED]} - {""}
+    nameless = tuple(reason for uid, reason in failures if not uid)
+    return Said(frozenset(stored - failed.keys()), failed, nameless)
 
 
-def _failed(items: "list[_Item]") -> Iterator[tuple[str, int | None]]:
-    for item in items:
-        if item.get(UID):
-            yield str(item[UID][0]), _number(item.get(REASON, []))
+def _uid(item: "_Item") -> str:
+    values = item.get(UID) or [""]
+    return str(values[0])
 
 
 def _number(values: list[Any]) -> int | None:
@@ -57,7 +63,7 @@ def _from_json(text: bytes) -> _DataSet:
     """PS3.18 F.2; some servers put the one data set into a list."""
     found = json.loads(text)
     data_set = found[0] if isinstance(found, list) and found else found
-    return {tag: [_json_item(item) for item in _values(data_set, tag)] for tag in (REFERENCED, FAILED)}
+    return {tag: [_json_item(item) for item in _values(data_set, tag)] for tag in SEQUENCES}
 
 
 def _json_item(item: Any) -> _Item:
@@ -74,7 +80,7 @@ def _from_xml(text: bytes) -> _DataSet:
     if b"<!" in text:
         raise ValueError
     root = ElementTree.fromstring(text)  # noqa: S314 - without a document type there are no entities
-    return {tag: [_xml_item(item) for item in _xml_items(root, tag)] for tag in (REFERENCED, FAILED)}
+    return {tag: [_xml_item(item) for item in _xml_items(root, tag)] for tag in SEQUENCES}
 
 
 def _xml_items(root: ElementTree.Element, tag: str) -> Iterator[ElementTree.Element]:

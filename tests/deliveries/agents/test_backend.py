@@ -18,7 +18,8 @@ from tests.backend.uploads import TOKEN, WORKSPACE, a_backend
 from tests.cluster import free_port
 from tests.deliveries.agents.parcels import PATIENT, STUDY, Ear, items_in, parcel_of
 
-QUICK = Patience(connect=1.0, sending=1.0, silence=1.0, answer=2.0)
+CALM = Patience(connect=20.0, sending=20.0, silence=20.0, answer=40.0)
+QUICK = Patience(connect=20.0, sending=1.0, silence=1.0, answer=2.0)  # for who is never on time
 UPLOAD = f"/api/v1/proxy/{WORKSPACE}/archives/upload"
 CONFIGURATION = "/api/v1/proxy/configuration"
 
@@ -29,10 +30,10 @@ def parcel_to(url: str, folder: Path, **more: object) -> Parcel:
     return parcel_of(items_in(folder / "store", 3), to)
 
 
-def deliver(parcel: Parcel, ear: Ear | None = None) -> tuple[Outcome, list[int]]:
+def deliver(parcel: Parcel, patience: Patience = CALM) -> tuple[Outcome, list[int]]:
     assert TOKEN not in repr(parcel)
-    ear = ear or Ear()
-    outcome = backend.deliver(parcel, ear.acknowledge, ear.keep_going, QUICK)
+    ear = Ear()
+    outcome = backend.deliver(parcel, ear.acknowledge, ear.keep_going, patience)
     if not isinstance(outcome, Delivered):
         assert GOSSIP.decode() not in outcome.reason
         assert TOKEN not in outcome.reason
@@ -80,7 +81,6 @@ PASSES: dict[str, Fault] = {
     "408": Says(408),
     "cut": Drops(after=100),
     "half": Halves(),
-    "late": Slow(1.3),
     "200 and no JSON": Says(200),
     "201 and no id": Says(201, body=b'{"status": "queued"}'),
     "an id that is none": Says(200, body=b'{"id": {"a": 1}, "status": "queued"}'),
@@ -193,22 +193,21 @@ def test_a_stop_while_it_waits_blames_nobody(tmp_path: Path) -> None:
     with a_backend(tmp_path / "there") as (server, _):
         server.fail(Says(503))
         parcel = parcel_to(server.url, tmp_path, retries=3, pause=60)
-        outcome = backend.deliver(parcel, lambda _: None, lambda: time.monotonic() < began + 0.5, QUICK)
+        outcome = backend.deliver(parcel, lambda _: None, lambda: time.monotonic() < began + 0.5, CALM)
     assert outcome == INTERRUPTED
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
-@pytest.mark.parametrize("fault", [Trickles(0.2), Deaf(after=1000, seconds=2.5)])
+@pytest.mark.parametrize("fault", [Slow(6.0), Trickles(0.2), Deaf(after=1000, seconds=6.0)])
 def test_who_hangs_holds_nobody_for_long(tmp_path: Path, fault: Fault) -> None:
     with a_backend(tmp_path / "there") as (server, _):
         parcel = parcel_to(server.url, tmp_path)
         parcel.items[0].path.write_bytes(random.Random(1).randbytes(20_000_000))
         server.fail(fault)
-        began = time.monotonic()
-        outcome, heard = deliver(parcel)
+        outcome, heard = deliver(parcel, QUICK)
     assert isinstance(outcome, TryLater)
+    assert "in time" in outcome.reason or "stopped taking" in outcome.reason
     assert heard == []
-    assert time.monotonic() - began < 8
 
 
 def test_a_missing_file_is_refused_and_nothing_is_sent(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """STOW-RS against a service of our own, which may do everything wrong that a service can."""
 
+import json
 import time
 from pathlib import Path
 
@@ -11,21 +12,23 @@ from proxy.deliveries.agents.web.line import Patience
 from proxy.deliveries.outcomes import INTERRUPTED, Delivered, Outcome, Refused, TryLater
 from proxy.deliveries.parcel import Item, Parcel, Shelf
 from tests.backend.faults import GOSSIP, Deaf, Drops, Fault, Halves, Says, Slow, Trickles
-from tests.backend.serving import Reply, Server, serving
+from tests.backend.multipart import parts
+from tests.backend.serving import Reply, Request, Server, serving
 from tests.cluster import free_port
 from tests.deliveries.agents.parcels import Ear, items_in, parcel_of
-from tests.deliveries.agents.stow import a_store, in_json
+from tests.deliveries.agents.stow import a_store, in_json, uid_in
 
-QUICK = Patience(connect=1.0, sending=1.0, silence=1.0, answer=2.0)
+CALM = Patience(connect=20.0, sending=20.0, silence=20.0, answer=40.0)
+QUICK = Patience(connect=20.0, sending=1.0, silence=1.0, answer=2.0)  # for who is never on time
 
 
 def parcel_to(url: str, folder: Path, count: int = 3) -> Parcel:
     return parcel_of(items_in(folder / "store", count), Web(url))
 
 
-def deliver(parcel: Parcel, ear: Ear | None = None) -> tuple[Outcome, list[int]]:
-    ear = ear or Ear()
-    outcome = dicomweb.deliver(parcel, ear.acknowledge, ear.keep_going, QUICK)
+def deliver(parcel: Parcel, patience: Patience = CALM) -> tuple[Outcome, list[int]]:
+    ear = Ear()
+    outcome = dicomweb.deliver(parcel, ear.acknowledge, ear.keep_going, patience)
     if not isinstance(outcome, Delivered):
         assert GOSSIP.decode() not in outcome.reason
     return outcome, sorted(ear.heard)
@@ -121,13 +124,57 @@ def test_a_success_that_names_nothing_proves_nothing__promise_3(
 
 
 def test_an_answer_about_others_says_nothing_about_ours(tmp_path: Path) -> None:
-    import json
-
     body = json.dumps([in_json(["2.25.999"], [])]).encode()
     with serving(lambda request: Reply(200, body)) as server:
         outcome, heard = deliver(parcel_to(server.url, tmp_path))
     assert isinstance(outcome, TryLater)
     assert heard == []
+
+
+def nameless(reason: int, *stored: str, others: bool = False) -> bytes:
+    said = in_json(list(stored), [])
+    said["0008119A" if others else "00081198"] = {
+        "vr": "SQ",
+        "Value": [{"00081197": {"vr": "US", "Value": [reason]}}],
+    }
+    return json.dumps(said).encode()
+
+
+@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.parametrize("status", [200, 202, 400, 409])
+def test_a_failure_without_a_name_is_tracked_down_and_refused_alone(
+    tmp_path: Path, status: int, others: bool
+) -> None:
+    """As of what is no DICOM at all: a service cannot say its UID. Orthanc answers 400 and names what it stored."""
+
+    def answers(request: Request) -> Reply:
+        uids = [uid_in(part.content) for part in parts(request)]
+        good = [uid for uid in uids if uid != "2.25.122"]
+        body = (
+            nameless(0xC000, *good, others=others) if good != uids else json.dumps(in_json(good, [])).encode()
+        )
+        return Reply(status if good != uids else 200, body)
+
+    with serving(answers) as server:
+        outcome, heard = deliver(parcel_to(server.url, tmp_path, 5))
+    assert isinstance(outcome, Refused)
+    assert outcome.reason.startswith("1 of 5 images refused")
+    assert heard == [0, 1, 3, 4]
+    assert len(server.heard) == 2
+
+
+def test_failures_without_any_name_are_tracked_down_too(tmp_path: Path) -> None:
+    def answers(request: Request) -> Reply:
+        uids = [uid_in(part.content) for part in parts(request)]
+        if "2.25.122" in uids:
+            return Reply(202, nameless(0xA700))
+        return Reply(200, json.dumps(in_json(uids, [])).encode())
+
+    with serving(answers) as server:
+        outcome, heard = deliver(parcel_to(server.url, tmp_path, 5))
+    assert isinstance(outcome, TryLater)
+    assert "out of resources" in outcome.reason
+    assert sorted(heard) == [0, 1, 3, 4]
 
 
 LATER = {
@@ -218,9 +265,9 @@ def test_retry_after_is_honoured(tmp_path: Path) -> None:
 BROKEN: dict[str, tuple[Fault, str]] = {
     "cut in the middle": (Drops(after=1000), "ended the connection in the middle"),
     "half an answer": (Halves(), "ended the connection in the middle"),
-    "an answer that does not come": (Slow(1.5), "did not answer in time"),
+    "an answer that does not come": (Slow(6.0), "did not answer in time"),
     "a byte at a time": (Trickles(0.2), "did not end its answer in time"),
-    "no ears any more": (Deaf(after=1000, seconds=2.5), "stopped taking"),
+    "no ears any more": (Deaf(after=1000, seconds=6.0), "stopped taking"),
 }
 
 
@@ -233,12 +280,10 @@ def test_a_broken_request_is_tried_later_and_acknowledges_nothing__promise_3(
     parcel.items[0].path.write_bytes(b"image 0" * 2_000_000)  # more than the sockets' buffers hold
     with a_store() as (server, _):
         server.fail(fault)
-        began = time.monotonic()
-        outcome, heard = deliver(parcel_of(parcel.items, Web(server.url)))
+        outcome, heard = deliver(parcel_of(parcel.items, Web(server.url)), QUICK)
     assert isinstance(outcome, TryLater)
     assert sentence in outcome.reason
     assert heard == []
-    assert time.monotonic() - began < 4
 
 
 def test_an_early_no_is_heard_or_tried_again(tmp_path: Path) -> None:
@@ -330,7 +375,7 @@ def test_a_stop_between_two_batches_blames_nobody(tmp_path: Path, monkeypatch: p
     heard: list[object] = []
     with a_store() as (server, store):
         outcome = dicomweb.deliver(
-            parcel_to(server.url, tmp_path, 5), acknowledge, lambda: not stopping, QUICK
+            parcel_to(server.url, tmp_path, 5), acknowledge, lambda: not stopping, CALM
         )
     assert outcome == INTERRUPTED
     assert heard == [[0, 1]]
@@ -340,13 +385,13 @@ def test_a_stop_between_two_batches_blames_nobody(tmp_path: Path, monkeypatch: p
 def test_a_stop_does_not_wait_for_a_slow_answer(tmp_path: Path) -> None:
     began = time.monotonic()
     with a_store() as (server, _):
-        server.fail(Slow(0.9))
+        server.fail(Slow(30))
         parcel = parcel_to(server.url, tmp_path)
         outcome = dicomweb.deliver(
-            parcel, lambda ordinals: None, lambda: time.monotonic() < began + 0.1, QUICK
+            parcel, lambda ordinals: None, lambda: time.monotonic() < began + 0.1, CALM
         )
         assert outcome == INTERRUPTED
-        assert time.monotonic() - began < 0.85
+        assert time.monotonic() - began < 15
 
 
 def test_other_addresses_are_not_its_business(tmp_path: Path) -> None:

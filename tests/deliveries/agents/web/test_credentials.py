@@ -21,7 +21,7 @@ from tests.deliveries.agents.parcels import Ear, items_in, parcel_of
 from tests.deliveries.agents.stow import Store
 
 SECRET = "s3cret-Of-The-Cloud"
-QUICK = Patience(connect=1.0, sending=1.0, silence=1.0, answer=2.0)
+CALM = Patience(connect=20.0, sending=20.0, silence=20.0, answer=40.0)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def deliver(url: str, who: Credentials, folder: Path) -> Outcome:
     parcel = parcel_of(items_in(folder / "store", 2), Web(url, who))
     assert SECRET not in repr(parcel)
     ear = Ear()
-    return dicomweb.deliver(parcel, ear.acknowledge, ear.keep_going, QUICK)
+    return dicomweb.deliver(parcel, ear.acknowledge, ear.keep_going, CALM)
 
 
 def reason_of(outcome: Outcome) -> str:

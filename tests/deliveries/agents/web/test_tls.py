@@ -17,7 +17,7 @@ from tests.deliveries.agents.parcels import Ear, items_in, parcel_of
 from tests.deliveries.agents.stow import Store
 from tests.network.certificates import Authority
 
-QUICK = Patience(connect=2.0, sending=2.0, silence=2.0, answer=3.0)
+CALM = Patience(connect=20.0, sending=20.0, silence=20.0, answer=40.0)
 SECRET = Credentials(Auth.BEARER, "s3cret")
 
 
@@ -47,7 +47,7 @@ def a_service(
 def deliver(server: Server, trust: Trust, folder: Path) -> Outcome:
     parcel = parcel_of(items_in(folder / "store", 2), Web(server.url, SECRET, trust))
     ear = Ear()
-    return dicomweb.deliver(parcel, ear.acknowledge, ear.keep_going, QUICK)
+    return dicomweb.deliver(parcel, ear.acknowledge, ear.keep_going, CALM)
 
 
 def reason_of(outcome: Outcome) -> str:
