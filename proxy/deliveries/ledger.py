@@ -21,7 +21,7 @@ from proxy.studies import lifecycle as study_life
 from proxy.studies.models import Revision, Study
 
 RECEIVED, DELIVERED, EXCLUDED, HELD, IN_FLIGHT = "received", "delivered", "excluded", "held", "in flight"
-COMMITTED = "committed"
+COMMITTED, EXPIRED = "committed", "expired"
 
 _Bound = Revision.destinations.through
 _HeldFor = HeldItem.destinations.through
@@ -30,7 +30,8 @@ _Rows = QuerySet[Any]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The account of one destination, in images. `committed` is a part of what was delivered."""
+    """The account of one destination, in images. `committed` is a part of what was delivered; of `expired`, which is a
+    part of what was received, the files are gone here."""
 
     destination: str
     received: int
@@ -39,6 +40,7 @@ class Line:
     held: int
     in_flight: int
     committed: int = 0
+    expired: int = 0
 
     @property
     def difference(self) -> int:
@@ -85,7 +87,7 @@ def _lines(entries: _Rows) -> list[Line]:
 
 
 def _line(name: str, sums: dict[str, int]) -> Line:
-    columns = (RECEIVED, DELIVERED, EXCLUDED, HELD, IN_FLIGHT, COMMITTED)
+    columns = (RECEIVED, DELIVERED, EXCLUDED, HELD, IN_FLIGHT, COMMITTED, EXPIRED)
     return Line(name, *(sums.get(column, 0) for column in columns))
 
 
@@ -117,7 +119,9 @@ def _by_delivery(sent: Q) -> Iterator[_Rows]:
 
 
 def _by_revision(bound: Q) -> Iterator[_Rows]:
-    """Revisions that have no delivery for the destination: not sent yet, or never."""
+    """What expired; and revisions that have no delivery for the destination: not sent yet, or never."""
+    gone = _Bound.objects.filter(bound, revision__state=study_life.EXPIRED)
+    yield _say(gone, EXPIRED, Sum("revision__total"))
     opened = Delivery.objects.filter(revision=OuterRef("revision"), destination=OuterRef("destination"))
     rows = _Bound.objects.filter(bound).filter(~Exists(opened))
     early = Q(revision__state__in=[study_life.RECEIVING, study_life.COMPLETE])
@@ -136,6 +140,7 @@ def _by_held(held: Q) -> Iterator[_Rows]:
     yield _say(rows.filter(helditem__state=held_life.HELD), HELD, Count("helditem"))
     gone = [held_life.DISCARDED, held_life.EXPIRED]
     yield _say(rows.filter(helditem__state__in=gone), EXCLUDED, Count("helditem"))
+    yield _say(rows.filter(helditem__state=held_life.EXPIRED), EXPIRED, Count("helditem"))
 
 
 def _say(rows: _Rows, column: str, images: Any) -> _Rows:

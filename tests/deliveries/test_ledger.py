@@ -86,7 +86,7 @@ def test_each_delivery_is_counted_by_what_was_acknowledged__promise_4() -> None:
     [
         ("held", Line("outbox", 1, 0, 0, held=1, in_flight=0)),
         ("discarded", Line("outbox", 1, 0, excluded=1, held=0, in_flight=0)),
-        ("expired", Line("outbox", 1, 0, excluded=1, held=0, in_flight=0)),
+        ("expired", Line("outbox", 1, 0, excluded=1, held=0, in_flight=0, expired=1)),
         ("released", Line("outbox", 0, 0, 0, 0, 0)),
         ("duplicate", Line("outbox", 0, 0, 0, 0, 0)),
     ],

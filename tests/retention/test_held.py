@@ -59,7 +59,8 @@ def test_it_is_announced_three_days_before_and_goes_on_the_day(item: HeldItem) -
     assert row.file_gone_at == NOW + MONTH and not files()
     [mark] = Entry.objects.filter(action="quarantine.decided")
     assert (mark.actor, mark.subject, mark.detail["decision"]) == ("retention", item.uid, "expire")
-    assert [(line.received, line.excluded, line.difference) for line in ledger.balance()] == [(1, 1, 0)]
+    [line] = ledger.balance()
+    assert (line.received, line.excluded, line.expired, line.difference) == (1, 1, 1, 0)
 
 
 def test_who_shortens_it_has_three_days_to_look(item: HeldItem, settings: LazySettings) -> None:

@@ -56,7 +56,8 @@ def test_promise_4_the_books_balance_afterwards() -> None:
     delivered(1, 11)
     delivered(2, 5, at=LATER)
     look()
-    assert [(line.received, line.delivered, line.difference) for line in ledger.balance()] == [(16, 16, 0)]
+    [line] = ledger.balance()
+    assert (line.received, line.delivered, line.expired, line.difference) == (16, 16, 11, 0)
     assert list(ledger.recount()) == []
 
 
@@ -140,7 +141,7 @@ def test_a_rejected_revision_goes_by_a_person_only() -> None:
     policy = facts.policy_of(rejected=True)
     [[row]] = list(images.pages(rows))
     assert isinstance(images.let_go(row, policy, LATER, "ada", gone), Go) and not on_disk()
-    assert [(line.excluded, line.difference) for line in ledger.balance()] == [(3, 0)]
+    assert [(line.excluded, line.expired, line.difference) for line in ledger.balance()] == [(3, 3, 0)]
 
 
 def test_what_a_sender_was_told_to_be_kept_stays_until_the_term_ends() -> None:

@@ -12,13 +12,17 @@ from proxy.deliveries.ledger import Line
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
 
-COLUMNS = ("destination", "received", "delivered", "excluded", "held", "in flight", "committed", "difference")
+COLUMNS = (
+    *("destination", "received", "delivered", "excluded", "held", "in flight"),
+    *("committed", "expired", "difference"),
+)
 
 
 class Command(TeachingCommand):
     help = (
         "For every destination, in images: received = delivered + excluded + held + in flight; "
-        "committed are those of the delivered that the destination answers for by storage commitment. "
+        "committed are those of the delivered that the destination answers for by storage commitment, "
+        "expired are those of the received whose files are gone here. "
         "Exit code 1 if any difference is not 0."
     )
     examples = ("ledger", "ledger --json")
@@ -40,7 +44,7 @@ class Command(TeachingCommand):
 
 def row(line: Line) -> tuple[str, ...]:
     figures = (line.received, line.delivered, line.excluded, line.held, line.in_flight)
-    return (line.destination, *map(str, (*figures, line.committed, line.difference)))
+    return (line.destination, *map(str, (*figures, line.committed, line.expired, line.difference)))
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
