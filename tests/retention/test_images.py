@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import LazySettings, settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -214,6 +216,16 @@ def test_a_late_image_opens_a_revision_that_stays(settings: LazySettings) -> Non
     young = delivered(1, 2, number=2, at=LATER)
     look()
     assert (state(old), state(young)) == ("expired", "delivered") and len(on_disk()) == 2
+
+
+def test_what_was_delivered_before_the_upgrade_stays_for_a_whole_term_after_it() -> None:
+    revision, waiting = delivered(1), a_revision(2, state="released")
+    Revision.objects.update(ended_at=None, look_at=None)
+    import_module("proxy.studies.migrations.0005_what_is_over_is_kept_from_now").begin_retention(apps, None)
+    upgraded = Revision.objects.get(pk=revision.pk).ended_at
+    assert upgraded is not None and Revision.objects.get(pk=waiting.pk).ended_at is None
+    assert not look(upgraded + WEEK - timedelta(seconds=1))
+    assert look(upgraded + WEEK).revisions == 1
 
 
 # --- killed -----------------------------------------------------------------------------------------
