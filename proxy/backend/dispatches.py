@@ -12,13 +12,16 @@ from proxy.backend.models import BackendNode, Dispatch
 from proxy.routing.audited import tell
 from proxy.routing.models import BACKEND, Destination
 
+MOST_WAITING: Final = 10_000
 RUNNING: Final = (DOWNLOADING, PROCESSING)
 
 
 def open_one(
     kind: str, entity: str, now: datetime, *, subject: str = "", correlation: str = "", key: str = ""
 ) -> bool:
-    """False: this event was heard before, or the same is waiting already."""
+    """False: this event was heard before, or the same is waiting already, or so much waits that no more is taken."""
+    if Dispatch.objects.filter(state=WAITING).count() >= MOST_WAITING:
+        return False
     if not key and Dispatch.objects.filter(kind=kind, entity=entity, state=WAITING).exists():
         return False
     try:
@@ -42,6 +45,10 @@ def claim(now: datetime, token: str) -> Dispatch | None:
         if LIFE.move(mine, "claim", token=token, lease_until=now + lease()):
             return Dispatch.objects.get(pk=pk)
     return None
+
+
+def is_running(pk: int) -> bool:
+    return Dispatch.objects.filter(pk=pk, state__in=RUNNING).exists()
 
 
 def lease() -> timedelta:

@@ -21,9 +21,13 @@ def last_known() -> Configuration:
 
 
 def load_table() -> Table:
-    """What is in force now, tightened by what the backend says. Without ITH_URL there is no backend."""
+    """What is in force now, tightened by what the backend says. Without ITH_URL there is no backend, and none of its
+    nodes is anybody."""
     table = load_sites_table()
-    row = Standing.objects.filter(pk=1).first() if settings.ITH_URL else None
+    if not settings.ITH_URL:
+        ours = {ae: tuple(one for one in nodes if one.is_sites) for ae, nodes in table.nodes.items()}
+        return replace(table, nodes=ours)
+    row = Standing.objects.filter(pk=1).first()
     if row is None:
         return table
     return replace(table, is_closed=not row.is_active, is_private=row.is_private)

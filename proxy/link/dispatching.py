@@ -231,6 +231,10 @@ class Dispatcher:
             thread.join(grace)
 
     def _run(self) -> None:
+        try:
+            sweep()
+        except OSError as trouble:
+            log.warning("left-over downloads were not removed (%s)", type(trouble).__name__)
         while not self._stopped.wait(LOOK_EVERY):
             try:
                 self.look()
@@ -252,6 +256,13 @@ class Dispatcher:
             thread = threading.Thread(target=_quietly, args=(errand,), name=f"dispatch-{row.pk}", daemon=True)
             self._running[token] = thread
             thread.start()
+
+
+def sweep() -> None:
+    """Remove what a killed process left of dispatches that are not going on; the others clear their own folder."""
+    for place in folder().glob("*"):
+        if not (place.name.isdigit() and dispatches.is_running(int(place.name))):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _quietly(errand: Errand) -> None:

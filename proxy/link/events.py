@@ -58,4 +58,6 @@ def dispatch(event: Event) -> None:
             correlation=event.correlation_id,
             key=event.key,
         )
-        log.info("%s: %s", event.type, "it is fetched" if is_new else "it was heard before")
+        log.info(
+            "%s: %s", event.type, "it is fetched" if is_new else "it was heard before, or too much waits"
+        )

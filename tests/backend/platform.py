@@ -43,6 +43,8 @@ class Answer:
 class Platform:
     url: str
     configuration: object = None
+    key: str = KEY
+    workspace: str = "w1"
     answers: dict[str, Answer] = field(default_factory=dict)  # by path, instead of the right one
     key_in_query: bool = False
     greets: bool = True
@@ -95,11 +97,11 @@ class Platform:
             response = line.respond(self.refuses_with, "no")
             response.headers["Location"] = "http://127.0.0.1:1/elsewhere"
             return response
-        return None if key == KEY else line.respond(401, "no")
+        return None if key == self.key else line.respond(401, "no")
 
     def _converse(self, line: ServerConnection) -> None:
         if self.greets:
-            line.send(json.dumps({"type": "connected", "workspace_id": "w1", "proxy_id": "p1"}))
+            line.send(json.dumps({"type": "connected", "workspace_id": self.workspace, "proxy_id": "p1"}))
         self.lines.append(line)
         try:
             for text in line:
@@ -122,7 +124,7 @@ class Platform:
     def answer(self, path: str, key: str | None) -> Answer:
         self.asked.append(path)
         plain = urlsplit(path).path
-        if key != KEY:
+        if key != self.key:
             return Answer(401, b'{"detail": "Invalid proxy key"}')
         if plain in self.answers:
             return self.answers[plain]
@@ -172,7 +174,7 @@ class _Server(ThreadingHTTPServer):
     platform: Platform
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        if _wants_websocket(request):
+        if wants_websocket(request):
             self.platform.attend(request)
         else:
             super().finish_request(request, client_address)
@@ -181,7 +183,7 @@ class _Server(ThreadingHTTPServer):
         """Clients that go away are what some tests are about."""
 
 
-def _wants_websocket(sock: socket.socket) -> bool:
+def wants_websocket(sock: socket.socket) -> bool:
     """Look at the request's head without taking it."""
     sock.settimeout(5)
     head = b""

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any, NoReturn
 
 from tests.backend.faults import Deaf, Drops, Fault, Halves, Says, Slow, Trickles
+from tests.backend.platform import wants_websocket
 
 PIECE = 1 << 16
 
@@ -38,6 +39,7 @@ class Reply:
 
 
 Answers = Callable[[Request], Reply]
+Attends = Callable[[socket.socket], None]
 
 
 class _Cut(Exception):
@@ -67,8 +69,12 @@ class Server:
 
 
 @contextmanager
-def serving(answers: Answers, tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Server]:
+def serving(
+    answers: Answers, tls: ssl.SSLContext | None = None, port: int = 0, attend: Attends | None = None
+) -> Iterator[Server]:
+    """`attend` gets each socket on which a WebSocket is asked for."""
     httpd = _Http(("127.0.0.1", port), _Handler)
+    httpd.attend = attend
     if tls is not None:
         httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
     scheme = "http" if tls is None else "https"
@@ -88,6 +94,13 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     server: Server
+    attend: Attends | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self.attend is not None and wants_websocket(request):
+            self.attend(request)
+        else:
+            super().finish_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away, or whose TLS fails, is no news here."""

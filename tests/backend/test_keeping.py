@@ -242,3 +242,11 @@ def test_nobody_can_call_as_the_platform() -> None:
 def test_a_node_that_calls_itself_platform_is_another() -> None:
     say(PACS | {"name": "platform"})
     assert node("backend:n1").ae_title == "PACS" and node(PLATFORM).ae_title == "BACKEND"
+
+
+def test_without_a_backend_its_nodes_are_nobody(settings: LazySettings) -> None:
+    say(PACS)
+    assert remembered.load_table().node_for("PACS", "10.1.0.5") is not None
+    settings.ITH_URL = ""
+    assert remembered.load_table().node_for("PACS", "10.1.0.5") is None
+    assert remembered.load_table().node_for("ARCHIVE", "127.0.0.1") is not None

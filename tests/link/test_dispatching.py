@@ -15,7 +15,7 @@ from proxy.backend import dispatches
 from proxy.backend.models import Dispatch, Outgoing
 from proxy.link import events
 from proxy.link.asking import ask_once
-from proxy.link.dispatching import NOBODY, Dispatcher, Errand, folder
+from proxy.link.dispatching import NOBODY, Dispatcher, Errand, folder, sweep
 from proxy.link.messages import Event
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Homecoming, Result
@@ -287,3 +287,22 @@ def test_a_person_sends_again_or_gives_up(data: Path) -> None:
     assert dispatches.again(row, "ada", now)
     assert Dispatch.objects.get().state == "waiting"
     assert Entry.objects.filter(actor="ada").count() == 2
+
+
+def test_a_flood_of_events_is_bounded(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatches, "MOST_WAITING", 3)
+    for number in range(9):
+        events.dispatch(Event("scan.dispatch", f"key{number}", "c", f"s{number}"))
+    assert Dispatch.objects.count() == 3
+
+
+def test_what_a_killed_process_left_is_removed_unless_it_goes_on(data: Path) -> None:
+    for number in (1, 2):
+        events.dispatch(Event("scan.dispatch", f"key{number}", "c", f"s{number}"))
+    running = dispatches.claim(timezone.now(), "elsewhere")
+    assert running is not None
+    for name in (str(running.pk), str(running.pk + 1), "99999", "odd"):
+        (folder() / name).mkdir(parents=True)
+        (folder() / name / "archive").write_bytes(b"PK")
+    sweep()
+    assert [one.name for one in folder().iterdir()] == [str(running.pk)]
