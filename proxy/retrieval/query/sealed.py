@@ -5,7 +5,8 @@ a sequence it may hold parts of some items, which are laid over what the index s
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final, TypeAlias
 
 from proxy.deid import seal
@@ -27,17 +28,57 @@ Patch: TypeAlias = "Items | dict[str, Item]"
 Item: TypeAlias = "dict[str, str | Patch]"
 
 
+class Originals(Mapping[str, str]):
+    """By keyword; of a sequence its patch, see `original`, which is read only where somebody asks for it."""
+
+    __slots__ = ("_charset", "_explicit", "_patches", "_values", "_wholes")
+
+    def __init__(self, opened: Opened) -> None:
+        self._charset = opened.extras.get(CHARSET, b"")
+        self._explicit = opened.explicit
+        self._values: dict[str, str] = {}
+        self._wholes: dict[str, Key] = {}
+        self._patches: dict[str, list[Piece]] = {}
+        for piece in opened.pieces:
+            if not piece.path:
+                self._take(piece)
+            elif piece.path[0][0] in SEQUENCES:
+                self._patches.setdefault(BY_TAG[piece.path[0][0]].keyword, []).append(piece)
+
+    def _take(self, piece: Piece) -> None:
+        for key in _elements(piece, self._explicit):
+            attribute = BY_TAG.get(key.tag)
+            if attribute is None:
+                continue
+            if attribute.parts:
+                self._wholes[attribute.keyword] = key
+            else:
+                self._values[attribute.keyword] = _text(key.value, self._charset)
+
+    def __getitem__(self, keyword: str) -> str:
+        value = self._values.get(keyword)
+        return self._sequence(keyword) if value is None else value
+
+    def _sequence(self, keyword: str) -> str:
+        parts = BY_KEYWORD[keyword].parts
+        if keyword in self._wholes:
+            return nested.packed(nested.read(self._wholes[keyword], parts, self._charset)) or "[]"
+        patch = json.dumps(_patch(self._patches[keyword], parts, self._explicit, self._charset))
+        return patch if len(patch) <= MOST_TEXT else "{}"
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self._values, self._wholes, self._patches.keys() - self._wholes.keys())
+
+    def __len__(self) -> int:
+        return len(self._values) + len(self._wholes.keys() | self._patches.keys())
+
+
 def originals(plain: bytes) -> Mapping[str, str]:
-    """By keyword; of a sequence its patch, see `original`. What cannot be read any more is left out."""
+    """What cannot be read any more is left out."""
     try:
-        opened = seal.read(plain)
+        return Originals(seal.read(plain))
     except DeidError:
         return {}
-    charset = opened.extras.get(CHARSET, b"")
-    said = {BY_TAG[key.tag].keyword: _said(key, charset) for key in _top_level(opened)}
-    found = ((BY_TAG[tag].keyword, json.dumps(one)) for tag, one in _patches(opened, charset).items())
-    patches = {keyword: patch for keyword, patch in found if len(patch) <= MOST_TEXT}
-    return patches | said
 
 
 def original(keyword: str, column: str, sealed: str) -> str:
@@ -47,40 +88,32 @@ def original(keyword: str, column: str, sealed: str) -> str:
     return nested.packed(_patched(nested.unpacked(column), json.loads(sealed)))
 
 
-def _top_level(opened: Opened) -> Iterator[Key]:
-    for piece in opened.pieces:
-        if not piece.path:
-            yield from (key for key in _elements(piece, opened) if key.tag in BY_TAG)
-
-
-def _elements(piece: Piece, opened: Opened) -> tuple[Key, ...]:
+def _elements(piece: Piece, explicit: bool) -> tuple[Key, ...]:
     """None of a piece that holds something else: a length, or whole items."""
     if not piece.original or piece.original.startswith(_ITEM):
         return ()
     try:
-        return identifier.read(piece.original, implicit=not opened.explicit)
+        return identifier.read(piece.original, implicit=not explicit)
     except Malformed:
         return ()
 
 
-def _said(key: Key, charset: bytes) -> str:
-    if key.tag in SEQUENCES:
-        return nested.packed(nested.read(key, SEQUENCES[key.tag], charset)) or "[]"
-    return decode(key.value[:LONGEST], charset).replace("\0", "").strip()
+def _text(value: bytes, charset: bytes) -> str:
+    return decode(value[:LONGEST], charset).replace("\0", "").strip()
 
 
 # --- within sequences ---------------------------------------------------------------------------------
 
 
-def _patches(opened: Opened, charset: bytes) -> dict[int, dict[str, Item]]:
-    found: dict[int, dict[str, Item]] = {}
-    for piece in opened.pieces:
-        if piece.path and piece.path[0][0] in SEQUENCES:
-            tag, number = piece.path[0]
-            place = _place(found.setdefault(tag, {}), number, SEQUENCES[tag], piece.path[1:])
-            if place is not None:
-                item, parts = place
-                item.update(nested.values(_elements(piece, opened), parts, charset))
+def _patch(
+    pieces: Iterable[Piece], parts: tuple[Part, ...], explicit: bool, charset: bytes
+) -> dict[str, Item]:
+    found: dict[str, Item] = {}
+    for piece in pieces:
+        place = _place(found, piece.path[0][1], parts, piece.path[1:])
+        if place is not None:
+            item, inner = place
+            item.update(nested.values(_elements(piece, explicit), inner, charset))
     return found
 
 
