@@ -97,4 +97,10 @@ def _compared(first: list[Sample], samples: list[Sample]) -> str:
     if samples is first:
         return ""
     each = ratios(first, samples)
-    return f"ours {statistics.median(each):5.2f}x  ({min(each):.2f} to {max(each):.2f})"
+    return f"ours {statistics.median(each):5.2f}x  ({min(each):.2f} to {max(each):.2f}){_cpu_compared(first, samples)}"
+
+
+def _cpu_compared(first: list[Sample], samples: list[Sample]) -> str:
+    """How much more CPU the others take: of a busy machine the better measure."""
+    each = [other.cpu_ms / one.cpu_ms for one, other in zip(first, samples, strict=True) if one.cpu]
+    return f", CPU {statistics.median(each):5.2f}x" if each else ""
