@@ -17,6 +17,7 @@ from proxy.deid import seal
 from proxy.network.giving import Restored, Withheld
 from proxy.network.reading import window
 from proxy.network.scu import Unmade
+from proxy.retrieval.opening import Seals
 from proxy.retrieval.restoring import restored
 from proxy.retrieval.views import Grant, view_of
 from proxy.routing.match import load_table
@@ -72,11 +73,12 @@ class _Originals:
     _own: threading.local = field(default_factory=threading.local)
     _thread: int = field(default_factory=threading.get_ident)
     _read: Callable[[Sequence[str]], Callable[[str], Opened]] | None = None
-    _page: "_Page" = field(default_factory=lambda: (frozenset(), _nothing))
+    _page: frozenset[str] = frozenset()
+    _seals: Seals = field(default_factory=lambda: Seals((), _nothing))
 
     def __call__(self, uid: str, syntax: str, path: Path) -> Restored:
         try:
-            image = restored(path, syntax, lambda: seal.read(self._seal(uid)), self._window())
+            image = restored(path, syntax, lambda: self._seal(uid), self._window())
         except Withheld as why:
             raise Unmade(BROKEN.format(kind=why)) from None
         return replace(image, pieces=_told(image.pieces))
@@ -88,9 +90,12 @@ class _Originals:
         found: memoryview = self._own.window
         return found
 
-    def _seal(self, uid: str) -> bytes:
+    def _seal(self, uid: str) -> seal.Opened:
         try:
-            opened = self._opener(uid)(uid)
+            with self._lock:
+                if uid not in self._page:
+                    self._turn_to(uid)
+                return self._seals.take(uid)
         except Forgotten:
             raise Unmade(GONE) from None
         except KeysMissing as missing:
@@ -99,23 +104,15 @@ class _Originals:
             raise Unmade(str(why), later=True) from None
         except (NoSeal, SealBroken) as trouble:
             raise Unmade(BROKEN.format(kind=type(trouble).__name__)) from None
-        if opened.known.pseudonym != self.patient:  # somebody for whom no mark was left
-            raise Unmade(BROKEN.format(kind="another person"))
-        return opened.plain
 
-    def _opener(self, uid: str) -> Callable[[str], Opened]:
-        with self._lock:
-            if uid not in self._page[0]:
-                self._page = self._turned_to(uid)
-            return self._page[1]
-
-    def _turned_to(self, uid: str) -> "_Page":
+    def _turn_to(self, uid: str) -> None:
         """Read the seals of the page on which this image stands, if the grant still holds."""
         try:
             grant = granted(self.node_id, self.project_id)
             start = self.images.index(uid) // PAGE * PAGE
             page = self.images[start : start + PAGE]
-            return frozenset(page), self._marked(grant)(page)
+            opened = self._marked(grant)(page)
+            self._page, self._seals = frozenset(page), Seals(page, lambda one: self._plain(opened(one)))
         finally:
             if threading.get_ident() != self._thread:
                 connections.close_all()  # a line's thread ends without telling
@@ -128,11 +125,13 @@ class _Originals:
             )
         return self._read
 
+    def _plain(self, opened: Opened) -> bytes:
+        if opened.known.pseudonym != self.patient:
+            raise NoSeal("It is another person's, for whom no mark was left.")
+        return opened.plain
 
-_Page = tuple[frozenset[str], Callable[[str], Opened]]
 
-
-def _nothing(uid: str) -> Opened:
+def _nothing(uid: str) -> bytes:
     raise NoSeal("No page is open.")
 
 

@@ -26,7 +26,9 @@ KILLS, IMAGES = 2, 8
 
 
 def configured(house: House, pacs: journey.Scp, outside: journey.Scp) -> None:
-    house.env.update(CALM, DICOM_ANONYMIZE_PATIENTS="False")
+    temporary = house.data / "temporary"  # looked at with all the rest
+    temporary.mkdir(parents=True)
+    house.env.update(CALM, DICOM_ANONYMIZE_PATIENTS="False", TMPDIR=str(temporary))
     text = f"""
 projects: [{{name: default, recipe: research}}]
 nodes:
