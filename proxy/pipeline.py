@@ -37,6 +37,7 @@ from proxy.deid import Hold
 from proxy.deid.homeward import Mentions
 from proxy.deliveries import archives, arrivals, queue
 from proxy.deliveries.commitment import Results
+from proxy.deliveries.originals import Originals
 from proxy.deliveries.work import Workers
 from proxy.evidence import notary
 from proxy.network.door import Door
@@ -47,9 +48,9 @@ from proxy.reception.door import Reception
 from proxy.reception.pulled import Pulled
 from proxy.reception.storing import Commit, Written
 from proxy.retention import keeper
+from proxy.retrieval import delivering
 from proxy.retrieval.calling import call_who_waits
 from proxy.retrieval.commitments import Commitments
-from proxy.retrieval.delivering import restoring
 from proxy.retrieval.home import deciding as homeward
 from proxy.retrieval.home.arriving import Arrival, arrive
 from proxy.retrieval.home.carrying import Carrier
@@ -61,8 +62,11 @@ from proxy.routing.refusals import Refusals
 from proxy.studies import quiet
 from proxy.studies.lifecycle import LIFE
 from proxy.studies.models import Revision
+from proxy.vault import uids
 
 log = logging.getLogger(__name__)
+
+ORIGINALS = Originals(delivering.restoring, delivering.naming, uids.names_of)
 
 
 # --- receive --------------------------------------------------------------------------------------
@@ -82,7 +86,7 @@ def open_reception() -> tuple[Door, Callable[[], None]]:
         committer,
         SnapshotCache(load_table),
         commitments(),
-        Results(),
+        Results(uids.names_of),
         Images(),
         refusals,
         bring_home,
@@ -145,7 +149,7 @@ def open_deliveries(revision: Revision, now: datetime) -> int:
 
 def crew(count: int) -> Workers:
     """Those who deliver, and what they make originals with: deliveries themselves cannot name the vault."""
-    return Workers(count, restoring=restoring)
+    return Workers(count, originals=ORIGINALS)
 
 
 def work(

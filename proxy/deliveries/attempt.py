@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from proxy.deliveries import archives, commitment, packing, queue
 from proxy.deliveries.agents import AGENTS
-from proxy.deliveries.originals import Restoring, nobody
+from proxy.deliveries.originals import NO_ORIGINALS, Originals
 from proxy.deliveries.outcomes import Delivered, Outcome, TryLater
 from proxy.deliveries.parcel import Parcel, Wire
 from proxy.deliveries.queue import Claim
@@ -33,10 +33,10 @@ def _never() -> bool:
     return False
 
 
-def make(claim: Claim, stopping: Callable[[], bool] = _never, restoring: Restoring = nobody) -> None:
+def make(claim: Claim, stopping: Callable[[], bool] = _never, originals: Originals = NO_ORIGINALS) -> None:
     """Send what is claimed as far as it goes, and let go of it with its outcome."""
     with _Heartbeat(claim) as heartbeat:
-        outcome = _attempt(claim, lambda: heartbeat.beats() and not stopping(), restoring)
+        outcome = _attempt(claim, lambda: heartbeat.beats() and not stopping(), originals)
     kept = queue.finish(claim, outcome, timezone.now(), random.random())
     if kept and isinstance(outcome, Delivered):
         archives.delivered(claim.delivery_id)
@@ -44,16 +44,16 @@ def make(claim: Claim, stopping: Callable[[], bool] = _never, restoring: Restori
     log.info("delivery %s, attempt %s: %s", claim.delivery_id, claim.number, said)
 
 
-def _attempt(claim: Claim, keep_going: Callable[[], bool], restoring: Restoring) -> Outcome:
+def _attempt(claim: Claim, keep_going: Callable[[], bool], originals: Originals) -> Outcome:
     """Any surprise inside is our own trouble: it rests no destination and loses no progress."""
     progress = _Progress(claim, keep_going)
     try:
-        parcel = packing.pack(claim, restoring)
+        parcel = packing.pack(claim, originals.restoring)
         if not isinstance(parcel, Parcel):
             return parcel
         sent = _send(parcel, progress)
         if isinstance(sent, Delivered) and isinstance(parcel.to, Wire) and parcel.to.commitment:
-            return commitment.seek(claim, parcel.to.peer, progress.keep_going)
+            return commitment.seek(claim, parcel.to.peer, progress.keep_going, originals)
         return sent
     except DatabaseTrouble as trouble:
         return _surprise(claim, trouble, "The database did not take the progress")

@@ -14,14 +14,17 @@ from django.db import transaction
 from django.utils import timezone
 from pydicom.uid import generate_uid
 
+from proxy.backend.remembered import anonymizes
 from proxy.deliveries import bitmap
 from proxy.deliveries.lifecycle import CLAIMED, REFUSED, WAITING
 from proxy.deliveries.models import CommitmentRequest, Delivery
+from proxy.deliveries.originals import NO_ORIGINALS, Originals, OurNames, as_they_are
 from proxy.deliveries.outcomes import Delivered, Outcome, Refused, TryLater
 from proxy.deliveries.queue import Claim
 from proxy.network.asking import INVALID_ARGUMENT, SUCCESS, Asked, Reference, Report
 from proxy.network.peer import Lost, Peer
 from proxy.network.requesting import Answer, request
+from proxy.network.scu import Unmade
 from proxy.studies.models import Instance
 
 LISTEN = 5.0  # seconds on the association on which it was asked
@@ -41,7 +44,9 @@ SENTENCES = {
 """Failure reasons (PS3.3 C.14.1.1)."""
 
 
-def seek(claim: Claim, peer: Peer, keep_going: Callable[[], bool]) -> Outcome:
+def seek(
+    claim: Claim, peer: Peer, keep_going: Callable[[], bool], originals: Originals = NO_ORIGINALS
+) -> Outcome:
     """The outcome of a delivery whose images are all acknowledged."""
     now = timezone.now()
     delivery = Delivery.objects.get(pk=claim.delivery_id)
@@ -53,7 +58,20 @@ def seek(claim: Claim, peer: Peer, keep_going: Callable[[], bool]) -> Outcome:
         return Delivered()
     if (refused := given_up(requests)) is not None:
         return refused
-    return _ask(delivery, wanted, peer, pause_after(requests), keep_going)
+    try:
+        named = wanted if anonymizes() else _as_sent(delivery, wanted, originals)
+    except Unmade as why:
+        return TryLater(str(why), rests=False) if why.later else Refused(str(why))
+    hear = Results(originals.our_names).heard
+    return _ask(delivery, named, peer, pause_after(requests), keep_going, hear)
+
+
+def _as_sent(delivery: Delivery, wanted: dict[int, Reference], originals: Originals) -> dict[int, Reference]:
+    """By the UIDs under which the destination has them. Raises Unmade."""
+    destination, study = delivery.destination, delivery.revision.study
+    uids = [one.sop_instance for one in wanted.values()]
+    names = originals.naming(destination.node_id or 0, study.project_id, study.patient, uids)
+    return {ordinal: Reference(one.sop_class, names[one.sop_instance]) for ordinal, one in wanted.items()}
 
 
 def too_early(requests: list[CommitmentRequest], now: datetime) -> TryLater | None:
@@ -83,9 +101,10 @@ def _ask(
     peer: Peer,
     pause: timedelta,
     keep_going: Callable[[], bool],
+    hear: Callable[[int, Report], int],
 ) -> Outcome:
     asking = _kept(delivery, wanted, pause)
-    hear, node_id = Results().heard, delivery.destination.node_id or 0  # a DICOM destination has a node
+    node_id = delivery.destination.node_id or 0  # a DICOM destination has a node
     asked = Asked(asking.transaction, tuple(wanted.values()))
 
     def waiting() -> bool:
@@ -135,6 +154,9 @@ def _open(delivery: Delivery) -> dict[int, Reference]:
 class Results:
     """Where results are written, whichever process hears them."""
 
+    def __init__(self, our_names: OurNames = as_they_are) -> None:
+        self._our_names = our_names
+
     def heard(self, node_id: int, report: Report) -> int:
         """The status of the N-EVENT-REPORT-RSP. A transaction of somebody else is as unknown as any other."""
         known = CommitmentRequest.objects.filter(
@@ -149,16 +171,17 @@ class Results:
             if asking is None:
                 return INVALID_ARGUMENT
             if asking.heard_at is None:
-                _note(delivery, asking, report)
+                named = as_they_are if anonymizes() else self._our_names
+                _note(delivery, asking, report, named)
         return SUCCESS
 
 
-def _note(delivery: Delivery, asking: CommitmentRequest, report: Report) -> None:
+def _note(delivery: Delivery, asking: CommitmentRequest, report: Report, named: OurNames) -> None:
     """What was committed stays so; what was refused was not delivered. The delivery goes on at once."""
     now = timezone.now()
     asked = frozenset(bitmap.ordinals(bytes(asking.asked)))
-    failed = asked & set(_ordinals(delivery, [one for one, _ in report.failed]))
-    good = asked & set(_ordinals(delivery, report.committed)) - failed
+    failed = asked & set(_ordinals(delivery, [one for one, _ in report.failed], named))
+    good = asked & set(_ordinals(delivery, report.committed, named)) - failed
     CommitmentRequest.objects.filter(pk=asking.pk).update(
         heard_at=now, committed=len(good), failed=len(failed), reason=_reason(len(failed), report)
     )
@@ -171,8 +194,9 @@ def _note(delivery: Delivery, asking: CommitmentRequest, report: Report) -> None
     mine.filter(state=WAITING, next_try_at__gt=now).update(next_try_at=now)
 
 
-def _ordinals(delivery: Delivery, references: Iterable[Reference]) -> Iterator[int]:
-    wanted = [one.sop_instance for one in references]
+def _ordinals(delivery: Delivery, references: Iterable[Reference], named: OurNames) -> Iterator[int]:
+    said = [one.sop_instance for one in references]
+    wanted = list(named(delivery.revision.study.project_id, said))
     rows = Instance.objects.filter(revision_id=delivery.revision_id)
     for at in range(0, len(wanted), PAGE):
         yield from rows.filter(uid__in=wanted[at : at + PAGE]).values_list("ordinal", flat=True)

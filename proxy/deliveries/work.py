@@ -17,7 +17,7 @@ from django.db import close_old_connections, connections
 from django.utils import timezone
 
 from proxy.deliveries import attempt, queue
-from proxy.deliveries.originals import Restoring, nobody
+from proxy.deliveries.originals import NO_ORIGINALS, Originals
 
 log = logging.getLogger(__name__)
 
@@ -26,26 +26,26 @@ PATIENCE_SECONDS = 5.0
 MOST = 64
 
 
-def deliver_one(now: datetime, restoring: Restoring = nobody) -> bool:
+def deliver_one(now: datetime, originals: Originals = NO_ORIGINALS) -> bool:
     """Do the next due delivery, whatever its outcome. False: there was none."""
     claim = queue.claim(now, secrets.token_hex(16))
     if claim is not None:
-        attempt.make(claim, restoring=restoring)
+        attempt.make(claim, originals=originals)
     return claim is not None
 
 
 class Workers:
-    """`restoring` is what makes originals, where they go out restored."""
+    """`originals` is what makes them, where images go out restored."""
 
     def __init__(
         self,
         count: int,
         idle: float = IDLE_SECONDS,
         patience: float = PATIENCE_SECONDS,
-        restoring: Restoring = nobody,
+        originals: Originals = NO_ORIGINALS,
     ) -> None:
         self._count = count
-        self._restoring = restoring
+        self._originals = originals
         self._idle = idle
         self._patience = patience
         self._stop = threading.Event()
@@ -101,7 +101,7 @@ class Workers:
         with self._lock:
             self._busy_since[me] = time.monotonic()
         try:
-            attempt.make(claim, self._stop.is_set, self._restoring)
+            attempt.make(claim, self._stop.is_set, self._originals)
         finally:
             with self._lock:
                 del self._busy_since[me]

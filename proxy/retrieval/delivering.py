@@ -6,7 +6,8 @@ the audit comes before the first of them. What cannot be made does not go out, a
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from proxy.network.giving import Restored, Withheld
 from proxy.network.reading import window
 from proxy.network.scu import Unmade
 from proxy.retrieval.opening import Seals
+from proxy.retrieval.query import sealed
 from proxy.retrieval.restoring import restored
 from proxy.retrieval.views import Grant, view_of
 from proxy.routing.match import load_table
@@ -29,7 +31,7 @@ from proxy.vault.seals import Forgotten, NoSeal
 
 PAGE = 200
 NOT_ALLOWED = (
-    "Only restored images leave (DICOM_ANONYMIZE_PATIENTS=False), and this node has not the identified view of this"
+    "Only restored images leave (DICOM_ANONYMIZE_PATIENTS is off), and this node has not the identified view of this"
     " project, or its grant has ended: change the site, then retry."
 )
 GONE = "The person was forgotten: nothing leads back any more."
@@ -41,6 +43,12 @@ def restoring(
 ) -> Callable[[str, str, Path], Restored]:
     """What makes the originals of these images of this pseudonym for this node. It and its pieces raise Unmade, as does
     this: then it may have none."""
+    allowed(node_id, project_id, patient)
+    return _Originals(node_id, project_id, patient, tuple(images))
+
+
+def allowed(node_id: int, project_id: int, patient: str) -> None:
+    """Whether this node may have originals of this pseudonym now. Raises Unmade."""
     try:
         keyring.current()
     except KeysMissing as missing:
@@ -48,7 +56,13 @@ def restoring(
     granted(node_id, project_id)
     if uids.forgotten(project_id, [patient]):
         raise Unmade(GONE)
-    return _Originals(node_id, project_id, patient, tuple(images))
+
+
+def naming(node_id: int, project_id: int, patient: str, images: Sequence[str]) -> Mapping[str, str]:
+    """The original SOP Instance UID of each of these, under the same conditions and with a mark. Raises Unmade."""
+    allowed(node_id, project_id, patient)
+    made = _Originals(node_id, project_id, patient, tuple(images))
+    return {uid: sealed.originals(made.plain(uid)).get("SOPInstanceUID", uid) for uid in images}
 
 
 def granted(node_id: int, project_id: int) -> Grant:
@@ -74,7 +88,8 @@ class _Originals:
     _thread: int = field(default_factory=threading.get_ident)
     _read: Callable[[Sequence[str]], Callable[[str], Opened]] | None = None
     _page: frozenset[str] = frozenset()
-    _seals: Seals = field(default_factory=lambda: Seals((), _nothing))
+    _opened: Callable[[str], Opened] = field(default_factory=lambda: _nothing)
+    _seals: Seals = field(default_factory=lambda: Seals((), lambda uid: b""))
 
     def __call__(self, uid: str, syntax: str, path: Path) -> Restored:
         try:
@@ -91,28 +106,26 @@ class _Originals:
         return found
 
     def _seal(self, uid: str) -> seal.Opened:
-        try:
-            with self._lock:
-                if uid not in self._page:
-                    self._turn_to(uid)
-                return self._seals.take(uid)
-        except Forgotten:
-            raise Unmade(GONE) from None
-        except KeysMissing as missing:
-            raise Unmade(str(missing), later=True) from None
-        except NotAllowed as why:
-            raise Unmade(str(why), later=True) from None
-        except (NoSeal, SealBroken) as trouble:
-            raise Unmade(BROKEN.format(kind=type(trouble).__name__)) from None
+        with self._lock, _unmade():
+            self._turn_to(uid)
+            return self._seals.take(uid)
+
+    def plain(self, uid: str) -> bytes:
+        """Of its seal. Raises Unmade."""
+        with self._lock, _unmade():
+            self._turn_to(uid)
+            return self._plain(uid)
 
     def _turn_to(self, uid: str) -> None:
         """Read the seals of the page on which this image stands, if the grant still holds."""
+        if uid in self._page:
+            return
         try:
             grant = granted(self.node_id, self.project_id)
             start = self.images.index(uid) // PAGE * PAGE
             page = self.images[start : start + PAGE]
-            opened = self._marked(grant)(page)
-            self._page, self._seals = frozenset(page), Seals(page, lambda one: self._plain(opened(one)))
+            self._opened = self._marked(grant)(page)
+            self._page, self._seals = frozenset(page), Seals(page, self._plain)
         finally:
             if threading.get_ident() != self._thread:
                 connections.close_all()  # a line's thread ends without telling
@@ -125,14 +138,27 @@ class _Originals:
             )
         return self._read
 
-    def _plain(self, opened: Opened) -> bytes:
+    def _plain(self, uid: str) -> bytes:
+        opened = self._opened(uid)
         if opened.known.pseudonym != self.patient:
             raise NoSeal("It is another person's, for whom no mark was left.")
         return opened.plain
 
 
-def _nothing(uid: str) -> bytes:
+def _nothing(uid: str) -> Opened:
     raise NoSeal("No page is open.")
+
+
+@contextmanager
+def _unmade() -> Iterator[None]:
+    try:
+        yield
+    except Forgotten:
+        raise Unmade(GONE) from None
+    except (KeysMissing, NotAllowed) as why:
+        raise Unmade(str(why), later=True) from None
+    except (NoSeal, SealBroken) as trouble:
+        raise Unmade(BROKEN.format(kind=type(trouble).__name__)) from None
 
 
 def _told(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:

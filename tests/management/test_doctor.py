@@ -382,5 +382,3 @@ def test_where_images_leave_with_names_it_says_so_for_as_long_as_it_is_so(
         in text
     )
     assert "archive gets nothing" not in text
-    Destination.objects.filter(name="archive").update(commitment=True)
-    assert "commitment: false" in doctor()[0]

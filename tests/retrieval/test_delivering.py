@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,8 +23,10 @@ from pynetdicom.presentation import build_context
 
 from proxy import pipeline
 from proxy.audit.models import Entry
+from proxy.backend.models import Standing
 from proxy.deliveries import ledger, work
 from proxy.deliveries.models import Delivery
+from proxy.pipeline import ORIGINALS
 from proxy.retrieval import delivering, restoring
 from proxy.retrieval.delivering import _Originals, granted
 from proxy.routing.match import RouteFacts, load_table
@@ -35,6 +38,7 @@ from proxy.vault.forget import forget
 from proxy.vault.models import Seal
 from proxy.vault.reidentify import Principal
 from tests import cast
+from tests.deliveries.test_commitment import Archive, serving
 from tests.reception.sending import encode, send
 from tests.reception.test_masked import ultrasound
 
@@ -114,7 +118,7 @@ def deliver() -> Delivery:
     later = timezone.now() + timedelta(hours=1)
     pipeline.settle(later)
     for _ in range(Delivery.objects.count()):
-        work.deliver_one(later, delivering.restoring)
+        work.deliver_one(later, ORIGINALS)
     return Delivery.objects.latest("pk")
 
 
@@ -241,25 +245,62 @@ def test_promise_1_nor_does_anybody_from_a_process_that_cannot_restore(shelf: tu
     assert (Delivery.objects.get().state, shelf[0].data) == ("refused", {})
 
 
-def test_where_commitment_is_asked_for_it_says_that_there_is_none(shelf: tuple[Shelf, int]) -> None:
+@contextmanager
+def committing(judge: Callable[[int], tuple[list[int], list[int]]]) -> Iterator[Archive]:
+    """A PACS that keeps what it gets, and commits to originals by the last number of their UIDs."""
+    archive = Archive(judge)
+    with serving(archive) as port:
+        to_hospital(port)
+        Destination.objects.update(commitment=True)
+        yield archive
+
+
+def test_a_destination_commits_to_the_originals_that_it_got() -> None:
+    with committing(lambda number: ([1, 2, 3], [])) as archive:
+        sent = received()
+        delivery = deliver()
+    assert (delivery.state, delivery.acknowledged, delivery.committed) == ("delivered", 3, 3)
+    assert sorted(archive.stored) == sorted(sent)
+    looks = Entry.objects.filter(action=MARKS)
+    assert [(one.actor, one.detail["instances"]) for one in looks] == [("node CLIN", 3)] * 2
+
+
+def test_an_original_that_is_not_committed_is_sent_again() -> None:
+    with committing(lambda number: ([1, 3], [2]) if number == 1 else ([2], [])) as archive:
+        received()
+        delivery = deliver()
+        assert (delivery.state, delivery.acknowledged, delivery.committed) == ("waiting", 2, 2)
+        assert retried().state == "delivered"
+    assert archive.stored[3:] == [cast.StudyPlan().sop_uid(2)]
+
+
+def test_of_an_original_whose_seal_is_gone_nothing_is_asked() -> None:
+    with committing(lambda number: ([1, 2, 3], [])) as archive:
+        received()
+        deliver()
+        Delivery.objects.update(commits=b"", committed=0)
+        Seal.objects.all().delete()
+        assert retried().state == "refused"
+    assert len(archive.asked) == 1
+
+
+@pytest.mark.parametrize(("decides", "got"), [(True, 3), (False, 0)])
+def test_a_backend_s_no_counts_only_where_the_site_lets_it_decide(
+    shelf: tuple[Shelf, int], decides: bool, got: int
+) -> None:
     to_hospital(shelf[1])
-    Destination.objects.update(commitment=True)
-    received()
-    delivery = deliver()
-    assert (delivery.state, shelf[0].data) == ("refused", {})
-    assert "commitment: false" in delivery.reason
+    sent = received()
+    Standing.objects.create(pk=1, anonymize=False)
+    said = {"ITH_URL": "https://backend.example", "ITH_DECIDES_ANONYMIZATION": decides}
+    with override_settings(DICOM_ANONYMIZE_PATIENTS=True, **said):
+        assert deliver().state == "delivered"
+    assert len(sent.keys() & shelf[0].data.keys()) == got
 
 
 def test_every_reason_fits(shelf: tuple[Shelf, int]) -> None:
     from proxy.deliveries import originals
 
-    said = [
-        originals.NO_NODE,
-        originals.NO_WAY,
-        originals.NO_COMMITMENT,
-        delivering.NOT_ALLOWED,
-        delivering.GONE,
-    ]
+    said = [originals.NO_NODE, originals.NO_WAY, delivering.NOT_ALLOWED, delivering.GONE]
     assert max(map(len, said)) <= 255
 
 
@@ -281,7 +322,7 @@ def test_without_keys_it_waits_and_nothing_goes_in_its_place(shelf: tuple[Shelf,
     (settings.KEY_DIR / keys.MASTER).unlink()
     pipeline.settle(timezone.now() + timedelta(hours=1))
     Delivery.objects.update(next_try_at=timezone.now())
-    assert work.deliver_one(timezone.now(), delivering.restoring)
+    assert work.deliver_one(timezone.now(), ORIGINALS)
     delivery = Delivery.objects.get()
     assert (delivery.state, shelf[0].data) == ("waiting", {})
     assert "keys" in delivery.reason.lower()

@@ -14,7 +14,7 @@ from proxy.storage.keys import KeysMissing
 register = template.Library()
 
 RESTORED = (
-    "DICOM_ANONYMIZE_PATIENTS=False: images leave with the patients' names, to DICOM nodes with the identified view."
+    "DICOM_ANONYMIZE_PATIENTS is off: images leave with the patients' names, to DICOM nodes with the identified view."
     " Every other destination gets nothing."
 )
 AT_ONCE = 5_000
