@@ -62,7 +62,14 @@ def naming(node_id: int, project_id: int, patient: str, images: Sequence[str]) -
     """The original SOP Instance UID of each of these, under the same conditions and with a mark. Raises Unmade."""
     allowed(node_id, project_id, patient)
     made = _Originals(node_id, project_id, patient, tuple(images))
-    return {uid: sealed.originals(made.plain(uid)).get("SOPInstanceUID", uid) for uid in images}
+    pages = (images[at : at + PAGE] for at in range(0, len(images), PAGE))
+    with _unmade():
+        return {uid: name for page in pages for uid, name in _names(page, made.reading(page))}
+
+
+def _names(page: Sequence[str], plain: Callable[[str], bytes]) -> Iterator[tuple[str, str]]:
+    for uid in page:
+        yield uid, sealed.originals(plain(uid)).get("SOPInstanceUID", uid)
 
 
 def granted(node_id: int, project_id: int) -> Grant:
@@ -87,9 +94,10 @@ class _Originals:
     _own: threading.local = field(default_factory=threading.local)
     _thread: int = field(default_factory=threading.get_ident)
     _read: Callable[[Sequence[str]], Callable[[str], Opened]] | None = None
-    _page: frozenset[str] = frozenset()
-    _opened: Callable[[str], Opened] = field(default_factory=lambda: _nothing)
-    _seals: Seals = field(default_factory=lambda: Seals((), lambda uid: b""))
+    _seals: Seals = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seals = Seals(self.images, self.reading)
 
     def __call__(self, uid: str, syntax: str, path: Path) -> Restored:
         try:
@@ -107,28 +115,16 @@ class _Originals:
 
     def _seal(self, uid: str) -> seal.Opened:
         with self._lock, _unmade():
-            self._turn_to(uid)
             return self._seals.take(uid)
 
-    def plain(self, uid: str) -> bytes:
-        """Of its seal. Raises Unmade."""
-        with self._lock, _unmade():
-            self._turn_to(uid)
-            return self._plain(uid)
-
-    def _turn_to(self, uid: str) -> None:
-        """Read the seals of the page on which this image stands, if the grant still holds."""
-        if uid in self._page:
-            return
+    def reading(self, some: Sequence[str]) -> Callable[[str], bytes]:
+        """What opens the seals of these, if the grant still holds."""
         try:
-            grant = granted(self.node_id, self.project_id)
-            start = self.images.index(uid) // PAGE * PAGE
-            page = self.images[start : start + PAGE]
-            self._opened = self._marked(grant)(page)
-            self._page, self._seals = frozenset(page), Seals(page, self._plain)
+            opened = self._marked(granted(self.node_id, self.project_id))(some)
         finally:
             if threading.get_ident() != self._thread:
                 connections.close_all()  # a line's thread ends without telling
+        return lambda uid: self._plain(opened(uid))
 
     def _marked(self, grant: Grant) -> Callable[[Sequence[str]], Callable[[str], Opened]]:
         if self._read is None:
@@ -138,15 +134,10 @@ class _Originals:
             )
         return self._read
 
-    def _plain(self, uid: str) -> bytes:
-        opened = self._opened(uid)
+    def _plain(self, opened: Opened) -> bytes:
         if opened.known.pseudonym != self.patient:
             raise NoSeal("It is another person's, for whom no mark was left.")
         return opened.plain
-
-
-def _nothing(uid: str) -> Opened:
-    raise NoSeal("No page is open.")
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from proxy.backend.models import Standing
 from proxy.deliveries import ledger, work
 from proxy.deliveries.models import Delivery
 from proxy.pipeline import ORIGINALS
-from proxy.retrieval import delivering, restoring
+from proxy.retrieval import delivering, opening, restoring
 from proxy.retrieval.delivering import _Originals, granted
 from proxy.routing.match import RouteFacts, load_table
 from proxy.routing.models import Destination, Node, Project, Route
@@ -160,7 +160,7 @@ def test_a_masked_image_gets_its_own_frames_and_syntax_back(shelf: tuple[Shelf, 
 def test_promise_9_one_mark_for_a_person_and_a_delivery_before_the_first_byte(
     shelf: tuple[Shelf, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivering, "PAGE", 2)
+    monkeypatch.setattr(opening, "TOGETHER", 2)
     marked: list[int] = []
     shelf[0].before = lambda number: marked.append(Entry.objects.filter(action=MARKS).count())
     to_hospital(shelf[1])
@@ -364,7 +364,7 @@ def test_a_file_that_was_changed_on_disk_is_refused_alone(
 def test_a_grant_that_ends_stops_a_long_delivery(
     shelf: tuple[Shelf, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivering, "PAGE", 2)
+    monkeypatch.setattr(opening, "TOGETHER", 2)
     node = to_hospital(shelf[1])
     sent = received(*range(1, 7))
     ended = {"purpose": "treatment", "until": "2020-01-01"}
@@ -382,6 +382,25 @@ def test_a_grant_that_ends_stops_a_long_delivery(
     assert (retried().state, shelf[0].data) == ("delivered", sent)
 
 
+def test_a_person_who_is_forgotten_meanwhile_stops_it_too(
+    shelf: tuple[Shelf, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(opening, "TOGETHER", 2)
+    to_hospital(shelf[1])
+    received(*range(1, 7))
+    patient, project_id = Instance.objects.all()[0].revision.study.patient, inward().project_id
+
+    def forgotten(number: int) -> None:
+        if number == 0:
+            with override_settings(FORGOTTEN_FILE=tmp_path / "forgotten"):
+                forget(SOMEBODY, patient, project_id, "their wish")
+
+    shelf[0].before = forgotten
+    delivery = deliver()
+    assert (delivery.state, delivery.acknowledged, len(shelf[0].data)) == ("refused", 2, 2)
+    assert delivering.GONE in delivery.reason
+
+
 def test_many_persons_an_hour_are_no_trouble_of_a_delivery(shelf: tuple[Shelf, int]) -> None:
     """The limit is for those who ask; this the site sends by itself. Each has its mark all the same."""
     to_hospital(shelf[1])
@@ -396,7 +415,7 @@ def test_many_persons_an_hour_are_no_trouble_of_a_delivery(shelf: tuple[Shelf, i
 def test_promise_11_seals_are_read_page_by_page(
     shelf: tuple[Shelf, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivering, "PAGE", 3)
+    monkeypatch.setattr(opening, "TOGETHER", 3)
     node = to_hospital(shelf[1])
     received(*range(1, 8))
     rows = list(Instance.objects.order_by("ordinal"))
