@@ -105,7 +105,9 @@ def parts_of(study: Study, destination: str | None) -> list[Part]:
         deliveries = {one.destination_id: one for one in _deliveries(revision)}
         bound = {one.pk: one for one in revision.destinations.all()}
         bound |= {one.destination_id: one.destination for one in deliveries.values()}
-        named = [one for one in bound.values() if destination in (None, one.name)]
+        named = sorted(
+            (one for one in bound.values() if destination in (None, one.name)), key=lambda one: one.name
+        )
         parts += [_part(revision, one, deliveries.get(one.pk)) for one in named]
         if not bound and destination is None:
             parts.append(_part(revision, None, None))

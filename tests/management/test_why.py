@@ -48,6 +48,10 @@ class TestWhy:
         assert "archive refused Revision 1 (2 images), 0 of 2 acknowledged" in said
         assert "Revision 1 (2 images) waits for review. Approve or reject it" in said
 
+    def test_destinations_come_in_the_order_of_their_names(self, scene: Scene) -> None:
+        said, _ = run("why", "2.25.1")
+        assert said.index("archive refused") < said.index("waits for review")
+
     def test_one_destination_alone(self, scene: Scene) -> None:
         said, _ = run("why", "2.25.1", "archive")
         assert "archive refused" in said and "waits for review" not in said

@@ -51,6 +51,10 @@ def test_every_model_can_be_looked_at_and_no_identity_shows(chief: Client, scene
     assert not [needle for needle in NEEDLES if needle in text]
 
 
+def test_the_destinations_of_a_route_are_listed_by_name(chief: Client, scene: Scene) -> None:
+    assert "archive, outbox" in chief.get(reverse("admin:routing_route_changelist")).content.decode()
+
+
 @pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model.__name__)
 def test_lives_audit_and_vault_cannot_be_written(chief: Client, scene: Scene, model: type) -> None:
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"  # type: ignore[attr-defined]

@@ -184,7 +184,7 @@ class RouteAdmin(RetirableAdmin):
 
     @admin.display(description="destinations")
     def goes_to(self, route: Route) -> str:
-        return ", ".join(one.name for one in route.destinations.all()) or "stays here"
+        return ", ".join(sorted(one.name for one in route.destinations.all())) or "stays here"
 
 
 @admin.register(Refusal)
