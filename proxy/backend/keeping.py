@@ -12,10 +12,11 @@ from ipaddress import ip_network
 
 from django.db import transaction
 
-from proxy.backend.configuration import Configuration, ToldNode
+from proxy.backend.configuration import PRIVATE, Configuration, ToldNode
 from proxy.backend.models import BackendNode, Standing
 from proxy.backend.reading import Reading
 from proxy.backend.remembered import last_known
+from proxy.routing.audited import tell
 from proxy.routing.models import BACKEND, BACKEND_PREFIX, SITE, Destination, Node
 from proxy.routing.site import values
 from proxy.routing.site.keeping import Changes, apply, one_at_a_time
@@ -43,8 +44,24 @@ def keep(reading: Reading, now: datetime) -> Changes:
     """In one transaction: what was said, the nodes, their destinations. The audit hears of changes alone."""
     with transaction.atomic():
         one_at_a_time()
+        switched = _switched(standing(), reading.configuration)
         _store(reading, now)
-        return _make_so(reading.configuration, now)
+        changes = _make_so(reading.configuration, now)
+        if switched:
+            tell(ACTOR, switched, "backend")
+    return changes
+
+
+def _switched(before: Standing, said: Configuration) -> list[str]:
+    """What concerns the whole house, as sentences for the audit."""
+    was = (before.is_active, before.is_private, before.anonymize)
+    now = (said.is_active, said.mode == PRIVATE, said.anonymize)
+    words = (
+        ("this proxy is active", "this proxy is inactive: associations are refused"),
+        ("only nodes may come in", "whoever the settings let in may come in"),
+        ("it wants pseudonymization on", "it wants pseudonymization off"),
+    )
+    return [yes if new else no for old, new, (yes, no) in zip(was, now, words, strict=True) if old != new]
 
 
 def standing() -> Standing:
@@ -64,7 +81,7 @@ def _store(reading: Reading, now: datetime) -> None:
         unknown=list(reading.unknown),
         workspace=said.workspace_id,
         is_active=said.is_active,
-        is_private=said.mode == "private",
+        is_private=said.mode == PRIVATE,
         anonymize=said.anonymize,
     )
 

@@ -55,6 +55,7 @@ def note_trouble(state: str, reason: str, now: datetime) -> None:
 def close() -> bool:
     """Nobody comes in until the configuration says that we are active. Whether this changed anything."""
     with transaction.atomic():
+        Standing.objects.get_or_create(pk=1)
         closed = Standing.objects.filter(pk=1, is_active=True).update(is_active=False)
         if closed:
             tell("backend", ["this proxy was set inactive: associations are refused"], "backend")

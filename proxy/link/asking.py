@@ -19,6 +19,9 @@ from proxy.link.patience import pause_after
 log = logging.getLogger(__name__)
 
 ANYWAY_AFTER: Final = 600.0  # seconds: an event may have been lost
+NOT_MORE_OFTEN: Final = (
+    1.0  # seconds: a backend that says all the time that something changed is asked now and then
+)
 
 
 def ask_once() -> bool:
@@ -71,6 +74,7 @@ class Asker:
         while not self._stopped.is_set():
             self._wanted.clear()
             failures = 0 if self._quietly() else failures + 1
+            self._stopped.wait(NOT_MORE_OFTEN)
             pause = pause_after(failures, self._chance()) if failures else ANYWAY_AFTER
             self._wanted.wait(pause)
         connections.close_all()

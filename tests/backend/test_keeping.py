@@ -250,3 +250,25 @@ def test_without_a_backend_its_nodes_are_nobody(settings: LazySettings) -> None:
     settings.ITH_URL = ""
     assert remembered.load_table().node_for("PACS", "10.1.0.5") is None
     assert remembered.load_table().node_for("ARCHIVE", "127.0.0.1") is not None
+
+
+def test_what_concerns_the_whole_house_leaves_a_mark_when_it_changes() -> None:
+    said = configuration(is_active=False)
+    said["config"] |= {"mode": "private", "enable_phi_anonymization": False}
+    keep(read(said), NOW)
+    changes = Entry.objects.order_by("-sequence")[0].detail["changes"]
+    assert changes == [
+        "this proxy is inactive: associations are refused",
+        "only nodes may come in",
+        "it wants pseudonymization off",
+    ]
+    before = Entry.objects.count()
+    keep(read(said), NOW)
+    assert Entry.objects.count() == before
+    say()
+    assert "this proxy is active" in Entry.objects.order_by("-sequence")[0].detail["changes"]
+
+
+def test_an_event_closes_even_a_house_that_never_got_a_configuration() -> None:
+    assert remembered.close() and not remembered.close()
+    assert remembered.load_table().is_closed

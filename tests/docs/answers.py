@@ -178,6 +178,7 @@ def asked(sentences: Mapping[int, str]) -> list[Row]:
 RESULTS = {1: "rejected-permanent", 2: "rejected-transient"}
 SOURCES = {1: "service-user", 2: "service-provider (ACSE)", 3: "service-provider (presentation)"}
 REASONS = {
+    (1, 1): "no-reason-given",
     (1, 2): "application-context-name-not-supported",
     (1, 3): "calling-AE-title-not-recognized",
     (1, 7): "called-AE-title-not-recognized",
@@ -192,7 +193,7 @@ def rejections() -> list[Row]:
     full = door.Rejection(*door.LOCAL_LIMIT_EXCEEDED, "`DICOM_MAX_ASSOCIATIONS` associations are open.")
     version = door.Rejection(1, 2, 2, "The protocol version is not 1.")
     ours = (scp.NOT_DICOM, reception.UNKNOWN_CALLING, reception.UNKNOWN_CALLED, version)
-    return [_rejection(one) for one in (*ours, reception.AWAY, scp.NO_DECISION, full)]
+    return [_rejection(one) for one in (*ours, reception.INACTIVE, reception.AWAY, scp.NO_DECISION, full)]
 
 
 def _rejection(one: door.Rejection) -> Row:

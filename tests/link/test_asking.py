@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 from django.conf import LazySettings
@@ -98,3 +99,20 @@ def test_it_is_asked_again_after_trouble_and_when_wanted() -> None:
     asker.want()
     until(lambda: len(asked) == 4)
     asker.stop(2.0)
+
+
+def test_a_backend_that_shouts_is_asked_now_and_then() -> None:
+    asked: list[float] = []
+
+    def ask() -> bool:
+        asked.append(time.monotonic())
+        return True
+
+    asker = Asker(ask)
+    asker.start()
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        asker.want()
+        time.sleep(0.01)
+    asker.stop(2.0)
+    assert 2 <= len(asked) <= 4

@@ -302,6 +302,10 @@ REJECTIONS: dict[str, tuple[str, Callable[[Listen], str]]] = {
     "no route has the called AE title": ("1/1/7", _called("NOBODY")),
     "no route takes the caller": ("1/1/3", _called("ONLY_MR")),
     "one association too many": ("2/3/2", _full),
+    "the backend has set us inactive": (
+        "2/1/1",
+        lambda listen: rejected(listen(door(lambda: replace(table(), is_closed=True)))[0].port, request()),
+    ),
     "the database is away": ("2/3/1", lambda listen: rejected(listen(door(away))[0].port, request())),
     "no application context of DICOM": (
         "1/1/2",
