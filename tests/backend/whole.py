@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.backend.platform import Platform
+from tests.backend.platform import CONFIGURATION, Platform
 from tests.backend.serving import Reply, Request, Server, serving
 from tests.backend.uploads import TOKEN, WORKSPACE, Backend
 
@@ -36,7 +36,7 @@ def whole(folder: Path, port: int = 0) -> Iterator[Whole]:
     backend, platform = Backend(folder), Platform("", key=TOKEN, workspace=WORKSPACE)
 
     def answers(request: Request) -> Reply:
-        return _archive(backend, request) or backend(request)
+        return _archive(backend, request) or _configuration(platform, request) or backend(request)
 
     with serving(answers, port=port, attend=platform.attend) as server:
         platform.url = server.url
@@ -52,3 +52,11 @@ def _archive(backend: Backend, request: Request) -> Reply | None:
         return None
     found = [one for one in backend.archives.values() if one.id == wanted[1]]
     return Reply(200, found[0].path.read_bytes(), "application/zip") if found else None
+
+
+def _configuration(platform: Platform, request: Request) -> Reply | None:
+    """The backend's own is a short one; a test may give it another."""
+    if request.path != CONFIGURATION or platform.configuration is None:
+        return None
+    answer = platform.answer(request.path, request.headers.get("X-Proxy-Key"))
+    return Reply(answer.status, answer.body)
