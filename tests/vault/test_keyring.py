@@ -74,7 +74,7 @@ def test_promise_8_the_keyring_shows_nothing(keys: Path) -> None:
 
 def test_keys_are_loaded_for_a_folder(tmp_path: Path) -> None:
     other = tmp_path / "other"
-    assert len(ensure_keys(other)) == 3
+    assert len(ensure_keys(other)) == 4
     assert keyring.load(other).blind(1, "x") != current().blind(1, "x")
 
 
