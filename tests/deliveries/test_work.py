@@ -287,6 +287,8 @@ def test_a_destination_that_hangs_costs_the_others_one_worker__promise_10(
         free.set()
 
 
+# So that it does not come back while a busy machine still delivers to the other one
+@override_settings(DELIVERY_PAUSE=600, DELIVERY_PAUSE_MAX=3600)
 def test_a_dead_destination_rests_and_burns_none_of_its_queue__promise_10(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
