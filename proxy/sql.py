@@ -5,7 +5,8 @@ indexed look-up in SQLite (docs/performance.md). What the driver raises still co
 is a value, on every database; times go through `time`.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from itertools import chain
@@ -53,6 +54,17 @@ def insert_many(
 def marks(values: Sequence[Any]) -> str:
     """For an IN list of so many values."""
     return ", ".join(["%s"] * len(values))
+
+
+def among(column: str) -> str:
+    """A condition with one parameter, `packed`, however many values there are: so its text is always the same."""
+    some = "= ANY(%s)" if _vendor() == "postgresql" else "IN (SELECT value FROM json_each(%s))"
+    return f"{column} {some}"
+
+
+def packed(values: Iterable[Any]) -> Any:
+    """Numbers or text, for `among`."""
+    return list(values) if _vendor() == "postgresql" else json.dumps(list(values))
 
 
 def lock(how: str) -> str:

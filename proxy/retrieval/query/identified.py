@@ -55,13 +55,15 @@ class Identified:
 
     def condition(self, attribute: Attribute, matcher: Matcher, column: str) -> Q:
         if self.settles(attribute.keyword, matcher):
-            return Q(**{f"{column}__in": self._bearers(attribute.keyword, matcher)})
+            return Q(**{f"{column}__among": sorted(self._bearers(attribute.keyword, matcher))})
         if attribute.keyword in ("PatientID", "PatientName"):
-            return _among(self._bearers(attribute.keyword, matcher), column)
+            return narrowing.among(self._bearers(attribute.keyword, matcher), column)
         if attribute.keyword in MAPPED and isinstance(matcher, Exactly):
-            return _among(self._names(matcher.values), column)
+            return narrowing.among(self._names(matcher.values), column)
         if attribute.keyword == "AccessionNumber" and isinstance(matcher, Exactly):
-            return _among(self._studies(matcher.values), column.removesuffix(attribute.column) + "uid")
+            return narrowing.among(
+                self._studies(matcher.values), column.removesuffix(attribute.column) + "uid"
+            )
         if isinstance(matcher, Days):
             return narrowing.any_of(_shifted(one, column) for one in matcher.ranges)
         return narrowing.narrowed(matcher, column) if attribute.keyword in UNCHANGED else Q()
@@ -73,7 +75,8 @@ class Identified:
     def joint(self, moments: Moments, column: str) -> Q:
         return _shifted(Between(moments.range.first[:8], moments.range.last[:8]), column)
 
-    def in_sight(self, level: str) -> Q:
+    @staticmethod
+    def in_sight(level: str) -> Q:
         if level == PATIENT:
             return Q(forgotten_at=None)
         keys = KEYS[level]
@@ -173,11 +176,6 @@ def _of_person(identity: Identity) -> dict[str, str]:
         "PatientName": name,
         "IssuerOfPatientID": identity.issuer,
     }
-
-
-def _among(values: Collection[str], column: str) -> Q:
-    """Over so many the database reads every row, and they are looked at again."""
-    return Q(**{f"{column}__in": sorted(values)}) if len(values) <= narrowing.MOST_IN_A_LIST else Q()
 
 
 def _shifted(range_: Between, column: str) -> Q:

@@ -4,7 +4,7 @@ So a condition need not be exact, and databases may differ in what their LIKE th
 because a row that is read in vain costs as much as one that is answered.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import reduce
 from operator import or_
 from typing import Final
@@ -24,8 +24,8 @@ from proxy.retrieval.query.matching import (
     is_wild,
 )
 
-MOST_IN_A_LIST: Final = 2_000
-"""Over it the database reads every row there is: its statements can hold only so many values."""
+MOST_IN_A_LIST: Final = 10_000
+"""Over it the database reads every row there is."""
 
 
 def narrowed(matcher: Matcher, column: str) -> Q:
@@ -63,7 +63,11 @@ def _bare(pattern: str) -> str:
 def _among(values: frozenset[str], column: str) -> Q:
     if len(values) == 1:
         return Q(**{column: next(iter(values))})
-    return Q(**{f"{column}__in": sorted(values)}) if len(values) <= MOST_IN_A_LIST else Q()
+    return among(values, column)
+
+
+def among(values: Collection[str], column: str) -> Q:
+    return Q(**{f"{column}__among": sorted(values)}) if len(values) <= MOST_IN_A_LIST else Q()
 
 
 def _like(pattern: str, column: str) -> Q:

@@ -1,22 +1,19 @@
 """What of the index a query looks at: one row for each patient, study, series or image in view."""
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
-from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
+from proxy.retrieval.query import ready
 from proxy.retrieval.query.attributes import IMAGE, PATIENT, SERIES, STUDY, Attribute
 from proxy.retrieval.views import View
 from proxy.retrieval.visible import of_revision
 from proxy.routing.models import Project
 from proxy.studies.models import Instance, Revision, Series, Study
 from proxy.vault.models import Person
-
-AT_ONCE: Final = 500
 
 PATHS: Final[Mapping[str, Mapping[str, str]]] = {
     PATIENT: {PATIENT: ""},
@@ -59,12 +56,15 @@ class Row:
 
 def projects_of(view: View) -> frozenset[int]:
     """By number even where all are in view: the index of UIDs begins with the project."""
-    return view.projects or frozenset(Project.objects.values_list("pk", flat=True))
+    return view.projects or frozenset(pk for (pk,) in ready.rows(_projects, (), Q()))
 
 
-@lru_cache(maxsize=256)
+def _projects(where: Q) -> "QuerySet[Any]":
+    return Project.objects.filter(where).values_list("pk")
+
+
 def in_view(level: str, projects: frozenset[int]) -> "QuerySet[Any]":
-    """Those with at least one image that may leave the house. Made once: that takes as long as asking for a row."""
+    """Those with at least one image that may leave the house."""
     mine = Q(**{f"{KEYS[level].project}__in": projects})
     if level == IMAGE:
         return Instance.objects.filter(of_revision(), mine)
@@ -96,21 +96,43 @@ def column(level: str, attribute: Attribute) -> str:
     return PATHS[level][attribute.level] + attribute.column
 
 
-def fetched(level: str, rows: "QuerySet[Any]", wanted: Sequence[Attribute]) -> Generator[Row, None, None]:
-    """One after the other, never all in memory. Must be read, or closed, before anything is answered."""
-    stored = [one for one in wanted if not one.is_computed]
-    keywords = [one.keyword for one in stored]
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """Which rows are looked at: of a level, of these projects, and of those what can be seen at all."""
+
+    level: str
+    projects: frozenset[int]
+    in_sight: Callable[[str], Q]
+
+    def first(self, where: Q, wanted: Sequence[Attribute], most: int) -> list[Row]:
+        """Not more than so many, at once."""
+        found = ready.rows(_chosen, self._fixed(wanted), where, most)
+        return [_row(one, _keywords(wanted)) for one in found]
+
+    def stream(self, where: Q, wanted: Sequence[Attribute]) -> Generator[Row, None, None]:
+        """One after the other, never all in memory. Must be read, or closed, before anything is answered."""
+        keywords = _keywords(wanted)
+        with closing(ready.stream(_chosen, self._fixed(wanted), where)) as found:
+            for one in found:
+                yield _row(one, keywords)
+
+    def _fixed(self, wanted: Sequence[Attribute]) -> tuple[Hashable, ...]:
+        columns = tuple(column(self.level, one) for one in wanted if not one.is_computed)
+        return self.level, self.projects, self.in_sight, columns
+
+
+def _chosen(
+    level: str, projects: frozenset[int], in_sight: Callable[[str], Q], columns: tuple[str, ...], where: Q
+) -> "QuerySet[Any]":
     keys = KEYS[level]
-    columns = ["pk", keys.project, keys.patient, keys.study, keys.series]
-    columns += [column(level, one) for one in stored]
-    with _cursor():
-        for found in rows.values_list(*columns).iterator(chunk_size=AT_ONCE):
-            pk, project, patient, study, series = found[:5]
-            values = dict(zip(keywords, found[5:], strict=True))
-            yield Row(pk, project, patient, study, series, values)
+    first = "pk", keys.project, keys.patient, keys.study, keys.series
+    return in_view(level, projects).filter(in_sight(level)).filter(where).values_list(*first, *columns)
 
 
-def _cursor() -> AbstractContextManager[Any]:
-    """PostgreSQL streams within a transaction, and else makes all rows before it gives the first. To SQLite a
-    transaction would be a writer's."""
-    return transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
+def _keywords(wanted: Sequence[Attribute]) -> list[str]:
+    return [one.keyword for one in wanted if not one.is_computed]
+
+
+def _row(found: ready.Row, keywords: Sequence[str]) -> Row:
+    pk, project, patient, study, series = found[:5]
+    return Row(pk, project, patient, study, series, dict(zip(keywords, found[5:], strict=True)))

@@ -8,16 +8,17 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from proxy.retrieval.query import narrowing, rows
 from proxy.retrieval.query.attributes import BY_KEYWORD, STUDY, Attribute
 from proxy.retrieval.query.counting import computed, series_in_view
 from proxy.retrieval.query.matching import Matcher, Moments
 from proxy.retrieval.query.reading import Checked
-from proxy.retrieval.query.rows import PATHS, Row
+from proxy.retrieval.query.ready import Below
+from proxy.retrieval.query.rows import PATHS, Row, Sieve
 from proxy.retrieval.visible import of_revision
 from proxy.studies.models import Instance
 
@@ -43,8 +44,9 @@ class Sight(Protocol):
 
     def joint(self, moments: Moments, column: str) -> Q: ...
 
-    def in_sight(self, level: str) -> Q:
-        """Which rows can be seen at all."""
+    @staticmethod
+    def in_sight(level: str) -> Q:
+        """Which rows can be seen at all; the same for every query of this view."""
         ...
 
     def seen(self, level: str, found: Sequence[Row], keywords: Collection[str]) -> Iterable[Row]:
@@ -75,7 +77,8 @@ class Pseudonymous:
     def joint(self, moments: Moments, column: str) -> Q:
         return narrowing.moments(moments, column)
 
-    def in_sight(self, level: str) -> Q:
+    @staticmethod
+    def in_sight(level: str) -> Q:
         return Q()
 
     def seen(self, level: str, found: Sequence[Row], keywords: Collection[str]) -> Iterable[Row]:
@@ -97,21 +100,27 @@ class Search:
     def pages(self, most: int) -> Iterator[list[Row]]:
         """Not more than `most` rows in all. Some pages are empty: they say that it is still being looked."""
         few = min(self.sight.first, most)
-        first = yield from self._taken(few)
+        first, is_all = self._few(few)
+        if not is_all and len(first) < few:
+            first = yield from self._taken(few)
         yield self._page(first)
-        if len(first) < few or most <= few:
+        if is_all or len(first) < few or most <= few:
             return
         given = {row.pk for row in first}
         others = yield from self._numbers(most, given)
         for pks in _batches(iter(others[: most - len(given)]), PAGE):
-            with closing(self._fetched(self._in_view().filter(pk__in=pks))) as found:
-                page = [row for some in found for row in some]
-            yield self._page(page)
+            page = self._sieve.first(Q(pk__among=pks), self.checked.wanted, PAGE)
+            yield self._page(list(self._matching(page)))
+
+    def _few(self, most: int) -> tuple[list[Row], bool]:
+        """What matches of the first rows that may match, and whether there are no others."""
+        found = self._sieve.first(self._condition(), self.checked.wanted, most)
+        return list(self._matching(found)), len(found) < most
 
     def _taken(self, most: int) -> Generator[list[Row], None, list[Row]]:
         """Closed before anything else is asked of the database: PostgreSQL reads in a transaction."""
         taken: list[Row] = []
-        with closing(self._matching()) as found:
+        with closing(self._batches(self.checked.wanted)) as found:
             for some in found:
                 taken += some
                 if len(taken) >= most:
@@ -121,7 +130,8 @@ class Search:
 
     def _numbers(self, most: int, given: set[int]) -> Generator[list[Row], None, list[int]]:
         taken: list[int] = []
-        with closing(self._matching()) as found:
+        matched = self._early().keys() | self._of_joint()
+        with closing(self._batches([one for one in self.checked.wanted if one.keyword in matched])) as found:
             for some in found:
                 taken += [row.pk for row in some if row.pk not in given]
                 if len(taken) + len(given) >= most:
@@ -136,21 +146,22 @@ class Search:
         late = {key: one for key, one in self.checked.matchers.items() if BY_KEYWORD[key].is_computed}
         return self.sight.shown(level, [row for row in page if _match(late, row)])
 
-    def _matching(self) -> Batches:
-        return self._fetched(self._in_view().filter(self._condition()))
-
-    def _in_view(self) -> "QuerySet[Any]":
-        in_sight = self.sight.in_sight(self.checked.level)
-        return rows.in_view(self.checked.level, self.projects).filter(in_sight)
-
-    def _fetched(self, found: "QuerySet[Any]") -> Batches:
-        """A batch at a time; of some nothing matches."""
-        level, early = self.checked.level, self._early()
-        keywords = {*early, *(key for date, time, _ in self.checked.joint for key in (date, time))}
-        with closing(rows.fetched(level, found, self.checked.wanted)) as stored:
+    def _batches(self, wanted: Sequence[Attribute]) -> Batches:
+        """Of all rows what matches, a batch at a time; of some nothing does."""
+        with closing(self._sieve.stream(self._condition(), wanted)) as stored:
             for some in _batches(stored, self.sight.first):
-                seen = self.sight.seen(level, some, keywords) if keywords else some
-                yield [row for row in seen if _match(early, row) and self._is_then(row)]
+                yield list(self._matching(some))
+
+    def _matching(self, found: Sequence[Row]) -> Iterator[Row]:
+        """What the database found, looked at again."""
+        early = self._early()
+        if keywords := early.keys() | self._of_joint():
+            found = list(self.sight.seen(self.checked.level, found, keywords))
+        return (row for row in found if _match(early, row) and self._is_then(row))
+
+    @property
+    def _sieve(self) -> Sieve:
+        return Sieve(self.checked.level, self.projects, self.sight.in_sight)
 
     def _early(self) -> dict[str, Matcher]:
         """Those to be looked at again before anything is counted."""
@@ -159,6 +170,9 @@ class Search:
             for key, one in self.checked.matchers.items()
             if not BY_KEYWORD[key].is_computed and not self.sight.settles(key, one)
         }
+
+    def _of_joint(self) -> set[str]:
+        return {key for date, time, _ in self.checked.joint for key in (date, time)}
 
     def _is_then(self, row: Row) -> bool:
         return all(one.covers(row.values[date], row.values[time]) for date, time, one in self.checked.joint)
@@ -177,17 +191,26 @@ class Search:
         if not attribute.is_computed:
             column = rows.column(self.checked.level, attribute)
             return self.sight.condition(attribute, matcher, column)
-        study = OuterRef(f"{PATHS[self.checked.level][STUDY]}pk")
-        if attribute.keyword == "ModalitiesInStudy":
-            below: Any = series_in_view().filter(narrowing.narrowed(matcher, "modality"), study=study)
-        else:
-            below = Instance.objects.filter(
-                of_revision(), narrowing.narrowed(matcher, "sop_class"), series__study=study
-            )
-        return Q(Exists(below))
+        having, name = _HAVING[attribute.keyword]
+        path = PATHS[self.checked.level][STUDY]
+        return Q(Below(having, (path,), narrowing.narrowed(matcher, name)))
 
     def _column(self, keyword: str) -> str:
         return rows.column(self.checked.level, BY_KEYWORD[keyword])
+
+
+def _having_series(path: str, where: Q) -> Q:
+    return Q(Exists(series_in_view().filter(where, study=OuterRef(f"{path}pk"))))
+
+
+def _having_images(path: str, where: Q) -> Q:
+    return Q(Exists(Instance.objects.filter(of_revision(), where, series__study=OuterRef(f"{path}pk"))))
+
+
+_HAVING: Final = {
+    "ModalitiesInStudy": (_having_series, "modality"),
+    "SOPClassesInStudy": (_having_images, "sop_class"),
+}
 
 
 def _match(matchers: "dict[str, Matcher]", row: Row) -> bool:
