@@ -6,16 +6,18 @@ is a value, on every database; times go through `time`.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, Final
 
-from django.db import connections
+from django.db import connections, transaction
 
 Row = tuple[Any, ...]
 
+AT_ONCE: Final = 500
 MOST_ROWS: Final = 100
 """In one statement, so that its text stays short; a seal may be 64 KiB."""
 
@@ -31,6 +33,21 @@ def ask(statement: str, *values: Any) -> list[Row]:
         with django.connection.cursor() as cursor:
             cursor.execute(statement, values)
             return list(cursor) if cursor.description else []
+
+
+def stream(statement: str, *values: Any) -> Generator[Row, None, None]:
+    """One row after the other, never all in memory. Must be read, or closed, before anything else is awaited."""
+    django = connections["default"]
+    with _steady(), django.chunked_cursor() as cursor:
+        cursor.execute(statement, values)
+        while some := cursor.fetchmany(AT_ONCE):
+            yield from some
+
+
+def _steady() -> AbstractContextManager[Any]:
+    """PostgreSQL streams within a transaction, and else makes all rows before it gives the first. To SQLite a
+    transaction would be a writer's."""
+    return transaction.atomic() if _vendor() == "postgresql" else nullcontext()
 
 
 def insert_many(

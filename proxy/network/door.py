@@ -133,7 +133,7 @@ class AnswersQueries(Protocol):
         ...
 
     def query(self, caller: Caller, query: Query) -> Generator[Match | Refused | None, None, None]:
-        """What matches, while it is found; None while it is not; a refusal is the last.
+        """What matches, while it is found; None where it takes a while until more is; a refusal is the last.
 
         It is closed when nobody wants more.
         """

@@ -1,9 +1,9 @@
 """An association on which a peer may ask what we have (C-FIND, PS3.4 C.4.1).
 
 pynetdicom would build a data set for each answer, and a message for each data set; here an answer is a command and an
-identifier of a few hundred bytes, sent while the next one is looked for. So the service is served here: queries are
-kept until the reactor has nothing else to read, and after each answer we read what the peer says meanwhile: a C-CANCEL,
-or that it is gone.
+identifier of a few hundred bytes. So the service is served here: queries are kept until the reactor has nothing else
+to read. The first answer leaves at once, others by the hundred (`Bundle`), and after each bundle we read what the peer
+says meanwhile: a C-CANCEL, or that it is gone.
 """
 
 import logging
@@ -40,6 +40,7 @@ from proxy.network.messages import COMMAND, Command, Malformed
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 16
+FULL = 16 * 1024  # bytes of identifiers: about a hundred answers
 STANDING = frozenset(
     {"Sta6", "Sta8"}
 )  # established; or the peer wants to release and still listens (PS3.8 9.2)
@@ -152,26 +153,27 @@ class Querying(Committing):
         return Query(request.sop_class, {key.tag: key for key in keys}, extended)
 
     def _told(self, request: _Request, found: "Iterator[Match | Refused | None]") -> Refused:
+        bundle = Bundle(request, self.dimse.maximum_pdu_size)
         for one in found:
             if isinstance(one, Refused):
+                self._send(bundle)
                 return one
             if one is not None:
-                self._tell(request, one)
-            self.dul.look()
-            if self._is_cancelled or self.dul.state not in STANDING:
+                bundle.add(one)
+            if (one is None or bundle.is_due) and self._is_over(bundle):
                 return STOPPED
+        self._send(bundle)
         return DONE
 
-    def _tell(self, request: _Request, match: Match) -> None:
-        status = PENDING_LESS if match.less else PENDING
-        command = messages.find_response(request.sop_class, request.message_id, status)
-        data = identifier.encoded(match.elements, implicit=request.implicit)
-        longest = self.dimse.maximum_pdu_size
-        pdus = [
-            *messages.fragments(request.context_id, COMMAND, command, longest),
-            *messages.fragments(request.context_id, 0, data, longest),
-        ]
-        self.dul.socket.send(b"".join(pdus))
+    def _is_over(self, bundle: "Bundle") -> bool:
+        """Whether, once this was sent, nobody wants more."""
+        self._send(bundle)
+        self.dul.look()
+        return self._is_cancelled or self.dul.state not in STANDING
+
+    def _send(self, bundle: "Bundle") -> None:
+        if data := bundle.taken():
+            self.dul.socket.send(data)
 
     def _end(self, request: _Request, end: Refused) -> None:
         sop_class = request.named or request.sop_class
@@ -179,3 +181,40 @@ class Querying(Committing):
             sop_class, request.message_id, end.status, comment=end.comment, has_data=False
         )
         self.respond(request.context_id, command)
+
+
+class Bundle:
+    """Answers of one query that leave together. Each has its own PDUs, as if it left alone."""
+
+    def __init__(self, request: _Request, longest: int) -> None:
+        self._request, self._longest = request, longest
+        self._commands: dict[int, bytes] = {}
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._full_at = 1  # byte: nobody waits for the first
+
+    def add(self, match: Match) -> None:
+        context_id = self._request.context_id
+        data = identifier.encoded(match.elements, implicit=self._request.implicit)
+        self._pieces.append(self._command(PENDING_LESS if match.less else PENDING))
+        self._pieces += messages.fragments(context_id, 0, data, self._longest)
+        self._size += len(data)
+
+    def _command(self, status: int) -> bytes:
+        """The same for all answers of a status."""
+        if status not in self._commands:
+            request = self._request
+            command = messages.find_response(request.sop_class, request.message_id, status)
+            pdus = messages.fragments(request.context_id, COMMAND, command, self._longest)
+            self._commands[status] = b"".join(pdus)
+        return self._commands[status]
+
+    @property
+    def is_due(self) -> bool:
+        return self._size >= self._full_at
+
+    def taken(self) -> bytes:
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._size, self._full_at = 0, FULL
+        return data

@@ -4,29 +4,26 @@ A Patient ID is one person under each issuer. Where none is named, whoever has a
 the issuers that this house knows: of nodes, of projects, and no issuer at all.
 """
 
-from collections.abc import Iterator
-
+from proxy import sql
 from proxy.retrieval.views import View
-from proxy.routing.models import Node, Project
 from proxy.vault import studykeys
-from proxy.vault.pseudonyms import family_of, find_person
+from proxy.vault.pseudonyms import names_of
 
 
 def bearers(view: View, patient_id: str, issuer: str) -> list[str]:
     """By keyed index: nothing is opened for it."""
-    found = {one for project_id in view.projects for one in _pseudonyms(project_id, patient_id, issuer)}
-    return sorted(found)
+    return sorted(set[str]().union(*(_names(one, patient_id, issuer) for one in view.projects)))
 
 
-def _pseudonyms(project_id: int, patient_id: str, issuer: str) -> Iterator[str]:
-    for name in [issuer] if issuer else _issuers(project_id):
-        known = find_person(project_id, name, patient_id)
-        yield from (one.pseudonym for one in family_of(known)) if known is not None else ()
-    if not issuer:
-        yield from studykeys.bearers_of(project_id, patient_id)
+def _names(project_id: int, patient_id: str, issuer: str) -> set[str]:
+    if issuer:
+        return names_of(project_id, [issuer], patient_id)
+    named = names_of(project_id, _issuers(project_id), patient_id)
+    return named | studykeys.bearers_of(project_id, patient_id)
 
 
-def _issuers(project_id: int) -> Iterator[str]:
-    named = set(Node.objects.exclude(issuer="").values_list("issuer", flat=True))
-    named |= set(Project.objects.filter(pk=project_id).values_list("issuer", flat=True))
-    yield from sorted(named | {""})
+def _issuers(project_id: int) -> set[str]:
+    said = sql.ask(
+        "SELECT issuer FROM routing_node UNION SELECT issuer FROM routing_project WHERE id = %s", project_id
+    )
+    return {issuer for (issuer,) in said} | {""}

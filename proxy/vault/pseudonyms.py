@@ -8,7 +8,7 @@ was forgotten elsewhere is sealed under a key that is gone (a person's second co
 import base64
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from secrets import token_bytes
 from threading import Lock
@@ -123,6 +123,36 @@ def find_person(project_id: int, issuer: str, patient_id: str, study_key: str = 
     ring = current()
     who = who_is(issuers.canonical(project_id, normalise(issuer)), patient_id, study_key)
     return _find(ring, project_id, ring.blind(project_id, who.text))
+
+
+def names_of(project_id: int, issuers_: Collection[str], patient_id: str) -> set[str]:
+    """Pseudonyms of whoever lives with this Patient ID under one of these issuers, and of whom the hospital found to be
+    one with them. By keyed index: nothing is opened for it."""
+    ring = current()
+    persons = {who_is(issuers.canonical(project_id, normalise(one)), patient_id, "") for one in issuers_}
+    found = sql.ask(
+        f"SELECT pseudonym, family FROM vault_person WHERE project_id = %s AND {sql.among('blind')}"  # noqa: S608
+        " AND forgotten_at IS NULL",
+        project_id,
+        sql.packed(ring.blind(project_id, one.text) for one in persons),
+    )
+    return with_families(project_id, found)
+
+
+def with_families(project_id: int, found: Collection[sql.Row]) -> set[str]:
+    """Of (pseudonym, family): these, and everybody living of each family."""
+    families = {family for _, family in found} - {None}
+    relatives = (
+        sql.ask(
+            f"SELECT pseudonym FROM vault_person WHERE project_id = %s AND {sql.among('family')}"  # noqa: S608
+            " AND forgotten_at IS NULL",
+            project_id,
+            sql.packed(families),
+        )
+        if families
+        else []
+    )
+    return {pseudonym for pseudonym, _ in found} | {pseudonym for (pseudonym,) in relatives}
 
 
 def known_by(person: Person) -> Known:

@@ -6,8 +6,8 @@ with somebody else's trouble would be a look that nobody sees. What was forgotte
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -34,7 +34,6 @@ from proxy.vault.seals import Forgotten
 
 VIEW: Final = "vault.view_identity"
 FORGET: Final = "vault.forget_person"
-AT_ONCE: Final = 500
 HOUR: Final = timedelta(hours=1)
 PAGE: Final = 500
 
@@ -64,6 +63,10 @@ class Identity:
 
 _identities: Remembered[bytes, Identity] = Remembered(50_000, 300.0)
 _OF_IDENTITY: Final = ("project_id", "pseudonym", "wrapped_key", "identity")
+_LIVING: Final = (
+    f"SELECT {', '.join(_OF_IDENTITY)} FROM vault_person"  # noqa: S608 - our own names
+    " WHERE project_id = %s AND forgotten_at IS NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +105,14 @@ class Look:
     def identities(self, project_id: int, pseudonyms: Collection[str] | None = None) -> Iterator[Identity]:
         """Of those of these who live, or of all; their rows are read each time, and only the new ones decrypted."""
         self._within(project_id)
-        rows = Person.objects.filter(project_id=project_id, forgotten_at=None)
-        if pseudonyms is not None:
-            rows = rows.filter(pseudonym__in=pseudonyms)
-        for person in rows.only(*_OF_IDENTITY).iterator(AT_ONCE):
-            token = bytes(person.identity or b"")
-            identity = _identities.get(token)
-            if identity is None:
-                identity = _identity(person)
-                _identities.put(token, identity)
-            yield identity
+        with closing(_living_rows(project_id, pseudonyms)) as rows:
+            for row in rows:
+                token = bytes(row[-1])
+                identity = _identities.get(token)
+                if identity is None:
+                    identity = _identity(Person(**dict(zip(_OF_IDENTITY, row, strict=True))))
+                    _identities.put(token, identity)
+                yield identity
 
     def seals(self, project_id: int, sop_uids: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Plain; of those that there are, of persons who live. Raises KeysMissing."""
@@ -401,6 +402,13 @@ def _unapproved(principal: Principal, project_id: int, purpose: str) -> str:
         return ""
     number = approvals.asked(project_id, principal.name, purpose)
     return f"a second person has to approve; this is request {number}, ask again with the same purpose then"
+
+
+def _living_rows(project_id: int, pseudonyms: Collection[str] | None) -> Generator[sql.Row, None, None]:
+    if pseudonyms is None:
+        yield from sql.stream(_LIVING, project_id)
+    else:
+        yield from sql.ask(f"{_LIVING} AND {sql.among('pseudonym')}", project_id, sql.packed(pseudonyms))
 
 
 def _person(project_id: int, pseudonym: str) -> Person:

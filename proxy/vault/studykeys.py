@@ -14,7 +14,7 @@ from proxy.deid.who import normalise
 from proxy.vault import tokens
 from proxy.vault.keyring import current
 from proxy.vault.models import Person, StudyKey
-from proxy.vault.pseudonyms import Known, data_key, identity_context, known_by
+from proxy.vault.pseudonyms import Known, data_key, identity_context, known_by, with_families
 
 ACCESSION, PATIENT, NEITHER = "accession", "patient", "neither"
 
@@ -58,29 +58,22 @@ def keep(rows: Sequence[StudyKeyRow]) -> None:
 
 def studies_of(project_id: int, accessions: Collection[str]) -> set[str]:
     """Pseudonymous study UIDs."""
-    wanted = [_blind(project_id, ACCESSION, normalise(one)) for one in accessions]
-    found = StudyKey.objects.filter(project_id=project_id, blind__in=wanted)
-    return set(found.values_list("uid", flat=True))
+    wanted = sql.packed(_blind(project_id, ACCESSION, normalise(one)) for one in accessions)
+    statement = f"SELECT uid FROM vault_studykey WHERE project_id = %s AND {sql.among('blind')}"  # noqa: S608
+    return {uid for (uid,) in sql.ask(statement, project_id, wanted)}
 
 
 def bearers_of(project_id: int, patient_id: str) -> set[str]:
     """Pseudonyms of everybody living with this Patient ID, whoever issued it, and of whom the hospital found to be one
     with them."""
     blind = _blind(project_id, PATIENT, normalise(patient_id))
-    found = sql.ask(_BEARERS, project_id, blind)
-    names = {pseudonym for pseudonym, _ in found}
-    for family in {family for _, family in found} - {None}:
-        names |= {pseudonym for (pseudonym,) in sql.ask(_FAMILY, project_id, family)}
-    return names
+    return with_families(project_id, sql.ask(_BEARERS, project_id, blind))
 
 
 _BEARERS: Final = (
     "SELECT DISTINCT person.pseudonym, person.family FROM vault_studykey study_key"
     " JOIN vault_person person ON person.id = study_key.person_id"
     " WHERE study_key.project_id = %s AND study_key.blind = %s AND person.forgotten_at IS NULL"
-)
-_FAMILY: Final = (
-    "SELECT pseudonym FROM vault_person WHERE project_id = %s AND family = %s AND forgotten_at IS NULL"
 )
 
 

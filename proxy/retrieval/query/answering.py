@@ -83,14 +83,13 @@ def _found(view: View, checked: Checked, called_ae: str) -> Answers:
 def _answers(search: Search, called_ae: str) -> Answers:
     most, count, checked = settings.DICOM_FIND_MAX, 0, search.checked
     for page in search.pages(most + 1):
-        if not page:
-            yield None
         for row in page:
             if count == most:
                 yield Refused(OUT_OF_RESOURCES, f"More than {most} match: ask for less")
                 return
             count += 1
             yield Match(tuple(_elements(checked, row, called_ae)), checked.less)
+        yield None
 
 
 def _sight(view: View, checked: Checked) -> Sight:

@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from django.db.models import Exists, Min, OuterRef, Q
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from proxy.deid.identifiers import MOST_DAYS_BACK
 from proxy.retrieval.persons import bearers
-from proxy.retrieval.query import narrowing, sealed
+from proxy.retrieval.query import narrowing, ready, sealed
 from proxy.retrieval.query.attributes import BY_KEYWORD, IMAGE, PATIENT, SERIES, STUDY, UNIQUE_KEYS, Attribute
 from proxy.retrieval.query.matching import Between, Days, Exactly, Matcher, Moments
 from proxy.retrieval.query.rows import KEYS, Row
@@ -198,38 +198,37 @@ def _back(day: str) -> str:
 
 def _speakers(level: str, found: Sequence[Row]) -> dict[int, Speaker]:
     """By the row's number: an image speaks for itself, the first one for its series, study or patient."""
+    keys = [row.pk for row in found]
     if level == IMAGE:
-        uids_ = Instance.objects.filter(pk__in=[row.pk for row in found]).values_list(
-            "pk", "project_id", "uid"
-        )
-        return {pk: (project_id, uid) for pk, project_id, uid in uids_}
+        return _named(keys)
     if level == PATIENT:
         return _of_patients(found)
     path = {SERIES: "series_id", STUDY: "series__study_id"}[level]
-    rows = Instance.objects.filter(of_revision(), **{f"{path}__in": [row.pk for row in found]})
-    first: dict[int, int] = dict(rows.values_list(path).annotate(Min("pk")))
+    first: dict[int, int] = dict(ready.rows(_first_of, (path,), Q(**{f"{path}__among": keys})))
     named = _named(first.values())
     return {one: named[pk] for one, pk in first.items() if pk in named}
 
 
 def _of_patients(found: Sequence[Row]) -> dict[int, Speaker]:
-    path = "series__study__"
-    rows = Instance.objects.filter(
-        of_revision(),
-        **{
-            f"{path}patient__in": {row.patient for row in found},
-            "project_id__in": {row.project_id for row in found},
-        },
-    )
-    first = {
-        (project_id, patient): pk
-        for project_id, patient, pk in rows.values_list("project_id", f"{path}patient").annotate(Min("pk"))
-    }
+    theirs = Q(series__study__patient__among={row.patient for row in found})
+    mine = Q(project_id__among={row.project_id for row in found})
+    rows = ready.rows(_first_of, ("project_id", "series__study__patient"), theirs & mine)
+    first = {(project_id, patient): pk for project_id, patient, pk in rows}
     named = _named(first.values())
     keyed = {row.pk: first.get((row.project_id, row.patient)) for row in found}
     return {row: named[pk] for row, pk in keyed.items() if pk in named}
 
 
+def _first_of(*columns_and_where: Any) -> "QuerySet[Any]":
+    """The number of the first image of each of what these columns say."""
+    *columns, where = columns_and_where
+    return Instance.objects.filter(of_revision(), where).values_list(*columns).annotate(Min("pk"))
+
+
 def _named(pks: Iterable[int]) -> dict[int, Speaker]:
-    rows = Instance.objects.filter(pk__in=list(pks)).values_list("pk", "project_id", "uid")
-    return {pk: (project_id, uid) for pk, project_id, uid in rows}
+    found = ready.rows(_names, (), Q(pk__among=list(pks)))
+    return {pk: (project_id, uid) for pk, project_id, uid in found}
+
+
+def _names(where: Q) -> "QuerySet[Any]":
+    return Instance.objects.filter(where).values_list("pk", "project_id", "uid")

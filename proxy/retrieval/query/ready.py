@@ -10,18 +10,17 @@ many there are), and of `Below`. Whatever else is in one goes the usual way: Dja
 """
 
 from collections.abc import Callable, Generator, Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection, transaction
-from django.db.models import Field, Lookup, Q, QuerySet
+from django.db import connection
+from django.db.models import Field, ForeignObject, Lookup, Q, QuerySet
 
 from proxy import sql
 
-AT_ONCE: Final = 500
 LIKE: Final = ("__contains", "__startswith")
 AMONG: Final = "__among"
 Row = tuple[Any, ...]
@@ -30,6 +29,7 @@ Shape = tuple[Any, ...]
 
 
 @Field.register_lookup
+@ForeignObject.register_lookup
 class Among(Lookup):
     """As `in`, with all values in one parameter."""
 
@@ -101,12 +101,9 @@ def rows(make: Make, fixed: tuple[Hashable, ...], where: Q, most: int | None = N
 def stream(make: Make, fixed: tuple[Hashable, ...], where: Q) -> Generator[Row, None, None]:
     """One after the other, never all in memory. Must be read, or closed, before anything is answered."""
     text, values = statement(make, fixed, where)
-    if not text:
-        return
-    with _steady(), connection.chunked_cursor() as cursor:
-        cursor.execute(text, values)
-        while some := cursor.fetchmany(AT_ONCE):
-            yield from some
+    if text:
+        with closing(sql.stream(text, *values)) as found:
+            yield from found
 
 
 def statement(make: Make, fixed: tuple[Hashable, ...], where: Q) -> tuple[str, list[Any]]:
@@ -118,12 +115,6 @@ def statement(make: Make, fixed: tuple[Hashable, ...], where: Q) -> tuple[str, l
         return _compiled(make(*fixed, resolved(where)))
     known = _statement(make, fixed, shape)
     return known.text, known.bound(values)
-
-
-def _steady() -> AbstractContextManager[Any]:
-    """PostgreSQL streams within a transaction, and else makes all rows before it gives the first. To SQLite a
-    transaction would be a writer's."""
-    return transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
 
 
 # --- from a condition to its shape, and back ------------------------------------------------------------
