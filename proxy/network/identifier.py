@@ -8,6 +8,8 @@ whoever wants them reads them one level at a time (`items`).
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 
 from proxy.network.messages import Malformed
@@ -25,7 +27,7 @@ _LONG: Final = frozenset(
 )
 _TAG = struct.Struct("<HH")
 _IMPLICIT = struct.Struct("<HHL")
-_NUMBER, _UNSIGNED, _SHORT = struct.Struct("<L"), struct.Struct("<H"), struct.Struct("<HH2sH")
+_NUMBER, _UNSIGNED = struct.Struct("<L"), struct.Struct("<H")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -148,9 +150,10 @@ def items(key: Key) -> tuple[tuple[Key, ...], ...]:
 def encoded(elements: Iterable[Element], *, implicit: bool) -> bytes:
     """In the order of the tags; it says Unicode where anything is not ASCII, and else no character set."""
     said = list(elements)
-    if not all(map(_is_ascii, said)):
-        said.append(Element(CHARACTER_SET, "CS", UNICODE))
-    return _joined(said, implicit=implicit)
+    data = _joined(said, implicit=implicit)
+    if data.isascii() or all(map(_is_ascii, said)):  # a length may be beyond ASCII, too
+        return data
+    return _joined([*said, Element(CHARACTER_SET, "CS", UNICODE)], implicit=implicit)
 
 
 def _is_ascii(element: Element) -> bool:
@@ -158,30 +161,37 @@ def _is_ascii(element: Element) -> bool:
 
 
 def _joined(elements: Iterable[Element], *, implicit: bool) -> bytes:
-    return b"".join(
-        _encoded(one, implicit=implicit) for one in sorted(elements, key=lambda element: element.tag)
-    )
+    return b"".join([_encoded(one, implicit) for one in sorted(elements, key=_in_order)])
 
 
-def _encoded(element: Element, *, implicit: bool) -> bytes:
-    value = _value(element, implicit=implicit)
-    group, number = element.tag >> 16, element.tag & 0xFFFF
+_in_order: Final = attrgetter("tag")
+
+
+def _encoded(element: Element, implicit: bool) -> bytes:
+    begin, size, pad = _form(element.tag, element.vr, implicit)
+    value = element.value.encode("utf-8", "replace") if pad else _binary(element, implicit)
+    if len(value) % 2:
+        value += pad
+    if size == 2:
+        value = value[:0xFFFE]
+    return begin + len(value).to_bytes(size, "little") + value
+
+
+@lru_cache(maxsize=1024)
+def _form(tag: int, vr: str, implicit: bool) -> tuple[bytes, int, bytes]:
+    """What stands before a value's length, that length's size, and what makes a text even; nothing where it is none."""
+    begin = _TAG.pack(tag >> 16, tag & 0xFFFF)
+    pad = b"" if vr in ("SQ", "US") else b"\0" if vr == "UI" else b" "
     if implicit:
-        return _IMPLICIT.pack(group, number, len(value)) + value
-    vr = element.vr.encode("ascii")
-    if vr in _LONG:
-        return _SHORT.pack(group, number, vr, 0) + _NUMBER.pack(len(value)) + value
-    value = value[:0xFFFE]
-    return _SHORT.pack(group, number, vr, len(value)) + value
+        return begin, 4, pad
+    code = vr.encode("ascii")
+    return (begin + code + b"\0\0", 4, pad) if code in _LONG else (begin + code, 2, pad)
 
 
-def _value(element: Element, *, implicit: bool) -> bytes:
+def _binary(element: Element, implicit: bool) -> bytes:
     if element.vr == "SQ":
         return b"".join(_item(one, implicit=implicit) for one in element.items)
-    if element.vr == "US":
-        return b"".join(_UNSIGNED.pack(int(one)) for one in element.value.split("\\") if one)
-    value = element.value.encode("utf-8", "replace")
-    return value + (b"\0" if element.vr == "UI" else b" ") if len(value) % 2 else value
+    return b"".join(_UNSIGNED.pack(int(one)) for one in element.value.split("\\") if one)
 
 
 def _item(elements: Iterable[Element], *, implicit: bool) -> bytes:

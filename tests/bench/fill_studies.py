@@ -1,6 +1,6 @@
 """An index of many studies, synthesised: ten of a person, one image each. They lead to no files.
 
-`python -m tests.bench.fill_studies COUNT` fills the PostgreSQL database that the environment names, which holds a route.
+`python -m tests.bench.fill_studies COUNT` fills the PostgreSQL database that the environment names, which has a route.
 Rows are made by the server itself. Persons have keys and identities that open, as real ones have, because a query by
 name opens them; the seals of their images are noise.
 """
@@ -37,7 +37,7 @@ CREATE UNIQUE INDEX crowd_n ON crowd (n);
 INSERT INTO studies_study
   (project_id, uid, patient, birth_date, sex, date, time, accession, description, study_id, received_at, held_reason)
   SELECT {project}, '2.25.77' || g, crowd.pseudonym, '19500101', 'F',
-    to_char(date '2000-01-01' + (g * 7919 % 7300)::int, 'YYYYMMDD'), '101500', 'SYN' || g, 'CT of the chest',
+    to_char(date '2000-01-01' + (g::bigint * 7919 % 7300)::int, 'YYYYMMDD'), '101500', 'SYN' || g, 'CT of the chest',
     'S' || g, now(), '' FROM generate_series(0, {last}) AS g JOIN crowd ON crowd.n = g / {each};
 CREATE TEMPORARY TABLE made AS SELECT id, uid, patient, date FROM studies_study WHERE accession LIKE 'SYN%';
 INSERT INTO studies_revision (study_id, route_id, number, state, opened_at, quiet_at, total)
@@ -46,9 +46,9 @@ INSERT INTO studies_series (study_id, uid, modality, number, date, time, descrip
   SELECT id, uid || '.1', 'CT', '1', date, '101500', '', 'CHEST' FROM made;
 INSERT INTO studies_instance
   (project_id, revision_id, series_id, ordinal, uid, sop_class, transfer_syntax, number, path, size, header_mac,
-   bulk_digest, received_at, expired)
+   bulk_digest, received_at)
   SELECT {project}, r.id, s.id, 0, s.uid || '.1', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1', '1',
-    'synthetic/' || s.id, 525000, '', '', now(), false
+    'synthetic/' || s.id, 525000, '', '', now()
   FROM made JOIN studies_revision r ON r.study_id = made.id JOIN studies_series s ON s.study_id = made.id;
 INSERT INTO vault_seal (project_id, sop_uid, person_id, token, path, size, created_at)
   SELECT {project}, made.uid || '.1.1', crowd.id, decode(repeat(md5(made.uid), 60), 'hex'), '', 960, now()

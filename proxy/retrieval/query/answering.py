@@ -1,6 +1,6 @@
 """What a node hears when it asks what we have (C-FIND): its view, its query, and the answers while they are found."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -82,13 +82,14 @@ def _found(view: View, checked: Checked, called_ae: str) -> Answers:
 
 def _answers(search: Search, called_ae: str) -> Answers:
     most, count, checked = settings.DICOM_FIND_MAX, 0, search.checked
+    always = _always(checked, called_ae)
     for page in search.pages(most + 1):
         for row in page:
             if count == most:
                 yield Refused(OUT_OF_RESOURCES, f"More than {most} match: ask for less")
                 return
             count += 1
-            yield Match(tuple(_elements(checked, row, called_ae)), checked.less)
+            yield Match((*always, *_elements(checked, row)), checked.less)
         yield None
 
 
@@ -100,13 +101,17 @@ def _sight(view: View, checked: Checked) -> Sight:
     return Identified(view, looking_among(grant.principal, view.projects, grant.purpose, asked))
 
 
-def _elements(checked: Checked, row: Row, called_ae: str) -> list[Element]:
+def _always(checked: Checked, called_ae: str) -> list[Element]:
+    """What every answer of this query says."""
     said = {LEVEL: ("CS", checked.level), RETRIEVE_AE: (SAID[RETRIEVE_AE], called_ae)}
     for tag in checked.said - {RETRIEVE_AE}:
         said[tag] = SAID[tag], ONLINE if tag == AVAILABILITY else ""
-    elements = [Element(tag, vr, value) for tag, (vr, value) in said.items()]
-    values = [(one, row.values[one.keyword]) for one in checked.wanted]
-    return elements + [_element(one, value, checked.within) for one, value in values if _is_said(one, value)]
+    return [Element(tag, vr, value) for tag, (vr, value) in said.items()]
+
+
+def _elements(checked: Checked, row: Row) -> Iterator[Element]:
+    values = ((one, row.values[one.keyword]) for one in checked.wanted)
+    return (_element(one, value, checked.within) for one, value in values if _is_said(one, value))
 
 
 def _is_said(attribute: Attribute, value: str) -> bool:

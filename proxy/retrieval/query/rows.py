@@ -106,8 +106,8 @@ class Sieve:
 
     def first(self, where: Q, wanted: Sequence[Attribute], most: int) -> list[Row]:
         """Not more than so many, at once."""
-        found = ready.rows(_chosen, self._fixed(wanted), where, most)
-        return [_row(one, _keywords(wanted)) for one in found]
+        keywords = _keywords(wanted)
+        return [_row(one, keywords) for one in ready.rows(_chosen, self._fixed(wanted), where, most)]
 
     def stream(self, where: Q, wanted: Sequence[Attribute]) -> Generator[Row, None, None]:
         """One after the other, never all in memory. Must be read, or closed, before anything is answered."""
