@@ -8,7 +8,7 @@ was forgotten elsewhere is sealed under a key that is gone (a person's second co
 import base64
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from secrets import token_bytes
 from threading import Lock
@@ -160,6 +160,19 @@ def known_by(person: Person) -> Known:
     return _known(current(), person)
 
 
+def known_all(persons: Iterable[Person]) -> dict[int, Known]:
+    """By number, as `known_by`; what all of a project have in common is made once."""
+    ring, uid_keys, known = current(), dict[tuple[int, int], bytes](), dict[int, Known]()
+    for person in persons:
+        generation = person.project_id, person.generation
+        if generation not in uid_keys:
+            uid_keys[generation] = identifiers.subject_uid_key(
+                project_key(person.project_id), person.generation
+            )
+        known[person.pk] = _handle(ring, person, uid_keys[generation])
+    return known
+
+
 def _find(ring: Keyring, project_id: int, blind: str) -> Known | None:
     rows = sql.ask(_FIND, project_id, blind)
     return _known(ring, Person(**dict(zip(NAMED, rows[0], strict=True)))) if rows else None
@@ -176,6 +189,10 @@ _FIND: Final = (
 
 def _known(ring: Keyring, person: Person) -> Known:
     uid_key = identifiers.subject_uid_key(project_key(person.project_id), person.generation)
+    return _handle(ring, person, uid_key)
+
+
+def _handle(ring: Keyring, person: Person, uid_key: bytes) -> Known:
     return Known(
         person_id=person.pk,
         project_id=person.project_id,

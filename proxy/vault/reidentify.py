@@ -28,7 +28,15 @@ from proxy.vault import approvals, seals, tokens
 from proxy.vault.keyring import current
 from proxy.vault.models import Person, Seal, UidPair
 from proxy.vault.projects import project_key
-from proxy.vault.pseudonyms import Known, data_key, family_of, find_person, identity_context, known_by
+from proxy.vault.pseudonyms import (
+    Known,
+    data_key,
+    family_of,
+    find_person,
+    identity_context,
+    known_all,
+    known_by,
+)
 from proxy.vault.remembered import Remembered
 from proxy.vault.seals import Forgotten
 
@@ -117,12 +125,13 @@ class Look:
     def seals(self, project_id: int, sop_uids: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Plain; of those that there are, of persons who live. Raises KeysMissing."""
         self._within(project_id)
-        handles: dict[int, Known] = {}
-        for uid, seal in _found(project_id, set(sop_uids)).items():
-            if seal.person.forgotten_at is None:
-                known = handles.setdefault(seal.person_id, known_by(seal.person))
+        found = _found(project_id, set(sop_uids))
+        persons = {seal.person_id: seal.person for seal in found.values()}
+        handles = known_all(one for one in persons.values() if one.forgotten_at is None)
+        for uid, seal in found.items():
+            if seal.person_id in handles:
                 try:
-                    yield uid, seals.open_for(known, seal)
+                    yield uid, seals.open_for(handles[seal.person_id], seal)
                 except SealBroken:
                     continue  # `doctor` finds it
 

@@ -1,22 +1,21 @@
 """The index as a node of the identified view sees it: with real values, under its standing grant.
 
 Equality goes by the vault's keyed index where there is one: Patient IDs and UIDs. Names are compared with those of the
-persons in view, dates with a margin of the widest shift, and everything else with what the seals say. Of what was
-decrypted some is kept for minutes. A person who was forgotten is not in sight, nor is an image whose seal is gone.
+persons in view, days with what each person's shift makes of them (`moved.py`), and everything else with what the seals
+say. Of what was decrypted some is kept for minutes. A person who was forgotten is not in sight, nor is an image whose
+seal is gone.
 Everybody who is answered leaves a mark before the answer leaves.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import Any, ClassVar, Final
 
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
-from proxy.deid.identifiers import MOST_DAYS_BACK
 from proxy.retrieval.persons import bearers
-from proxy.retrieval.query import narrowing, ready, sealed
+from proxy.retrieval.query import moved, narrowing, ready, sealed
 from proxy.retrieval.query.attributes import BY_KEYWORD, IMAGE, PATIENT, SERIES, STUDY, UNIQUE_KEYS, Attribute
 from proxy.retrieval.query.matching import Between, Days, Exactly, Matcher, Moments
 from proxy.retrieval.query.rows import KEYS, Row
@@ -38,6 +37,7 @@ UNCHANGED: Final = frozenset(
 MAPPED: Final = frozenset({"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"})
 Speaker = tuple[int, str]  # project and pseudonymous SOP Instance UID
 
+MOST_SPEAKING: Final = 10_000
 _said: Remembered[Speaker, Mapping[str, str]] = Remembered(20_000, 300.0)
 
 
@@ -50,6 +50,7 @@ class Identified:
     look: Look
     _given: set[str] = field(default_factory=set)
     _marked: set[tuple[int, str]] = field(default_factory=set)
+    _speaking: dict[int, Speaker] = field(default_factory=dict)  # whom rows were asked about before
 
     # --- which rows may match -----------------------------------------------------------------------
 
@@ -65,7 +66,7 @@ class Identified:
                 self._studies(matcher.values), column.removesuffix(attribute.column) + "uid"
             )
         if isinstance(matcher, Days):
-            return narrowing.any_of(_shifted(one, column) for one in matcher.ranges)
+            return narrowing.any_of(moved.within(one, attribute, column) for one in matcher.ranges)
         return narrowing.narrowed(matcher, column) if attribute.keyword in UNCHANGED else Q()
 
     def settles(self, keyword: str, matcher: Matcher) -> bool:
@@ -73,7 +74,7 @@ class Identified:
         return keyword == "PatientID" and isinstance(matcher, Exactly)
 
     def joint(self, moments: Moments, column: str) -> Q:
-        return _shifted(Between(moments.range.first[:8], moments.range.last[:8]), column)
+        return moved.wide(Between(moments.range.first[:8], moments.range.last[:8]), column)
 
     @staticmethod
     def in_sight(level: str) -> Q:
@@ -126,8 +127,8 @@ class Identified:
         return there
 
     def _with_originals(self, level: str, found: Sequence[Row]) -> list[Row]:
-        speakers = _speakers(level, found)
-        said = self._said(speakers.values())
+        speakers = self._speakers(level, found)
+        said = self._said({speakers[row.pk] for row in found if row.pk in speakers})
         there = [row for row in found if speakers.get(row.pk) in said]
         for row in there:
             originals = said[speakers[row.pk]]
@@ -136,6 +137,14 @@ class Identified:
                 for key in row.values.keys() & originals.keys() - OF_PERSONS
             )
         return there
+
+    def _speakers(self, level: str, found: Sequence[Row]) -> Mapping[int, Speaker]:
+        """A row is looked at twice, when it matches and when it is answered."""
+        if len(self._speaking) > MOST_SPEAKING:
+            self._speaking.clear()
+        if fresh := [row for row in found if row.pk not in self._speaking]:
+            self._speaking.update(_speakers(level, fresh))
+        return self._speaking
 
     def _said(self, speakers: Iterable[Speaker]) -> dict[Speaker, Mapping[str, str]]:
         known = {one: _said.get(one) for one in speakers}
@@ -176,21 +185,6 @@ def _of_person(identity: Identity) -> dict[str, str]:
         "PatientName": name,
         "IssuerOfPatientID": identity.issuer,
     }
-
-
-def _shifted(range_: Between, column: str) -> Q:
-    """Dates move into the past, or lose their month and day, or go."""
-    kept = Q(**{f"{column}__gte": _back(range_.first)}) if range_.first else Q()
-    kept &= Q(**{f"{column}__lte": range_.last}) if range_.last else Q()
-    return kept | Q(**{column: ""}) if kept else kept
-
-
-def _back(day: str) -> str:
-    try:
-        first = date(int(day[:4]), int(day[4:6]), min(int(day[6:]), 28))
-        return (first - timedelta(days=MOST_DAYS_BACK)).strftime("%Y%m%d")
-    except (ValueError, OverflowError):
-        return ""
 
 
 # --- whose seal speaks for a row ------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from django.db.models import Field, ForeignObject, Lookup, Q, QuerySet
 
 from proxy import sql
 
-LIKE: Final = ("__contains", "__startswith")
+LIKE: Final = ("__contains", "__startswith", "__endswith")
 AMONG: Final = "__among"
 Row = tuple[Any, ...]
 Make = Callable[..., "QuerySet[Any]"]
