@@ -78,13 +78,15 @@ stress: $(STAMP) ## Ten thousand broken files through the engine (SEED=n repeats
 BENCHES := $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/bench_*.py))
 .PHONY: $(subst _,-,$(BENCHES))
 
-bench: $(subst _,-,$(filter-out bench_million,$(BENCHES))) ## Benchmarks, peers beside us in the same run (RUNS=n); or one: make bench-wire
+bench: $(subst _,-,$(filter-out %_million,$(BENCHES))) ## Benchmarks, peers beside us in the same run (RUNS=n); or one: make bench-wire
 
 bench-million: ## Reception into an index of a million images, beside an empty one
 
+bench-find-million: ## Queries of a million studies on PostgreSQL: first answers, and memory of a long one
+
 $(subst _,-,$(BENCHES)): bench-%: $(STAMP)
 	@echo "== $*"
-	@PYTHONPATH=. TCP_NODELAY=1 $(BIN)/python tests/bench/bench_$*.py
+	@PYTHONPATH=. TCP_NODELAY=1 $(BIN)/python tests/bench/bench_$(subst -,_,$*).py
 
 card: $(STAMP) ## The throughput card: de-identified images a second by modality mix, peers beside us
 	@PYTHONPATH=. TCP_NODELAY=1 $(BIN)/python -m tests.bench.card

@@ -15,9 +15,13 @@ ON_ITS_WAY = (RECEIVING, COMPLETE)
 
 def of_revision(prefix: str = "revision__") -> Q:
     """The condition on an instance's revision; `prefix` leads to it."""
+    return may_leave(prefix) & Q(**{f"{prefix}study__held_at": None})
+
+
+def may_leave(prefix: str) -> Q:
+    """The condition on a revision of a study that nobody holds."""
     out = Q(**{f"{prefix}state__in": OUT})
-    unreviewed = Q(**{f"{prefix}state__in": ON_ITS_WAY, f"{prefix}route__review": False})
-    return (out | unreviewed) & Q(**{f"{prefix}study__held_at": None})
+    return out | Q(**{f"{prefix}state__in": ON_ITS_WAY, f"{prefix}route__review": False})
 
 
 def instances(view: View) -> "QuerySet[Instance]":

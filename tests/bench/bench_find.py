@@ -91,7 +91,7 @@ def _written(number: int, folder: Path) -> Path:
 
 def turn(asked: Asked, kind: str) -> tuple[Sample, list[float]]:
     """Answers a second, all questions of the kind over one association; and the wait for each one's first, in ms."""
-    questions = [encoded(_identifier(keys)) for keys in asked.questions(kind)]
+    questions = [encoded(identifier(keys)) for keys in asked.questions(kind)]
     with Asker(asked.port, asked.called, asked.calling) as asker:
         before, began = processes.cpu(*asked.roots), time.perf_counter()
         heard = [asker.ask(one) for one in questions]
@@ -101,12 +101,12 @@ def turn(asked: Asked, kind: str) -> tuple[Sample, list[float]]:
     return Sample(sum(one.answers for one in heard), seconds, used), [one.first for one in heard]
 
 
-def _identifier(keys: dict[str, str]) -> Dataset:
-    identifier = Dataset()
-    identifier.QueryRetrieveLevel, identifier.StudyInstanceUID = "STUDY", ""
+def identifier(keys: dict[str, str]) -> Dataset:
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.StudyInstanceUID = "STUDY", ""
     for keyword in ASKED_FOR:
-        setattr(identifier, keyword, keys.get(keyword, ""))
-    return identifier
+        setattr(asked, keyword, keys.get(keyword, ""))
+    return asked
 
 
 def originals(count: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ Everybody who is answered leaves a mark before the answer leaves.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
@@ -45,7 +45,6 @@ _said: Remembered[Speaker, Mapping[str, str]] = Remembered(20_000, 300.0)
 class Identified:
     """For one query."""
 
-    first: ClassVar[int] = 20  # each opens a seal
     view: View
     look: Look
     _given: set[str] = field(default_factory=set)

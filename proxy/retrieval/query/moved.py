@@ -20,6 +20,7 @@ from proxy.vault.models import Person
 
 TO_STUDY: Final[Mapping[str, str]] = {STUDY: "", SERIES: "study__"}
 """From the table of an attribute to that of studies, which says whose its rows are."""
+MOST_YEARS: Final = 100
 
 
 def within(range_: Between, attribute: Attribute, column: str) -> Q:
@@ -29,8 +30,7 @@ def within(range_: Between, attribute: Attribute, column: str) -> Q:
     path = column.removesuffix(attribute.column) + TO_STUDY[attribute.level]
     ends = {name: one.isoformat() for name, one in (("begin", begin), ("end", end)) if one}
     moved = Q(Below(_moved, (path, column), Q(**ends)))
-    lost = Q(**{f"{column}__endswith": "0101"}) | Q(**{column: ""})
-    return wide(range_, column) & (_as_it_was(range_, column) | lost | moved)
+    return wide(range_, column) & (_as_it_was(range_, column) | _lost(begin, end, column) | moved)
 
 
 def wide(range_: Between, column: str) -> Q:
@@ -43,6 +43,14 @@ def wide(range_: Between, column: str) -> Q:
 def _as_it_was(range_: Between, column: str) -> Q:
     kept = Q(**{f"{column}__gte": range_.first}) if range_.first else Q()
     return kept & Q(**{f"{column}__lte": range_.last}) if range_.last else kept
+
+
+def _lost(begin: date | None, end: date | None, column: str) -> Q:
+    """Gone, or without month and day."""
+    gone = Q(**{column: ""})
+    if begin is None or end is None or end.year - begin.year > MOST_YEARS:
+        return gone | Q(**{f"{column}__endswith": "0101"})
+    return gone | Q(**{f"{column}__among": [f"{year:04}0101" for year in range(begin.year, end.year + 1)]})
 
 
 def _moved(path: str, column: str, ends: Q) -> Q:

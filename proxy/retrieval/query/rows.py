@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from proxy.retrieval.query import ready
 from proxy.retrieval.query.attributes import IMAGE, PATIENT, SERIES, STUDY, Attribute
 from proxy.retrieval.views import View
-from proxy.retrieval.visible import of_revision
+from proxy.retrieval.visible import may_leave, of_revision
 from proxy.routing.models import Project
 from proxy.studies.models import Instance, Revision, Series, Study
 from proxy.vault.models import Person
@@ -76,7 +76,9 @@ def in_view(level: str, projects: frozenset[int]) -> "QuerySet[Any]":
 
 
 def studies() -> "QuerySet[Study]":
-    return Study.objects.filter(Exists(Revision.objects.filter(of_revision(""), study=OuterRef("pk"))))
+    """Held or not is asked of the study itself, and not once more by way of its revisions."""
+    theirs = Revision.objects.filter(may_leave(""), study=OuterRef("pk"))
+    return Study.objects.filter(Exists(theirs), held_at=None)
 
 
 def _patients(mine: Q) -> "QuerySet[Person]":

@@ -25,14 +25,13 @@ from proxy.studies.models import Instance
 T = TypeVar("T")
 Batches = Generator[list[Row], None, None]
 
+FIRST: Final = 20
+"""So many rows are looked at before the first answer leaves: they lie apart on the disk, and each may open a seal."""
 PAGE: Final = 200
 
 
 class Sight(Protocol):
-    """How whoever asks sees the index. `first`: so many rows are looked at before the first answer leaves."""
-
-    @property
-    def first(self) -> int: ...
+    """How whoever asks sees the index."""
 
     def condition(self, attribute: Attribute, matcher: Matcher, column: str) -> Q:
         """Keeps every row whose value, as it is seen, may match."""
@@ -63,8 +62,6 @@ class Sight(Protocol):
 
 class Pseudonymous:
     """The index as it is."""
-
-    first: Final = PAGE
 
     def condition(self, attribute: Attribute, matcher: Matcher, column: str) -> Q:
         if attribute.keyword == "PatientName":
@@ -99,7 +96,7 @@ class Search:
 
     def pages(self, most: int) -> Iterator[list[Row]]:
         """Not more than `most` rows in all. Some pages are empty: they say that it is still being looked."""
-        few = min(self.sight.first, most)
+        few = min(FIRST, most)
         first, is_all = self._few(few)
         if not is_all and len(first) < few:
             first = yield from self._taken(few)
@@ -149,7 +146,7 @@ class Search:
     def _batches(self, wanted: Sequence[Attribute]) -> Batches:
         """Of all rows what matches, a batch at a time; of some nothing does."""
         with closing(self._sieve.stream(self._condition(), wanted)) as stored:
-            for some in _batches(stored, self.sight.first):
+            for some in _batches(stored, FIRST):
                 yield list(self._matching(some))
 
     def _matching(self, found: Sequence[Row]) -> Iterator[Row]:

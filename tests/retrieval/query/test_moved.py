@@ -72,11 +72,19 @@ def test_each_persons_days_are_moved(sieve: Sieve, first: str, last: str, days: 
 
 
 def test_what_was_kept_cut_or_removed_is_looked_at_again(sieve: Sieve) -> None:
-    for uid, day in (("kept", "20240229"), ("cut", "20240101"), ("gone", ""), ("other", "20240215")):
+    for uid, day in (
+        ("kept", "20240229"),
+        ("cut", "20240101"),
+        ("gone", ""),
+        ("other", "20240215"),
+        ("year", "20230101"),
+    ):
         _add(uid, day, "ANON-30")
     kept = found(sieve, moved.within(Between("20240229", "20240229"), BY_KEYWORD["StudyDate"], "date"))
     assert {"kept", "cut", "gone"} <= kept
-    assert "other" not in kept
+    assert not {"other", "year"} & kept
+    kept = found(sieve, moved.within(Between("20240229", ""), BY_KEYWORD["StudyDate"], "date"))
+    assert {"kept", "cut", "gone"} <= kept
 
 
 def test_series_go_by_the_person_of_their_study(sieve: Sieve) -> None:
