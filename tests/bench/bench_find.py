@@ -31,7 +31,7 @@ from tests.network.people import wait_for as until
 from tests.peers.orthanc import Orthanc
 
 SITE = """
-projects: [{name: default, recipe: research}]
+projects: [{name: default, recipe: find.yaml}]
 nodes:
 - {name: READER, ae_title: READER, host: 127.0.0.1, port: 104, may: [find]}
 - {name: CLIN, ae_title: CLIN, host: 127.0.0.1, port: 104, may: [find], view: identified,

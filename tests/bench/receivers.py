@@ -26,9 +26,10 @@ from tests.tools import debian
 
 HERE = "127.0.0.1"
 TCP_NODELAY = {**os.environ, "TCP_NODELAY": "1"}  # or Nagle costs DCMTK and Orthanc 40 ms an image
-RECIPE = (
-    "name: bench\nextends: basic\nstructured-reports: clean\n"  # a report that is held would measure nothing
-)
+RECIPES = {
+    "bench.yaml": "name: bench\nextends: basic\nstructured-reports: clean\n",  # what is held would measure nothing
+    "find.yaml": "name: find\nextends: research\nrules: {AccessionNumber: keep}\n",  # it can be asked for
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def house(
         servers = (int((folder / "cluster" / "postmaster.pid").read_text().split()[0]),)
     built = House.build(folder, environ)
     try:
-        (folder / "bench.yaml").write_text(RECIPE)
+        for name, recipe in RECIPES.items():
+            (folder / name).write_text(recipe)
         (folder / "site.yaml").write_text(site or SITE)
         for words in (("migrate",), ("configure", str(folder / "site.yaml"))):
             done = built.command(*words)
