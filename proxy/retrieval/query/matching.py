@@ -146,8 +146,15 @@ def is_wild(text: str) -> bool:
     return not WILD.isdisjoint(text)
 
 
+def is_beginning(pattern: str) -> bool:
+    """What most patterns are."""
+    return pattern.endswith("*") and pattern.find("*") == len(pattern) - 1 and "?" not in pattern
+
+
 def wildcard(pattern: str, text: str) -> bool:
     """`*` is any sequence, an empty one too, `?` any one character (PS3.4 C.2.2.2.4)."""
+    if is_beginning(pattern):
+        return text.startswith(pattern[:-1])
     at = here = 0
     star, retry = -1, 0
     while here < len(text):
@@ -167,6 +174,8 @@ def wildcard(pattern: str, text: str) -> bool:
 
 def folded(text: str) -> str:
     """For comparing names: composed, without case."""
+    if text.isascii():
+        return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
