@@ -17,7 +17,7 @@ from proxy.backend.models import BackendNode, Standing
 from proxy.backend.reading import Reading
 from proxy.backend.remembered import last_known
 from proxy.routing.audited import tell
-from proxy.routing.models import BACKEND, BACKEND_PREFIX, SITE, Destination, Node
+from proxy.routing.models import BACKEND, BACKEND_PREFIX, SITE, Node
 from proxy.routing.site import values
 from proxy.routing.site.keeping import Changes, apply, one_at_a_time
 from proxy.routing.site.specs import DestinationSpec, NodeSpec, Site
@@ -185,9 +185,3 @@ def _was_moved(before: BackendNode, told: ToldNode) -> bool:
     """`before.node` was read before the change."""
     node = before.node
     return node is not None and (node.ae_title, node.host, node.port) != told.place
-
-
-def destinations_for(node: BackendNode) -> list[Destination]:
-    """Where an image for it goes: the destination that was made for it, or the site's own to the same node."""
-    rows = Destination.objects.filter(node=node.node_id, node__retired_at=None, kind=Destination.DIMSE)
-    return list(rows.filter(retired_at=None, origin=BACKEND).order_by("pk")[:1])

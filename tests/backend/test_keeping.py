@@ -9,8 +9,8 @@ import pytest
 from django.conf import LazySettings
 
 from proxy.audit.models import Entry
-from proxy.backend import confirming, remembered
-from proxy.backend.keeping import PLATFORM, destinations_for, keep, make_so_again
+from proxy.backend import confirming, dispatches, remembered
+from proxy.backend.keeping import PLATFORM, keep, make_so_again
 from proxy.backend.models import BackendNode, Standing
 from proxy.backend.reading import read
 from proxy.network.door import Caller
@@ -50,6 +50,11 @@ def say(*nodes: Any, **changes: Any) -> None:
 
 def node(name: str) -> Node:
     return Node.objects.get(name=name)
+
+
+def destinations_for(row: BackendNode) -> list[Destination]:
+    """Those that a dispatch would go to."""
+    return [one for one in dispatches.targets() if one.node_id == row.node_id]
 
 
 def give_identity(name: str) -> None:
