@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 from django.db import connections
 
-from tests import cluster, emptying
+from tests import cluster, emptying, standing_still
 from tests.house import House
 
 # A shell in the background ignores Ctrl-C, and whatever we start would inherit that
@@ -28,6 +28,8 @@ hypothesis.settings.register_profile(
     "postern", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("postern")
+
+standing_still.teach()
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="postern-tests-"))
 SCRATCH.chmod(0o755)  # the PostgreSQL user walks through it

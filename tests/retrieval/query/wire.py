@@ -93,7 +93,6 @@ def element(keyword: str, value: Any) -> DataElement:
 
 def heard(made: Any, wanted: Dataset, root: str = "study") -> Heard:
     said = Heard()
-    keep_answers(made)
     for status, answer in made.send_c_find(wanted, ROOTS[root]):
         assert "Status" in status, "no answer came"
         if status.Status in (0xFF00, 0xFF01):
@@ -105,10 +104,8 @@ def heard(made: Any, wanted: Dataset, root: str = "study") -> Heard:
 
 
 def keep_answers(made: Any) -> None:
-    """pynetdicom stops its reader before it asks, but may believe too early that it stands still: a quick answer is
-    then read by nobody who wants it."""
+    """For whoever asks without pynetdicom's own methods, which stop its reader themselves."""
     made._reactor_checkpoint.clear()
-    time.sleep(0.02)
     while not made._is_paused:
         time.sleep(0.001)
 
