@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 from proxy.deid import bigendian, seal
 from proxy.deid.engine import BIG_ENDIAN, DEFLATED, Engine
-from proxy.deid.errors import Unreadable
+from proxy.deid.errors import Unreadable, WrongSeal
 from proxy.deid.intact import Check
 from proxy.deid.part10 import make_meta, split
 from proxy.deid.recipe import KEEP_ALL
@@ -56,6 +56,16 @@ def restore_file(source: Path, target: Path, sealed: bytes) -> None:
     """
     with source.open("rb") as file, _original_file(target) as out:
         _restored(file, out, seal.read(sealed))
+
+
+def leads_back(source: Path, sealed: bytes) -> bool:
+    """Whether the original of this clean file can be made with this seal."""
+    try:
+        with source.open("rb") as file, Path(os.devnull).open("wb") as nowhere:
+            _restored(file, nowhere, seal.read(sealed))
+    except WrongSeal:
+        return False
+    return True
 
 
 def restored_pieces(clean: BinaryIO, transfer_syntax: str, sealed: bytes) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from proxy.deid import (
     restored_pieces,
     seal,
 )
-from proxy.deid.restore import original_at_once
+from proxy.deid.restore import leads_back, original_at_once
 from tests.deid.build import BIG_ENDIAN, CT, EXPLICIT, IMPLICIT, SUBJECT, ct, encoded
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -169,3 +169,21 @@ def test_the_mac_does_not_depend_on_how_the_image_came() -> None:
         work.settle(SUBJECT)
         clean = work.finish()
         assert restore(b"".join(clean.rest), EXPLICIT, clean.seal) == data
+
+
+def test_two_seals_of_one_object_say_the_same_and_each_leads_back(tmp_path: Path) -> None:
+    data, first = made(image())
+    again, second = made(image())
+    assert data == again and first.seal != second.seal and seal.alike(first.seal, second.seal)
+    source = tmp_path / "clean.dcm"
+    source.write_bytes(make_meta(CT, "1.2.3.4.5.1", EXPLICIT) + data)
+    assert leads_back(source, first.seal) and leads_back(source, second.seal)
+    source.write_bytes(make_meta(CT, "1.2.3.4.5.1", EXPLICIT) + altered(data, len(data) - 1))
+    assert not leads_back(source, first.seal)
+
+
+def test_seals_of_two_objects_do_not_say_the_same() -> None:
+    _, first = made(image())
+    for other in (image(uid="1.2.3.4.5.2"), image(pixels=bytes(32)), image()[:-20]):
+        _, second = made(other)
+        assert not seal.alike(first.seal, second.seal)

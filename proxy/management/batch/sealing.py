@@ -12,6 +12,8 @@ from pathlib import Path
 
 from django.db import transaction
 
+from proxy.deid.restore import leads_back
+from proxy.deid.seal import alike
 from proxy.vault import seals
 from proxy.vault.models import Seal
 from proxy.vault.pseudonyms import Known
@@ -61,14 +63,17 @@ def _name(draft: Draft, there: dict[str, Seal], wanted: dict[str, Draft]) -> str
     if draft.uid in there:
         same = _says(there[draft.uid], draft)
     else:
-        same = draft.uid not in wanted or wanted[draft.uid].plain == draft.plain
+        same = draft.uid not in wanted or _is_said(wanted[draft.uid].plain, draft)
     return draft.uid if same else _other_name(draft)
 
 
 def _says(row: Seal, draft: Draft) -> bool:
-    return (
-        row.person_id == draft.known.person_id and seals.open_row(row) == draft.plain
-    )  # else two persons share it
+    is_theirs = row.person_id == draft.known.person_id  # else two persons share it
+    return is_theirs and _is_said(seals.open_row(row), draft)
+
+
+def _is_said(plain: bytes, draft: Draft) -> bool:
+    return alike(plain, draft.plain) and leads_back(draft.part, plain)
 
 
 def _pairs(drafts: Iterable[Draft]) -> dict[tuple[int, str], seals.PairRow]:
