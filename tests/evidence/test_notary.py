@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from proxy import pipeline
-from proxy.evidence import notary, signing
+from proxy.evidence import looking, notary, signing
 from proxy.routing.match import RouteFacts
 from proxy.storage.keys import KeysMissing
 from proxy.studies.models import Instance, Revision
@@ -103,6 +103,15 @@ def test_a_file_that_is_gone_or_broken_is_said_to_be(route: RouteFacts, data: Pa
     said = bundle(revision)
     assert [one["sha256"] == "" for one in said["images"]] == [True, False]
     assert [look["readable"] for look in said["looks"]] == [False]
+
+
+def test_no_broken_file_holds_up_the_evidence_of_others(tmp_path: Path) -> None:
+    whole = cast.part10(cast.ct())
+    path = tmp_path / "broken.dcm"
+    for at in range(132, 1200, 7):
+        path.write_bytes(whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 : at + 900])
+        header = looking.header_of(path, "ANON-X")
+        assert header is None or not header.pseudonymous
 
 
 def test_who_is_stopped_in_the_middle_leaves_nothing(route: RouteFacts, data: Path) -> None:
