@@ -14,9 +14,10 @@ from proxy.audit.models import Entry
 from proxy.retrieval.query import identified
 from proxy.routing.match import load_table
 from proxy.routing.models import Node, Project, Route
-from proxy.vault import corrections, forget, reidentify, seals
+from proxy.vault import corrections, forget, seals
 from proxy.vault.models import Person, Seal, StudyKey
-from proxy.vault.reidentify import Principal
+from proxy.vault.reidentify import Principal, comparing
+from proxy.vault.reidentify.identity import read
 from tests import cast
 from tests.cast import ADA, BEN, StudyPlan
 from tests.reception.sending import send
@@ -193,10 +194,10 @@ def test_promise_1_pseudonyms_are_all_that_the_pseudonymous_view_says(port: int)
 
 def test_who_was_forgotten_is_not_found_and_not_remembered(port: int) -> None:
     assert found(port, PatientName="*adalberta*", AccessionNumber="*") == {ADAS.uid, OLD.uid}
-    assert len(identified._said) and len(reidentify._identities)
-    ada = next(one for one in Person.objects.all() if reidentify._identity(one).patient_id == ADA.id)
+    assert len(identified._said) and len(comparing._identities)
+    ada = next(one for one in Person.objects.all() if read(one).patient_id == ADA.id)
     forget.forget(ANYBODY, ada.pseudonym, ada.project_id, "asked for it")
-    assert (len(identified._said), len(reidentify._identities)) == (0, 0)
+    assert (len(identified._said), len(comparing._identities)) == (0, 0)
     assert StudyKey.objects.count() == 2  # Ben's: accession number and Patient ID
     assert found(port) == {BENS.uid}
     assert found(port, PatientName="Exampleova*") == found(port, PatientID=ADA.id) == set()

@@ -1,0 +1,79 @@
+"""Who asks, whether they may, and the mark that it leaves: a refusal leaves one too."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from django.conf import settings
+from django.utils import timezone
+
+from proxy.audit import actions
+from proxy.audit.recent import persons_seen
+from proxy.audit.record import record
+from proxy.vault import approvals
+
+VIEW: Final = "vault.view_identity"
+FORGET: Final = "vault.forget_person"
+HOUR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks, and what they may: a user, an API key, a node with its grant, a command's caller."""
+
+    name: str
+    may: Callable[[str], bool] = field(repr=False)
+    unlimited: bool = False  # the house itself, which looks for nobody's eyes
+    watched: frozenset[int] = frozenset()  # projects in which a second person must approve
+
+
+class NotAllowed(Exception):
+    """The asker's fault: no permission, or no purpose given."""
+
+    status = 0x0124
+
+
+def allowed(principal: Principal, permission: str, subject: str, project_id: int, purpose: str) -> None:
+    """Raises NotAllowed, after leaving a mark, unless they may, say why, and are not at it all day."""
+    why = _objection(principal, permission, purpose) or _unapproved(principal, project_id, purpose)
+    if not why:
+        return
+    detail = {"project": project_id, "why": why}
+    record(actions.IDENTITY_REFUSED, actor=principal.name, subject=subject, purpose=purpose, detail=detail)
+    raise NotAllowed(f"This look was refused: {why}.")
+
+
+def _objection(principal: Principal, permission: str, purpose: str) -> str:
+    if not principal.may(permission):
+        return f"without {permission}"
+    if not purpose.strip():
+        return "no purpose given"
+    most = settings.IDENTITY_PERSONS_PER_HOUR
+    if most and not principal.unlimited and persons_seen(principal.name, timezone.now() - HOUR) >= most:
+        return too_many(most)
+    return ""
+
+
+def too_many(most: int) -> str:
+    return f"{most} persons within an hour are the limit; wait, or raise IDENTITY_PERSONS_PER_HOUR"
+
+
+def _unapproved(principal: Principal, project_id: int, purpose: str) -> str:
+    if project_id not in principal.watched or approvals.is_approved(project_id, principal.name, purpose):
+        return ""
+    number = approvals.asked(project_id, principal.name, purpose)
+    return f"a second person has to approve; this is request {number}, ask again with the same purpose then"
+
+
+def mark(
+    principal: Principal,
+    action: str,
+    subject: str,
+    project_id: int,
+    purpose: str,
+    *,
+    more: Mapping[str, int | str] | None = None,
+) -> None:
+    detail = {"project": project_id, **(more or {})}
+    record(action, actor=principal.name, subject=subject, purpose=purpose, detail=detail)
