@@ -1,19 +1,26 @@
-"""Dispatches as rows: opened once for an event, claimed by one process at a time, taken up again after its death."""
+"""Dispatches as rows: opened once for an event, claimed by one process at a time, taken up again after its death.
 
-from collections.abc import Sequence
+What has ended is forgotten after KEPT_FOR: what went to whom stands in the audit.
+"""
+
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from proxy.backend.lifecycle import DOWNLOADING, LIFE, PROCESSING, WAITING
+from proxy.backend.lifecycle import COMPLETED, DOWNLOADING, FAILED, LIFE, PROCESSING, WAITING
 from proxy.backend.models import BackendNode, Dispatch
+from proxy.backend.statuses import tell as tell_backend
 from proxy.routing.audited import tell
 from proxy.routing.models import BACKEND, Destination
 
 MOST_WAITING: Final = 10_000
 RUNNING: Final = (DOWNLOADING, PROCESSING)
+OVER: Final = (COMPLETED, FAILED)
+KEPT_FOR: Final = timedelta(days=90)
+PAGE: Final = 500
 
 
 def open_one(
@@ -51,12 +58,20 @@ def is_running(pk: int) -> bool:
     return Dispatch.objects.filter(pk=pk, state__in=RUNNING).exists()
 
 
+def is_over(pk: int) -> bool:
+    """Also if it is forgotten."""
+    return not Dispatch.objects.filter(pk=pk, state__in=(WAITING, *RUNNING)).exists()
+
+
 def lease() -> timedelta:
     return timedelta(seconds=settings.DELIVERY_LEASE)
 
 
-def hold(tokens: Sequence[str], now: datetime) -> None:
-    Dispatch.objects.filter(token__in=tokens, state__in=RUNNING).update(lease_until=now + lease())
+def hold(tokens: Collection[str], now: datetime) -> set[str]:
+    """Renew these claims; which of them still hold."""
+    mine = Dispatch.objects.filter(token__in=tokens, state__in=RUNNING)
+    mine.update(lease_until=now + lease())
+    return set(mine.values_list("token", flat=True))
 
 
 def move(row: Dispatch, event: str, **changes: object) -> bool:
@@ -92,8 +107,23 @@ def again(row: Dispatch, by: str, now: datetime) -> bool:
 
 def give_up(row: Dispatch, by: str, now: datetime) -> bool:
     with transaction.atomic():
-        why = "A person gave it up."
-        moved = LIFE.move(Dispatch.objects.filter(pk=row.pk), "give up", finished_at=now, reason=why)
-        if moved:
+        ended = end(row, now, "A person gave it up.")
+        if ended:
             tell(by, [f"dispatch {row} given up"], f"dispatch {row.pk}")
-    return bool(moved)
+    return ended
+
+
+def end(row: Dispatch, now: datetime, why: str) -> bool:
+    """For good, also while it runs: whoever works on it sees that it is no longer his. The backend hears of it."""
+    mine = Dispatch.objects.filter(pk=row.pk)
+    if not LIFE.move(mine, "give up", finished_at=now, reason=why, lease_until=None):
+        return False
+    row.refresh_from_db()
+    tell_backend(row, FAILED, now)
+    return True
+
+
+def prune(now: datetime) -> int:
+    """Forget what ended long ago, a page at a time; how many."""
+    old = Dispatch.objects.filter(state__in=OVER, finished_at__lt=now - KEPT_FOR).order_by("finished_at")
+    return int(Dispatch.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:PAGE])).delete()[0])

@@ -14,7 +14,7 @@ LIFE = Life(
         "later": ((DOWNLOADING, PROCESSING), WAITING),
         "rescue": ((DOWNLOADING, PROCESSING), WAITING),
         "fail": ((DOWNLOADING, PROCESSING), FAILED),
-        "give up": ((WAITING,), FAILED),
+        "give up": ((WAITING, DOWNLOADING, PROCESSING), FAILED),
         "again": ((FAILED, COMPLETED), WAITING),
     },
 )

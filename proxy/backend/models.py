@@ -128,8 +128,28 @@ class Dispatch(models.Model):
             models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="one_dispatch_for_an_event"),
         ]
         indexes = [
-            models.Index(fields=["next_try_at"], condition=Q(state="waiting"), name="dispatch_waiting")
+            models.Index(fields=["next_try_at"], condition=Q(state="waiting"), name="dispatch_waiting"),
+            models.Index(
+                fields=["finished_at"], condition=Q(state__in=["completed", "failed"]), name="dispatch_over"
+            ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.entity}"
+
+
+class Deletion(models.Model):
+    """What the backend says that it has deleted. It changes nothing of ours; only what it had dispatched of it ends."""
+
+    kind = models.CharField(max_length=16, help_text="session, scan or subject.")
+    entity = models.CharField(max_length=64)
+    said_at = models.DateTimeField(db_index=True, help_text="When it said so last.")
+    given_up = models.PositiveIntegerField(default=0, help_text="Dispatches of it that ended.")
+
+    class Meta:
+        verbose_name = "deletion by the backend"
+        verbose_name_plural = "deletions by the backend"
+        constraints = [models.UniqueConstraint(fields=["kind", "entity"], name="one_deletion_of_a_thing")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.entity}"

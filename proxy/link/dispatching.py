@@ -6,11 +6,10 @@ memory alone. A dispatch whose process died is begun again, and goes on with the
 
 import logging
 import secrets
-import shutil
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,12 +19,14 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
-from proxy.backend import dispatches, outbox, remembered
+from proxy.backend import deletions, dispatches, remembered
 from proxy.backend.keeping import PLATFORM
 from proxy.backend.lifecycle import COMPLETED, DOWNLOADING, FAILED, PROCESSING
 from proxy.backend.models import Dispatch
-from proxy.link import downloading, messages
-from proxy.link.downloading import Bounds, Failed, Later, Wanted
+from proxy.backend.statuses import tell as tell_backend
+from proxy.link import downloading, shelf
+from proxy.link.downloading import STOPPED, Bounds, Failed, Later, Wanted
+from proxy.link.shelf import Place
 from proxy.link.unpacking import BROKEN, unpack
 from proxy.retrieval import returning
 from proxy.retrieval.returning import Image, Owner, Told
@@ -38,6 +39,7 @@ MEGABYTE: Final = 1 << 20
 AT_ONCE: Final = 2
 LOOK_EVERY: Final = 1.0  # seconds
 TELL_EVERY: Final = 2.0
+TIDY_EVERY: Final = 60.0
 BROKEN_FOR_GOOD: Final = 5  # tries
 
 NO_WORKSPACE: Final = Later("The backend has not said yet which workspace is ours.")
@@ -47,10 +49,6 @@ NOBODY: Final = Failed(
 NO_VIEW: Final = "No node that the backend may send to may see identities of its project."
 NO_IMAGE: Final = Failed("The archive holds no DICOM image.")
 UNREADABLE: Final = "A file is no whole DICOM image."
-
-
-def folder() -> Path:
-    return Path(settings.DATA_DIR) / "dispatches"
 
 
 def bounds() -> Bounds:
@@ -69,22 +67,28 @@ class Errand:
     _told_at: float = float("-inf")
 
     def run(self) -> None:
-        place = folder() / str(self.row.pk)
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(mode=0o700, parents=True)
+        place = shelf.place_of(self.row.pk)
+        place.prepare()
+        verdict: Later | Failed | None = None
         try:
-            self._end(self._worked(place))
+            verdict = self._worked(place)
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            place.clear(keep_archive=isinstance(verdict, Later) and place.archive.is_file())
+        self._end(verdict)
 
-    def _worked(self, place: Path) -> Later | Failed | None:
+    def _worked(self, place: Place) -> Later | Failed | None:
         targets = dispatches.targets()
         paused = [one.name for one in targets if one.paused_at is not None]
         if paused:
             return Later(f"{paused[0]} was paused by a person.")
         if not any(one.node is not None and one.node.view == Node.IDENTIFIED for one in targets):
             return NOBODY
-        files = self._fetched(place)
+        trouble = None if place.archive.is_file() else self._fetched(place)
+        if trouble is not None:
+            return trouble
+        if not dispatches.move(self.row, "downloaded"):
+            return STOPPED
+        files = self._unpacked(place)
         if not isinstance(files, list):
             return files
         images = [image for path in files if (image := returning.read(path)) is not None]
@@ -93,22 +97,22 @@ class Errand:
         self._send(images, targets)
         return self._verdict()
 
-    def _fetched(self, place: Path) -> list[Path] | Later | Failed:
-        row, archive = self.row, place / "archive"
+    def _fetched(self, place: Place) -> Later | Failed | None:
         workspace = remembered.last_known().workspace_id
         if not workspace:
             return NO_WORKSPACE
-        tell(row, DOWNLOADING)
-        wanted = Wanted(workspace, row.kind, row.entity, row.subject)
-        trouble = downloading.download(settings.ITH_URL, settings.ITH_TOKEN, wanted, archive, bounds())
-        if trouble is not None:
-            return trouble
-        dispatches.move(row, "downloaded")
-        tell(row, PROCESSING)
-        files = unpack(archive, place, bounds())
-        archive.unlink()
-        if files is BROKEN and row.tries + 1 >= BROKEN_FOR_GOOD:
-            return Failed(BROKEN.reason)
+        tell(self.row, DOWNLOADING)
+        wanted = Wanted(workspace, self.row.kind, self.row.entity, self.row.subject)
+        return downloading.download(
+            settings.ITH_URL, settings.ITH_TOKEN, wanted, place.archive, bounds(), self.going
+        )
+
+    def _unpacked(self, place: Place) -> list[Path] | Later | Failed:
+        tell(self.row, PROCESSING)
+        files = unpack(place.archive, place.images, bounds())
+        if files is BROKEN:
+            place.archive.unlink(missing_ok=True)
+            return Failed(BROKEN.reason) if self.row.tries + 1 >= BROKEN_FOR_GOOD else BROKEN
         return files if not isinstance(files, list) or files else NO_IMAGE
 
     def _send(self, images: Sequence[Image], targets: Sequence[Destination]) -> None:
@@ -163,7 +167,7 @@ class Errand:
 
     def _verdict(self) -> Later | Failed | None:
         if not self.going():
-            return Later("It was stopped, and goes on at the next start.")
+            return STOPPED
         if self._late:
             return Later(f"{len(self._late)} later: {self._late[0]}")
         if self._refused:
@@ -176,9 +180,8 @@ class Errand:
             return  # the lease was lost: somebody else has it
         free = {"lease_until": None, "reason": verdict.reason[:255] if verdict else ""}
         if isinstance(verdict, Later):
-            pause = min(settings.DELIVERY_PAUSE * 2 ** min(row.tries, 20), settings.DELIVERY_PAUSE_MAX)
             dispatches.move(
-                row, "later", next_try_at=now + timedelta(seconds=pause), tries=row.tries + 1, **free
+                row, "later", next_try_at=now + pause_of(row.tries, verdict), tries=row.tries + 1, **free
             )
             tell(row, PROCESSING)
         elif isinstance(verdict, Failed):
@@ -190,6 +193,14 @@ class Errand:
         log.info("dispatch %s: %s", row.pk, row.reason or row.state)
 
 
+def pause_of(tries: int, verdict: Later) -> timedelta:
+    """Growing; longer, if the backend asked for it; none for what we stopped ourselves."""
+    if verdict is STOPPED:
+        return timedelta(0)
+    growing = min(settings.DELIVERY_PAUSE * 2 ** min(tries, 20), settings.DELIVERY_PAUSE_MAX)
+    return max(timedelta(seconds=growing), verdict.after)
+
+
 def platform() -> NodeFacts:
     """The node as which the backend's results come."""
     nodes = (node for group in load_table().nodes.values() for node in group)
@@ -197,19 +208,7 @@ def platform() -> NodeFacts:
 
 
 def tell(row: Dispatch, status: str) -> None:
-    """Into the outbox: a newer status takes the place of one that was not sent yet."""
-    now = timezone.now()
-    payload: Mapping[str, object] = {
-        "status": status,
-        "progress": 100 * row.sent // row.total if row.total else 0,
-        "files_sent": row.sent,
-        "files_total": row.total,
-        "error": row.reason or None,
-    }
-    body = messages.dispatch_status(
-        remembered.last_known().workspace_id, now, row.correlation, (row.kind, row.entity), payload
-    )
-    outbox.put(f"dispatch {row.pk}", body, now)
+    tell_backend(row, status, timezone.now())
 
 
 class Dispatcher:
@@ -218,7 +217,9 @@ class Dispatcher:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
         self._running: dict[str, threading.Thread] = {}
+        self._held: set[str] = set()  # tokens of claims that are ours as far as we know
         self._stopped = threading.Event()
+        self._tidied_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -232,12 +233,13 @@ class Dispatcher:
 
     def _run(self) -> None:
         try:
-            sweep()
+            shelf.sweep()
         except OSError as trouble:
             log.warning("left-over downloads were not removed (%s)", type(trouble).__name__)
         while not self._stopped.wait(LOOK_EVERY):
             try:
                 self.look()
+                self._tidy()
             except Exception as trouble:
                 log.error("dispatches: %s while looking; it is tried again", type(trouble).__name__)
                 connections.close_all()
@@ -246,23 +248,27 @@ class Dispatcher:
     def look(self) -> None:
         self._running = {token: one for token, one in self._running.items() if one.is_alive()}
         now = timezone.now()
-        dispatches.hold(list(self._running), now)
+        self._held = dispatches.hold(self._running, now)
         while len(self._running) < self._at_once:
             token = secrets.token_hex(16)
             row = dispatches.claim(now, token)
             if row is None:
                 return
-            errand = Errand(row, lambda: not self._stopped.is_set())
-            thread = threading.Thread(target=_quietly, args=(errand,), name=f"dispatch-{row.pk}", daemon=True)
-            self._running[token] = thread
-            thread.start()
+            self._begin(row, token)
 
+    def _begin(self, row: Dispatch, token: str) -> None:
+        errand = Errand(row, lambda: not self._stopped.is_set() and token in self._held)
+        thread = threading.Thread(target=_quietly, args=(errand,), name=f"dispatch-{row.pk}", daemon=True)
+        self._held |= {token}
+        self._running[token] = thread
+        thread.start()
 
-def sweep() -> None:
-    """Remove what a killed process left of dispatches that are not going on; the others clear their own folder."""
-    for place in folder().glob("*"):
-        if not (place.name.isdigit() and dispatches.is_running(int(place.name))):
-            shutil.rmtree(place, ignore_errors=True)
+    def _tidy(self) -> None:
+        if time.monotonic() - self._tidied_at >= TIDY_EVERY:
+            self._tidied_at, now = time.monotonic(), timezone.now()
+            shelf.shed(bounds().largest, 2 * bounds().watermark)
+            dispatches.prune(now)
+            deletions.prune(now)
 
 
 def _quietly(errand: Errand) -> None:

@@ -1,19 +1,33 @@
-"""Fetch an archive from the backend into a file: streamed, bounded, never slower than worth waiting for."""
+"""Fetch an archive from the backend into a file: streamed, bounded, never slower than worth waiting for.
 
+What stands in its place is whole; half of one lies beside it until the next try. To stop us in the middle nobody waits
+for a backend that is silent: the socket is shut.
+"""
+
+import json
+import math
+import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import requests
 
+from proxy.backend.values import identifier
+from proxy.deliveries.agents.web.meanings import retry_after
+from proxy.deliveries.agents.web.watch import Watch, WatchedAdapter
 from proxy.link import addresses
+from proxy.routing.site.values import WrongValueError
 from proxy.storage.space import has_room
 
 TIMEOUT: Final = (5.0, 60.0)  # seconds: to connect, between two pieces
 PIECE: Final = 1 << 20
 MEGABYTE: Final = 1 << 20
 SLOWEST: Final = 1_000  # bytes in a second, on average, after the first minute
+LARGEST_FACTS: Final = 1 << 20
 PLURALS: Final = {"session": "sessions", "scan": "scans", "subject": "subjects"}
 
 
@@ -29,7 +43,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Later:
+    """`after`: the backend asked for as long a pause."""
+
     reason: str
+    after: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,8 @@ AWAY: Final = Later("The backend cannot be reached, or broke off; the download i
 TOO_SLOW: Final = Later("The backend sends slower than is worth waiting for; the download is tried again.")
 NO_ROOM: Final = Later("There is no room on the disk for what the backend sends; make some.")
 TOO_LARGE: Final = Failed("The archive is larger than DISPATCH_LIMIT.")
+STOPPED: Final = Later("It was stopped, and goes on at the next start.")
+NEEDS_SUBJECT: Final = Failed("The backend wants to know whose session it is, and does not tell us.")
 UNKNOWN: Final = Failed("The backend does not have what it dispatched (404).")
 NOT_OURS: Final = Failed("The backend does not give it to us (403).")
 
@@ -57,45 +76,97 @@ def path_of(wanted: Wanted) -> str:
     return f"/api/v1/proxy/{wanted.workspace}/{PLURALS[wanted.kind]}/{wanted.entity}/download"
 
 
-def download(base: str, key: str, wanted: Wanted, into: Path, bounds: Bounds) -> Later | Failed | None:
-    """None: the whole archive is there."""
+def download(
+    base: str,
+    key: str,
+    wanted: Wanted,
+    into: Path,
+    bounds: Bounds,
+    going: Callable[[], bool] = lambda: True,
+) -> Later | Failed | None:
+    """None: the whole archive is there, and durable. STOPPED, if `going` turned false."""
+    with Watch(going, math.inf) as watch, _session(key, watch) as session:
+        try:
+            outcome = _fetch(session, base, wanted, into, bounds)
+            if outcome is NEEDS_SUBJECT and (subject := _subject_of(session, base, wanted)):
+                outcome = _fetch(session, base, replace(wanted, subject=subject), into, bounds)
+        except (requests.RequestException, OSError):
+            outcome = AWAY
+    return STOPPED if watch.stopped else outcome
+
+
+def _session(key: str, watch: Watch) -> requests.Session:
+    session = requests.Session()
+    session.headers.update({"X-Proxy-Key": key, "Accept-Encoding": "identity"})
+    adapter = WatchedAdapter(TIMEOUT[1])
+    adapter.watched_by(watch)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _ask(session: requests.Session, url: str, params: dict[str, str]) -> requests.Response:
+    return session.get(url, params=params, timeout=TIMEOUT, allow_redirects=False, stream=True)
+
+
+def _fetch(
+    session: requests.Session, base: str, wanted: Wanted, into: Path, bounds: Bounds
+) -> Later | Failed | None:
     params = {"compression_format": "zip", "compression_level": "1"}
     if wanted.subject:
         params["subject_id"] = wanted.subject
+    with _ask(session, addresses.rest(base, path_of(wanted)), params) as answer:
+        if answer.status_code in {400, 422} and wanted.kind == "session" and not wanted.subject:
+            return NEEDS_SUBJECT
+        return _refused(answer) or _kept(answer, into, bounds)
+
+
+def _subject_of(session: requests.Session, base: str, wanted: Wanted) -> str:
+    """Whose the session is, where the backend gives it to nobody who does not say so; empty if it does not tell."""
+    path = path_of(wanted).removesuffix("/download")
+    with _ask(session, addresses.rest(base, path), {}) as answer:
+        body = answer.raw.read(LARGEST_FACTS, decode_content=False)
     try:
-        with requests.get(
-            addresses.rest(base, path_of(wanted)),
-            params=params,
-            headers={"X-Proxy-Key": key, "Accept-Encoding": "identity"},
-            timeout=TIMEOUT,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            return _refused(answer.status_code) or _kept(answer, into, bounds)
-    except (requests.RequestException, OSError):
-        return AWAY
+        said = json.loads(body)
+        return str(identifier(said["subject_id"])) if answer.status_code == 200 else ""
+    except (ValueError, RecursionError, KeyError, TypeError, WrongValueError):
+        return ""
 
 
-def _refused(status: int) -> Later | Failed | None:
+def _refused(answer: requests.Response) -> Later | Failed | None:
+    status = answer.status_code
     if status == 200:
         return None
     if status in {403, 404, 410}:
         return NOT_OURS if status == 403 else UNKNOWN
-    return Later(f"The backend answers the download with HTTP status {status}; it is tried again.")
+    after = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC))
+    reason = f"The backend answers the download with HTTP status {status}; it is tried again."
+    return Later(reason, after or timedelta(0))
 
 
-def _kept(answer: "requests.Response", into: Path, bounds: Bounds) -> Later | Failed | None:
+def _kept(answer: requests.Response, into: Path, bounds: Bounds) -> Later | Failed | None:
+    part = into.with_suffix(".part")
+    with part.open("wb") as file:
+        trouble = _written(answer, file, bounds)
+        if trouble is not None:
+            return trouble
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(into)
+    return None
+
+
+def _written(answer: requests.Response, file: BinaryIO, bounds: Bounds) -> Later | Failed | None:
     began, size = time.monotonic(), 0
-    with into.open("wb") as file:
-        for piece in answer.iter_content(PIECE):
-            size += len(piece)
-            if size > bounds.largest:
-                return TOO_LARGE
-            if not has_room(into.parent, bounds.watermark):
-                return NO_ROOM
-            if is_too_slow(size, time.monotonic() - began):
-                return TOO_SLOW
-            file.write(piece)
+    for piece in answer.iter_content(PIECE):
+        size += len(piece)
+        if size > bounds.largest:
+            return TOO_LARGE
+        if not has_room(Path(file.name).parent, bounds.watermark):
+            return NO_ROOM
+        if is_too_slow(size, time.monotonic() - began):
+            return TOO_SLOW
+        file.write(piece)
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from django.utils import timezone
 
-from proxy.backend import dispatches, remembered
+from proxy.backend import deletions, dispatches, remembered
 from proxy.link.messages import (
     CONFIG_CHANGED,
     DELETIONS,
@@ -40,7 +40,7 @@ class Events:
         elif event.type in {*DISPATCHES, NEW_SCAN}:
             dispatch(event)
         elif event.type in DELETIONS:
-            log.info("%s: our copies go when their retention has passed, and mappings stay", event.type)
+            deleted(event)
 
 
 def dispatch(event: Event) -> None:
@@ -61,3 +61,12 @@ def dispatch(event: Event) -> None:
         log.info(
             "%s: %s", event.type, "it is fetched" if is_new else "it was heard before, or too much waits"
         )
+
+
+def deleted(event: Event) -> None:
+    """Nothing of ours goes because of it; what was dispatched of it is fetched and sent no further."""
+    if not event.entity_id:
+        log.warning("%s: it names nothing", event.type)
+        return
+    ended = deletions.note(event.type.partition(".")[0], event.entity_id, timezone.now())
+    log.info("%s: %s dispatches of it ended; %s", event.type, ended, deletions.STAYS)

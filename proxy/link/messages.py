@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from proxy.backend.values import ID
@@ -174,19 +173,4 @@ def health_update(is_online: bool, version: str, nodes: Mapping[str, bool]) -> d
         "proxy_status": "online" if is_online else "offline",
         "proxy_version": version,
         "nodes": [{"node_id": one, "is_reachable": reached} for one, reached in sorted(nodes.items())],
-    }
-
-
-def dispatch_status(
-    workspace: str, at: datetime, correlation: str, entity: tuple[str, str], payload: Mapping[str, Any]
-) -> dict[str, Any]:
-    """`entity`: its type (session, scan, subject) and id."""
-    return {
-        "event_type": "dispatch.status",
-        "workspace_id": workspace,
-        "timestamp": at.isoformat(),
-        "correlation_id": correlation,
-        "entity_type": entity[0],
-        "entity_id": entity[1],
-        "payload": dict(payload),
     }

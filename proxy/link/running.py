@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import close_old_connections, connections
@@ -41,9 +41,10 @@ class Link:
         self.dispatcher = Dispatcher()
         self.events = Events(self.asker.want)
         self.failures = 0
+        self.registered: dict[str, Any] = {}
 
     def run(self) -> None:
-        register()
+        self._register()
         self.asker.start()
         self.watcher.start()
         self.dispatcher.start()
@@ -56,6 +57,13 @@ class Link:
         self.dispatcher.stop(5.0)
         self.asker.stop(1.0)
         self.watcher.stop(1.0)
+
+    def _register(self) -> None:
+        """At the start, and when our address is another one: a machine that boots may have had no network yet."""
+        said = registration()
+        if said != self.registered:
+            self.registered = said
+            outbox.put(CONFIG_UPDATE, said, timezone.now())
 
     def _quietly(self) -> bool:
         """One connection from its beginning to its end; whether the backend greeted us."""
@@ -77,6 +85,7 @@ class Link:
             log.warning("%s", answer.reason)
             return False
         log.info("connected with the backend")
+        self._register()
         try:
             with answer:
                 self._talk(answer)
@@ -99,17 +108,16 @@ class Link:
                 close_old_connections()
 
 
-def register() -> None:
-    """Tell the backend where we are; sent until it is acknowledged."""
+def registration() -> dict[str, Any]:
+    """What tells the backend where we are."""
     facts = whereabouts.gather(settings.PROXY_HOST_IP, addresses.host_and_port(settings.ITH_URL))
-    body = messages.config_update(
+    return messages.config_update(
         whereabouts.choose(facts),
         settings.DICOM_PORT,
         settings.DICOM_AE_TITLE,
         settings.API_PORT,
         settings.PROXY_VERSION,
     )
-    outbox.put(CONFIG_UPDATE, body, timezone.now())
 
 
 def note_connected(is_connected: bool) -> None:

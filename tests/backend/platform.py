@@ -126,8 +126,10 @@ class Platform:
         plain = urlsplit(path).path
         if key != self.key:
             return Answer(401, b'{"detail": "Invalid proxy key"}')
-        if plain in self.answers:
-            return self.answers[plain]
+        subject = parse_qs(urlsplit(path).query).get("subject_id", [""])[0]
+        for known in (f"{plain}?subject_id={subject}", plain):
+            if known in self.answers:
+                return self.answers[known]
         if plain == CONFIGURATION and self.configuration is not None:
             return Answer(body=json.dumps(self.configuration).encode())
         return Answer(404, b'{"detail": "Not found"}')

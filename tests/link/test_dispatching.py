@@ -1,6 +1,8 @@
 """What the backend dispatches goes to the nodes that may see who it is, byte for byte as it was, and to nobody else."""
 
 import logging
+import os
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,16 +13,19 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from proxy.audit.models import Entry
-from proxy.backend import dispatches
-from proxy.backend.models import Dispatch, Outgoing
+from proxy.backend import deletions, dispatches
+from proxy.backend.models import Deletion, Dispatch, Outgoing
 from proxy.link import events
 from proxy.link.asking import ask_once
-from proxy.link.dispatching import NOBODY, Dispatcher, Errand, folder, sweep
+from proxy.link.dispatching import NOBODY, Dispatcher, Errand
+from proxy.link.downloading import STOPPED
 from proxy.link.messages import Event
+from proxy.link.shelf import folder, shed, sweep
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Destination, Node, Route
 from proxy.studies.models import Instance
+from proxy.vault.models import Person, Seal
 from tests import cast, results
 from tests.backend.platform import KEY, Answer, Platform, open_platform, until
 from tests.backend.said import configuration
@@ -296,13 +301,173 @@ def test_a_flood_of_events_is_bounded(db: None, monkeypatch: pytest.MonkeyPatch)
     assert Dispatch.objects.count() == 3
 
 
-def test_what_a_killed_process_left_is_removed_unless_it_goes_on(data: Path) -> None:
-    for number in (1, 2):
+def fetches(platform: Platform) -> int:
+    return sum(path.startswith(SESSION) for path in platform.asked)
+
+
+def test_a_node_that_is_away_costs_no_second_download(platform: Platform, shelf: tuple[Shelf, int]) -> None:
+    node = linked(platform, 1)
+    originals = received(1, 2)
+    offer(platform, clean())
+    row = dispatched()
+    assert row.state == "waiting" and again().state == "waiting"
+    kept = [path.name for path in (folder() / str(row.pk)).iterdir()]
+    assert kept == ["archive"] and fetches(platform) == 1
+    platform.configuration["nodes"][0]["port"] = shelf[1]  # type: ignore[index]
+    Node.objects.filter(pk=node.pk).update(port=shelf[1])
+    assert ask_once()
+    assert again().state == "completed" and fetches(platform) == 1
+    assert shelf[0].data == originals and list(folder().iterdir()) == []
+
+
+def test_a_person_who_sends_again_gets_what_the_backend_has_then(
+    platform: Platform, shelf: tuple[Shelf, int]
+) -> None:
+    linked(platform, shelf[1])
+    received(1)
+    offer(platform, clean())
+    row = dispatched()
+    assert dispatches.again(row, "ada", timezone.now())
+    assert again().state == "completed" and fetches(platform) == 2
+
+
+def test_promise_12_a_stop_waits_for_no_silent_backend_and_the_next_start_goes_on(
+    platform: Platform, shelf: tuple[Shelf, int]
+) -> None:
+    linked(platform, shelf[1])
+    received(1)
+    offer(platform, clean())
+    right = platform.answers[SESSION]
+    platform.answers[SESSION] = Answer(slow=30)
+    dispatcher = Dispatcher()
+    dispatcher.start()
+    events.dispatch(EVENT)
+    until(lambda: fetches(platform))
+    began = time.monotonic()
+    dispatcher.stop(10.0)
+    assert time.monotonic() - began < 8
+    row = Dispatch.objects.get()
+    assert row.state == "waiting" and row.reason == STOPPED.reason and row.next_try_at <= timezone.now()
+    platform.answers[SESSION] = right
+    assert again().state == "completed"
+
+
+def test_what_was_given_up_while_it_runs_stops_and_stays_so(
+    platform: Platform, shelf: tuple[Shelf, int]
+) -> None:
+    linked(platform, shelf[1])
+    received(1)
+    platform.answers[SESSION] = Answer(slow=30)
+    dispatcher = Dispatcher()
+    dispatcher.start()
+    events.dispatch(EVENT)
+    until(lambda: fetches(platform))
+    assert dispatches.give_up(Dispatch.objects.get(), "ada", timezone.now())
+    until(lambda: not dispatcher._running, 10)
+    dispatcher.stop(5.0)
+    assert Dispatch.objects.get().state == "failed" and told()["status"] == "failed"
+    assert list(folder().iterdir()) == [] and not shelf[0].data
+
+
+@pytest.mark.parametrize("kind", ["session", "scan", "subject"])
+def test_promise_3_a_deletion_there_deletes_nothing_here_and_leaves_one_mark(
+    platform: Platform, shelf: tuple[Shelf, int], kind: str
+) -> None:
+    linked(platform, shelf[1])
+    received(1, 2)
+    before = clean(), Seal.objects.count(), Person.objects.count()
+    for entity in ("x1", "x2"):
+        events.dispatch(Event(f"{kind}.dispatch", f"key {entity}", "c1", entity))
+    listener = events.Events(lambda: None)
+    for _ in range(3):
+        listener.take(Event(f"{kind}.deleted", "k", "c", "x1"))
+    states = dict(Dispatch.objects.values_list("entity", "state"))
+    assert states == {"x1": "failed", "x2": "waiting"}
+    assert Dispatch.objects.get(entity="x1").reason == deletions.WHY and told()["status"] == "failed"
+    assert (clean(), Seal.objects.count(), Person.objects.count()) == before
+    assert (Deletion.objects.get().given_up, str(Deletion.objects.get())) == (1, f"{kind} x1")
+    marks = Entry.objects.filter(subject=f"{kind} x1")
+    assert marks.count() == 1 and "mappings stay" in str(marks.get().detail)
+
+
+def test_with_a_subject_ends_what_was_dispatched_of_its_sessions(data: Path) -> None:
+    events.dispatch(Event("session.dispatch", "k1", "c", "s1", subject_id="u1"))
+    events.dispatch(Event("session.dispatch", "k2", "c", "s2", subject_id="u2"))
+    assert deletions.note("subject", "u1", timezone.now()) == 1
+    assert dict(Dispatch.objects.values_list("entity", "state")) == {"s1": "failed", "s2": "waiting"}
+
+
+def test_events_in_another_order_do_no_harm(platform: Platform, shelf: tuple[Shelf, int]) -> None:
+    """The deletion came first, the dispatch after it: the backend says what it still has."""
+    linked(platform, shelf[1])
+    listener = events.Events(lambda: None)
+    listener.take(Event("session.deleted", "k", "c", "s1"))
+    platform.answers[SESSION] = Answer(404)
+    assert dispatched().state == "failed" and Deletion.objects.get().given_up == 0
+
+
+def test_a_deletion_of_nothing_is_only_said(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    events.Events(lambda: None).take(Event("scan.deleted"))
+    assert "it names nothing" in caplog.text and not Deletion.objects.exists()
+
+
+def test_what_ended_long_ago_is_forgotten_and_what_waits_is_not(data: Path) -> None:
+    for number in range(4):
+        events.dispatch(Event("scan.dispatch", f"key{number}", "c", f"s{number}"))
+    now = timezone.now()
+    old, fresh, waiting, running = Dispatch.objects.order_by("pk")
+    for row in (old, fresh):
+        assert dispatches.give_up(row, "ada", now)
+    Dispatch.objects.filter(pk=old.pk).update(finished_at=now - dispatches.KEPT_FOR - timedelta(hours=1))
+    Dispatch.objects.filter(pk=running.pk).update(
+        state="processing", asked_at=now - timedelta(days=900), finished_at=None
+    )
+    deletions.note("scan", "gone", now - deletions.KEPT_FOR - timedelta(hours=1))
+    deletions.note("scan", "just gone", now)
+    assert (dispatches.prune(now), deletions.prune(now)) == (1, 1)
+    assert set(Dispatch.objects.values_list("pk", flat=True)) == {fresh.pk, waiting.pk, running.pk}
+    assert dispatches.prune(now) == 0 and Deletion.objects.get().entity == "just gone"
+
+
+def test_a_pause_that_the_backend_asks_for_is_kept(platform: Platform, shelf: tuple[Shelf, int]) -> None:
+    linked(platform, shelf[1])
+    platform.answers[SESSION] = Answer(429, headers={"Retry-After": "7200"})
+    row = dispatched()
+    assert row.state == "waiting" and row.next_try_at > timezone.now() + timedelta(minutes=110)
+
+
+def test_what_a_killed_process_left_is_removed_but_whole_archives_of_what_goes_on(data: Path) -> None:
+    for number in range(4):
         events.dispatch(Event("scan.dispatch", f"key{number}", "c", f"s{number}"))
     running = dispatches.claim(timezone.now(), "elsewhere")
     assert running is not None
-    for name in (str(running.pk), str(running.pk + 1), "99999", "odd"):
-        (folder() / name).mkdir(parents=True)
-        (folder() / name / "archive").write_bytes(b"PK")
+    whole, half, over = running.pk + 1, running.pk + 2, running.pk + 3
+    assert dispatches.give_up(Dispatch.objects.get(pk=over), "ada", timezone.now())
+    for name in (running.pk, whole, over, 99999, "odd"):
+        a_download(name)
+    a_download(half, "archive.part")
+    (folder() / "a file").write_bytes(b"")
     sweep()
-    assert [one.name for one in folder().iterdir()] == [str(running.pk)]
+    left = sorted(str(path.relative_to(folder())) for path in folder().rglob("*") if path.is_file())
+    assert left == [f"{running.pk}/archive", f"{running.pk}/images/1.dcm", f"{whole}/archive"]
+
+
+def test_promise_11_archives_that_wait_are_bounded_and_the_oldest_go(data: Path) -> None:
+    for number in range(4):
+        events.dispatch(Event("scan.dispatch", f"key{number}", "c", f"s{number}"))
+        a_download(Dispatch.objects.get(entity=f"s{number}").pk, age=100 - number)
+    running = dispatches.claim(timezone.now(), "elsewhere")
+    assert running is not None and running.entity == "s0"  # the oldest: whoever works on one keeps it
+    assert shed(4 * 100, 0) == 0
+    assert shed(2 * 100, 0) == 1
+    assert not (folder() / str(running.pk + 1)).exists() and (folder() / str(running.pk)).exists()
+    assert shed(2 * 100, 1 << 60) == 2  # the disk is tight
+    assert [path.name for path in folder().iterdir()] == [str(running.pk)]
+
+
+def a_download(name: object, archive: str = "archive", age: float = 0) -> None:
+    place = folder() / str(name)
+    (place / "images").mkdir(parents=True)
+    (place / "images" / "1.dcm").write_bytes(b"DICM")
+    (place / archive).write_bytes(b"PK" * 50)
+    os.utime(place / archive, (time.time() - age,) * 2)

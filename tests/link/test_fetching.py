@@ -1,12 +1,16 @@
 """Downloads and archives of a stranger: bounded, and none of their names is used."""
 
+import json
+import time
 from pathlib import Path
 
 import pytest
 
 from proxy.link.downloading import (
     AWAY,
+    NEEDS_SUBJECT,
     NOT_OURS,
+    STOPPED,
     TOO_LARGE,
     UNKNOWN,
     Bounds,
@@ -64,6 +68,46 @@ def test_other_answers_are_tried_again_and_no_redirect_is_followed(
     outcome = fetched(platform, tmp_path, Answer(status, headers={"Location": "/elsewhere"}))
     assert isinstance(outcome, Later) and str(status) in outcome.reason
     assert len(platform.asked) == 1
+
+
+def test_half_an_archive_never_stands_in_its_place(platform: Platform, tmp_path: Path) -> None:
+    assert fetched(platform, tmp_path, Answer(body=b"x" * 200_000, cut_after=100_000)) is AWAY
+    assert not (tmp_path / "archive").exists()
+    assert fetched(platform, tmp_path, Answer(body=b"whole")) is None
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["archive"]
+
+
+@pytest.mark.parametrize("answer", [Answer(slow=30), Answer(body=b"x" * 100, slow=30)])
+def test_who_is_told_to_stop_waits_for_nobody(platform: Platform, tmp_path: Path, answer: Answer) -> None:
+    platform.answers[PATH] = answer
+    began = time.monotonic()
+    outcome = download(
+        platform.url, KEY, WANTED, tmp_path / "archive", BOUNDS, lambda: time.monotonic() < began + 0.5
+    )
+    assert outcome is STOPPED and time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("subject", ["u9", 9])
+def test_a_backend_that_wants_to_know_whose_session_it_is_is_asked_for_that(
+    platform: Platform, tmp_path: Path, status: int, subject: object
+) -> None:
+    platform.answers[PATH] = Answer(status)
+    platform.answers[f"{PATH}?subject_id={subject}"] = Answer(body=b"PK")
+    platform.answers[PATH.removesuffix("/download")] = Answer(
+        body=json.dumps({"subject_id": subject}).encode()
+    )
+    wanted = Wanted("w1", "session", "s1")
+    assert download(platform.url, KEY, wanted, tmp_path / "archive", BOUNDS) is None
+    assert (tmp_path / "archive").read_bytes() == b"PK"
+
+
+@pytest.mark.parametrize("said", [b"", b"[]", b"{}", b'{"subject_id": "../x"}', b'{"subject_id": null}'])
+def test_one_that_does_not_tell_is_a_failure(platform: Platform, tmp_path: Path, said: bytes) -> None:
+    platform.answers[PATH] = Answer(422)
+    platform.answers[PATH.removesuffix("/download")] = Answer(body=said)
+    wanted = Wanted("w1", "session", "s1")
+    assert download(platform.url, KEY, wanted, tmp_path / "archive", BOUNDS) is NEEDS_SUBJECT
 
 
 def test_a_trickle_is_given_up() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.backend.statuses import dispatch_status
 from proxy.link.messages import (
     Connected,
     Event,
@@ -16,7 +17,6 @@ from proxy.link.messages import (
     Response,
     Unknown,
     config_update,
-    dispatch_status,
     health_update,
     heard,
 )

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-BELOW_DATA = ("studies", "quarantine", "results", "vault", "database", "logs", "static", "archives")
+BELOW_DATA = (
+    "studies", "quarantine", "results", "vault", "database", "logs", "static", "archives", "dispatches",
+)  # fmt: skip
 STORES = ("studies", "quarantine", "results")
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from proxy.backend import confirming, dispatches
-from proxy.backend.models import BackendNode, Dispatch, Outgoing, Standing
+from proxy.backend.models import BackendNode, Deletion, Dispatch, Outgoing, Standing
 from proxy.web.admin.base import ReadOnlyAdmin, by, decide
 
 
@@ -84,3 +84,12 @@ class DispatchAdmin(ReadOnlyAdmin):
     def give_up(self, request: HttpRequest, rows: "QuerySet[Any]") -> None:
         now = timezone.now()
         decide(self, request, rows, lambda row: dispatches.give_up(row, by(request), now), "given up")
+
+
+@admin.register(Deletion)
+class DeletionAdmin(ReadOnlyAdmin):
+    list_display = ("said_at", "kind", "entity", "given_up")
+    list_filter = ("kind",)
+    search_fields = ("entity",)
+    search_help_text = "Ids of the backend."
+    actions = ()
