@@ -21,7 +21,7 @@ clean = work.finish()
 
 from proxy.deid.context import INDEXED, Hold, Subject
 from proxy.deid.describe import Row, describe
-from proxy.deid.engine import Clean, Engine, Pass, deidentify
+from proxy.deid.engine import Engine, deidentify
 from proxy.deid.errors import (
     DeidError,
     EngineFault,
@@ -49,6 +49,7 @@ from proxy.deid.lockbox import Lockbox
 from proxy.deid.oneoff import recipe_with
 from proxy.deid.part10 import Part10, make_meta, split
 from proxy.deid.parts import Limits
+from proxy.deid.passing import Clean, Pass
 from proxy.deid.recipe import KEEP_ALL, Recipe, load_recipe
 from proxy.deid.report import Report
 from proxy.deid.restore import original_syntax, restore, restore_file, restored_pieces

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from proxy.deid.context import Subject
-from proxy.deid.engine import Clean, Engine
+from proxy.deid.engine import Engine
 from proxy.deid.errors import DeidError
 from proxy.deid.facts import Facts
 from proxy.deid.library import HeldError, deidentify_file
+from proxy.deid.passing import Clean
 
 CLEAN: Final = "clean"
 HELD: Final = "held"

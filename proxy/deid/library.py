@@ -14,10 +14,12 @@ from pydicom.filewriter import dcmwrite
 
 from proxy.deid.beside import Beside
 from proxy.deid.context import Subject
-from proxy.deid.engine import BIG_ENDIAN, IMPLICIT, Clean, Engine, Pass, deidentify
+from proxy.deid.engine import Engine, deidentify
 from proxy.deid.errors import EngineFault
 from proxy.deid.facts import Facts
 from proxy.deid.part10 import split
+from proxy.deid.passing import Clean, Pass
+from proxy.deid.syntaxes import BIG_ENDIAN, IMPLICIT
 
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _STEP = 1 << 20

@@ -11,12 +11,13 @@ from secrets import token_hex
 from typing import BinaryIO, Final
 
 from proxy.deid import bigendian, seal
-from proxy.deid.engine import BIG_ENDIAN, DEFLATED, Engine
+from proxy.deid.engine import Engine
 from proxy.deid.errors import Unreadable, WrongSeal
 from proxy.deid.intact import Check
 from proxy.deid.part10 import make_meta, split
 from proxy.deid.recipe import KEEP_ALL
 from proxy.deid.seal import BEHIND, FILE_HEAD, STREAM, SYNTAX, Buffer, Opened, Piece
+from proxy.deid.syntaxes import BIG_ENDIAN, DEFLATED
 
 _STEP: Final = 1 << 20
 _LEVELS: Final = (6, 9, 1, 5, 4, 3, 2, 7, 8)

@@ -10,7 +10,7 @@ The two walks are the hottest loops of the house and are written out by hand: wh
 saved for every element (docs/performance.md).
 
 Explicit and implicit little endian are walked here; big endian is turned around before (bigendian.py) and
-deflated data inflated (engine.py). Whatever cannot be parsed raises Unreadable. `More` means that the bytes
+deflated data inflated (intake.py). Whatever cannot be parsed raises Unreadable. `More` means that the bytes
 end inside an element: while data are still coming that is patience, at the end it is a truncated data set.
 """
 

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from proxy.deid import Clean, Engine, Facts, Hold, Pass, Subject, restored_pieces
-from proxy.deid.engine import IMPLICIT
+from proxy.deid.syntaxes import IMPLICIT
 from proxy.network.door import StoreCommand
 from proxy.quarantine import keeping
 from proxy.quarantine.keeping import Spool

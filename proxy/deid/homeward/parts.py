@@ -7,11 +7,12 @@ from typing import BinaryIO, Final
 
 from proxy.deid import bigendian
 from proxy.deid.deflated import Deflated
-from proxy.deid.engine import BIG_ENDIAN, DEFLATED, IMPLICIT, Engine
+from proxy.deid.engine import Engine
 from proxy.deid.errors import Unreadable
 from proxy.deid.part10 import split
 from proxy.deid.parts import Limits, fail_closed
 from proxy.deid.recipe import KEEP_ALL
+from proxy.deid.syntaxes import BIG_ENDIAN, DEFLATED, IMPLICIT
 
 _EXPLICIT: Final = "1.2.840.10008.1.2.1"
 _FIRST: Final = 1 << 16
