@@ -27,9 +27,8 @@ from proxy.deid.errors import Unreadable, WrongSeal
 from proxy.deid.masks import PIXEL_TAGS
 from proxy.deid.part10 import make_meta
 from proxy.deid.seal import CHARSET, SYNTAX, Opened, Piece
+from proxy.deid.syntaxes import BIG_ENDIAN, IMPLICIT
 
-_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
-_IMPLICIT: Final = "1.2.840.10008.1.2"
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _PIXEL_DATA: Final = b"\xe0\x7f\x10\x00"
 _INSTANCE: Final = b"\x08\x00\x18\x00"
@@ -80,7 +79,7 @@ def _read(data: bytes, syntax: str) -> Dataset:
 
 def _written(ds: Dataset, syntax: str) -> bytes:
     out = BytesIO()
-    little, implicit = syntax != _BIG_ENDIAN, syntax == _IMPLICIT
+    little, implicit = syntax != BIG_ENDIAN, syntax == IMPLICIT
     bare = Dataset()
     bare.update(ds)
     bare.set_original_encoding(implicit, little, ds.get("SpecificCharacterSet"))
