@@ -144,6 +144,7 @@ INSTALLED_APPS = [
     "proxy.quarantine",
     "proxy.deliveries",
     "proxy.retrieval",
+    "proxy.books",
     "proxy.web",
 ]
 MIDDLEWARE = [

@@ -33,6 +33,7 @@ from django.db import close_old_connections, connections, transaction
 from proxy.audit.actions import RELEASED
 from proxy.audit.record import record
 from proxy.backend.remembered import load_table
+from proxy.books import closing
 from proxy.deid import Hold
 from proxy.deid.homeward import Mentions
 from proxy.deliveries import archives, arrivals, queue
@@ -163,6 +164,7 @@ def work(
         Rounds("bringing results home", Carrier().look),
         Rounds("sweeping archives", archives.sweep, archives.SWEEP_EVERY, first=0.0),
         Rounds("retention", lambda: keeper.look(now(), going), keeper.LOOK_EVERY, first=0.0),
+        Rounds("keeping the books", lambda: closing.look(now(), going), closing.LOOK_EVERY, first=5.0),
         Rounds("making evidence", lambda: notary.attest_released(now(), going), pause=2.0),
     )
     for one in rounds:

@@ -105,6 +105,7 @@ class Revision(models.Model):
         ]
         indexes = [
             models.Index(fields=["quiet_at"], condition=Q(state="receiving"), name="revision_due"),
+            models.Index(fields=["opened_at"], name="revision_by_day"),
             models.Index(
                 fields=["state"], condition=~Q(state__in=["delivered", "expired"]), name="revision_alive"
             ),

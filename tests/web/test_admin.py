@@ -342,6 +342,24 @@ class TestTheFirstPage:
         for name in ("index", "ledger", "audit_verify"):
             assert client.get(reverse(f"admin:{name}")).status_code == 302
 
+    def test_the_ledger_shows_days_and_studies(self, chief: Client, scene: Scene) -> None:
+        page = reverse("admin:ledger")
+        by_day = chief.get(page, {"by": "day", "since": "2026-02-01"}).content.decode()
+        assert '<th scope="row">2026-03-01</th>' in by_day
+        by_study = chief.get(page, {"by": "study", "since": "2026-02-01"}).content.decode()
+        assert f'<th scope="row">{scene.study.uid}</th>' in by_study
+        nothing = chief.get(page, {"by": "study", "since": "2026-02-01", "off": "1"}).content.decode()
+        assert "no such line" in nothing
+
+    @pytest.mark.parametrize(
+        "said", [{"by": "patient"}, {"since": "yesterday"}, {"since": "9999-99-99"}, {"off": "no"}]
+    )
+    def test_what_the_ledger_cannot_read_is_as_if_it_were_not_there(
+        self, chief: Client, scene: Scene, said: dict[str, str]
+    ) -> None:
+        text = chief.get(reverse("admin:ledger"), said).content.decode()
+        assert "The books" in text and "archive" in text
+
     def test_staff_without_permissions_sees_neither_ledger_nor_audit(self, scene: Scene) -> None:
         staff = colleague()
         assert staff.get(reverse("admin:ledger")).status_code == 403

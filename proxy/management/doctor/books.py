@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
-from proxy.books import balance
+from proxy.books.balance import balance
 from proxy.deliveries import bitmap
 from proxy.deliveries.ledger import recount
 from proxy.deliveries.lifecycle import CLAIMED, REFUSED, WAITING
@@ -26,7 +26,7 @@ SOME_TIME = timedelta(days=1)
 
 
 def examine_ledger() -> Iterator[Finding]:
-    lines = balance()
+    lines = balance(anew=True)
     off = [line for line in lines if line.difference]
     for line in off:
         yield fail(

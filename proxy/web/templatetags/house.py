@@ -8,7 +8,7 @@ from django import template
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
 from proxy.backend.remembered import anonymizes
-from proxy.books import balance
+from proxy.books.balance import balance
 from proxy.storage.keys import KeysMissing
 
 register = template.Library()

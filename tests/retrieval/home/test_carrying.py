@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from proxy.audit.models import Entry
-from proxy.books import balance
+from proxy.books.balance import balance
 from proxy.management.backups import places
 from proxy.retrieval.home import carrying, deciding, restoring
 from proxy.retrieval.home.carrying import carry_to, due
