@@ -72,8 +72,16 @@ conformance: $(STAMP) ## Write the tables of docs/conformance.md anew from the c
 soak: $(STAMP) ## The whole house under mixed load for an hour (SOAK_MINUTES=n): memory and descriptors must stay flat
 	TCP_NODELAY=1 $(BIN)/python -m tests.soak
 
-stress: $(STAMP) ## Ten thousand broken files through the engine (SEED=n repeats a run, COUNT=n)
+STORMS := stress-mutants stress-storm
+.PHONY: $(STORMS)
+
+stress: $(STORMS) ## What takes too long for the suite, all of it or one: make stress-storm (SEED=n repeats a run)
+
+stress-mutants: $(STAMP) ## Ten thousand broken files through the engine (COUNT=n)
 	PYTHONPATH=. SEED=$(or $(SEED),$(shell date +%s)) COUNT=$(or $(COUNT),10000) $(BIN)/python -W ignore -m tests.deid.mutants
+
+stress-storm: $(STAMP) ## Workers killed while 200 studies go to four kinds of destination, of which one request in ten fails
+	TCP_NODELAY=1 $(BIN)/python -m tests.stress.storming
 
 BENCHES := $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/bench_*.py))
 .PHONY: $(subst _,-,$(BENCHES))
