@@ -6,11 +6,11 @@ is lost or seen twice, or if the books do not balance.
 
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from tests import cluster
+from tests.bench.receivers import disk
 from tests.bench.rounds import chosen
 from tests.house import House
 from tests.stress.storm import Plan, storm
@@ -20,30 +20,29 @@ WORKERS = {"sqlite": 1, "postgresql": 4}
 
 def main() -> int:
     seed = int(os.environ.get("SEED") or time.time())
-    troubles = [name for name in chosen("DATABASES", WORKERS) if not holds(name, seed)]
+    folder = disk()
+    troubles = [name for name in chosen("DATABASES", WORKERS) if not holds(folder / name, name, seed)]
     return 1 if troubles else 0
 
 
-def holds(database: str, seed: int) -> bool:
+def holds(folder: Path, database: str, seed: int) -> bool:
     workers = WORKERS[database]
     studies, kills = (int(os.environ.get(name) or most) for name, most in (("STUDIES", 200), ("KILLS", 40)))
     print(f"{database}, {workers} at work, {studies} studies, SEED={seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="postern-stress-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL's user walks through it
-        house = a_house(folder, database)
-        try:
-            print(storm(house, folder, Plan(seed, studies, kills, workers)), flush=True)
-        except AssertionError as trouble:
-            print(f"DOES NOT HOLD: {trouble}", flush=True)
-            return False
-        finally:
-            house.close()
+    house = a_house(folder, database)
+    try:
+        print(storm(house, folder, Plan(seed, studies, kills, workers)), flush=True)
+    except AssertionError as trouble:
+        print(f"DOES NOT HOLD: {trouble}", flush=True)
+        return False
+    finally:
+        house.close()
     return True
 
 
 def a_house(folder: Path, database: str, **settings: str) -> House:
     """With an empty database of its own."""
+    folder.mkdir()
     environ = {**os.environ, "ENV_FILE": str(folder / "none.env"), "DISK_WATERMARK": "0", **settings}
     if database == "postgresql":
         environ |= cluster.settings(folder)

@@ -5,6 +5,7 @@ modes are those of the process.
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import time
@@ -14,10 +15,10 @@ from pathlib import Path
 LEFT_OVER_AFTER = 3600.0
 
 
-def write(path: Path, pieces: Iterable[bytes]) -> None:
-    """Afterwards the whole file stands there, or what stood there before does."""
+def write(path: Path, pieces: Iterable[bytes], base: Path | None = None) -> None:
+    """Afterwards the whole file stands there, or what stood there before does. Folders are made below `base` only."""
     if not path.parent.is_dir():
-        make_folders(path.parent)
+        make_folders(path.parent, base)
     part = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
         with part.open("xb") as file:
@@ -31,11 +32,13 @@ def write(path: Path, pieces: Iterable[bytes]) -> None:
         raise
 
 
-def make_folders(folder: Path) -> None:
-    """Each new folder is made durable in its parent."""
+def make_folders(folder: Path, base: Path | None = None) -> None:
+    """Each new folder is made durable in its parent. Raises FileNotFoundError where `base` itself is not there."""
     if folder.is_dir():
         return
-    make_folders(folder.parent)
+    if folder == base:
+        raise FileNotFoundError(errno.ENOENT, "the folder to write below is gone")
+    make_folders(folder.parent, base)
     with contextlib.suppress(FileExistsError):
         folder.mkdir()
     sync_folder(folder.parent)

@@ -54,7 +54,8 @@ def later(trouble: OSError) -> TryLater:
 
 
 def _open(shelf: Shelf) -> None:
-    """Only what lies below our own folder is made with its parents: an absent mount is no local folder."""
+    """Only what lies below our own folder is made with its parents: an absent mount is no local folder. Nor is one that
+    goes away while we write."""
     if shelf.make:
         beside.make_folders(shelf.path)
     elif not shelf.path.is_dir():
@@ -91,7 +92,7 @@ def _put(parcel: Parcel, item: Item, base: Path) -> tuple[Result, Path | None]:
     if place is None:
         return Result(item.ordinal, Verdict.REFUSED, NO_NAME), None
     try:
-        beside.write(base / place, zipping.pieces(item.path))
+        beside.write(base / place, zipping.pieces(item.path), base)
     except zipping.SourceError:
         return Result(item.ordinal, Verdict.REFUSED, GONE), None
     return Result(item.ordinal, Verdict.STORED), base / place
@@ -116,7 +117,7 @@ def _as_zip(
         return Refused(NO_NAME)
     target = base / parcel.patient / f"{parcel.study_uid}-{parcel.revision}.zip"
     try:
-        beside.write(target, zipped(members, keep_going))
+        beside.write(target, zipped(members, keep_going), base)
     except zipping.SourceError:
         return Refused(f"The ZIP was not made. An image is missing: {GONE}")
     except zipping.StoppedError:

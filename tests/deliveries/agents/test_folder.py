@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,42 @@ def test_a_missing_file_is_refused_with_a_reason_and_never_delivered__promise_3(
     assert folder.GONE in outcome.reason
     assert heard == ([] if as_zip else [0, 1, 3, 4])
     assert len(files_below(shelf)) == len(heard)
+
+
+def test_a_mount_that_goes_away_in_the_middle_is_no_local_folder__promise_3(tmp_path: Path) -> None:
+    """It was made anew on the local disk, and what was written there counted as delivered."""
+    mount = tmp_path / "mount"
+    (mount / "outbox").mkdir(parents=True)
+    shelf = Shelf(mount / "outbox", make=False, as_zip=False)
+    parcel = parcel_of(items_in(tmp_path / "store", folder.BATCH + 5), shelf)
+    ear = Ear()
+
+    def goes_away(ordinals: Sequence[int]) -> None:
+        ear.acknowledge(ordinals)
+        mount.rename(tmp_path / "away")
+
+    outcome = folder.deliver(parcel, goes_away, ear.keep_going)
+    assert outcome == TryLater("The destination's folder is not there; check its mount.")
+    assert ear.heard == list(range(folder.BATCH))
+    assert not mount.exists()
+
+
+def test_a_mount_that_goes_away_while_a_zip_is_begun_is_no_local_folder(tmp_path: Path) -> None:
+    mount = tmp_path / "mount"
+    (mount / "outbox").mkdir(parents=True)
+    shelf = Shelf(mount / "outbox", make=False, as_zip=True)
+    parcel = parcel_of(items_in(tmp_path / "store", 2), shelf)
+
+    def goes_away(path: Path) -> bool:
+        if path == mount / "outbox":
+            mount.rename(tmp_path / "away")
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder, "_open", lambda shelf: goes_away(shelf.path))
+        outcome, heard = deliver(parcel)
+    assert (type(outcome), heard) == (TryLater, [])
+    assert not mount.exists()
 
 
 def test_a_stop_keeps_what_was_acknowledged_and_blames_nobody(tmp_path: Path, shelf: Shelf) -> None:
