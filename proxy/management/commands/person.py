@@ -4,12 +4,11 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
+from proxy.management.askers import acting
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
-from proxy.retrieval.askers import asker
 from proxy.routing.models import Project
 from proxy.vault.corrections import Contradiction, correct, merge
 from proxy.vault.forget import forget
@@ -51,7 +50,7 @@ class Command(TeachingCommand):
         if project is None:
             raise CommandError("There is no such project.")
         try:
-            self.stdout.write(_decided(_principal(options["user"]), project.pk, options))
+            self.stdout.write(_decided(acting(options["user"]), project.pk, options))
         except (NotAllowed, Unknown, Forgotten, Contradiction) as refused:
             raise CommandError(str(refused)) from None
 
@@ -81,10 +80,3 @@ def _asked() -> str:
     if sys.stdin.isatty():
         return input("The right Patient ID: ")
     return sys.stdin.readline().rstrip("\r\n")
-
-
-def _principal(name: str) -> Principal:
-    user = get_user_model()._default_manager.filter(username=name, is_active=True).first()
-    if user is None:
-        raise CommandError("There is no such user, or they are not active.")
-    return asker(name, user.has_perm)

@@ -6,16 +6,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
 from proxy.management import restoring
+from proxy.management.askers import acting
 from proxy.management.batch import mapping
 from proxy.management.batch.fates import REFUSED
 from proxy.management.batch.finding import found
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand
-from proxy.retrieval.askers import asker
 from proxy.routing.models import Project
 from proxy.storage.errors import SealBroken
 from proxy.vault.reidentify import NotAllowed, Principal
@@ -51,7 +50,7 @@ class Command(TeachingCommand):
             raise CommandError("There is no such project." if source.exists() else "IN is not there.")
         if not options["map"]:
             _refuse_mixing(source.resolve(), target.resolve())
-        who = _principal(options["user"])
+        who = acting(options["user"])
         if options["map"]:
             self._read_map(source, target, project.pk, who, options["purpose"])
             return
@@ -88,10 +87,3 @@ def _refuse_mixing(inside: Path, outside: Path) -> None:
 
 def _said(trouble: Exception) -> str:
     return (trouble.strerror or "OUT cannot be written.") if isinstance(trouble, OSError) else str(trouble)
-
-
-def _principal(name: str) -> Principal:
-    user = get_user_model()._default_manager.filter(username=name, is_active=True).first()
-    if user is None:
-        raise CommandError("There is no such user, or they are not active.")
-    return asker(name, user.has_perm)
