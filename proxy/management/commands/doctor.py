@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from proxy.audit.record import record
-from proxy.management.doctor import backend, base, books, numbers, restored, stock, webs, wire
+from proxy.management.doctor import backend, base, books, numbers, restored, sites, stock, webs, wire
 from proxy.management.doctor.findings import FAIL, Examination, Finding, examine, fail
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
@@ -23,7 +23,7 @@ FOUNDATION: tuple[tuple[str, Examination], ...] = (
 HOUSE: tuple[tuple[str, Examination], ...] = (
     ("vault", base.examine_vault),
     ("escrow", base.examine_escrow),
-    ("site", base.examine_site),
+    ("site", sites.examine_site),
     ("restored", restored.examine_restored),
     ("listener", wire.examine_listener),
     ("tls", wire.examine_tls),

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 from django.conf import settings
@@ -13,9 +12,6 @@ from django.db.migrations.executor import MigrationExecutor
 from proxy.audit import actions
 from proxy.audit.models import Entry
 from proxy.management.doctor.findings import Finding, count, fail, ok, warn
-from proxy.routing.models import Project
-from proxy.routing.site import SiteError, export, load_site, read
-from proxy.routing.site.recipes import recipe_trouble
 from proxy.storage import keys, space
 from proxy.storage.keys import KeysMissing
 from proxy.vault import keyring
@@ -171,69 +167,3 @@ def _disk(name: str, folder: Path) -> Iterator[Finding]:
         yield warn("disk", f"{said}; images are refused below {settings.DISK_WATERMARK} MB.")
     else:
         yield ok("disk", f"{said}.")
-
-
-# --- configuration --------------------------------------------------------------------------------
-
-
-def examine_site() -> Iterator[Finding]:
-    found = [*_recipes(), *_refused(), *_routes(), *_grants(), *_oracles(), *_outside()]
-    site = load_site()
-    parts = f"{count(len(site.routes), 'route')} to {count(len(site.destinations), 'destination')}"
-    yield from found or [ok("site", f"{parts}.")]
-
-
-def _recipes() -> Iterator[Finding]:
-    for project in Project.objects.filter(retired_at=None).order_by("name"):
-        trouble = recipe_trouble(project.recipe)
-        if trouble:
-            yield fail(
-                "site", f"project {project.name} takes no images, its recipe cannot be used: {trouble}"
-            )
-
-
-def _refused() -> Iterator[Finding]:
-    """What stands in the database and `configure` would not take, such as a PACS of wrong settings."""
-    try:
-        read(export(), recipe_trouble=lambda recipe: None)
-    except SiteError as error:
-        for trouble in error.troubles:
-            yield fail("site", f"{trouble.place}: {trouble.what} Run `export_site`, mend it, `configure`.")
-
-
-def _routes() -> Iterator[Finding]:
-    site = load_site()
-    if not site.routes:
-        yield fail("site", "there is no route, so every association is rejected; run `configure site.yaml`.")
-    for route in site.routes:
-        if not route.destinations:
-            yield warn("site", f"route {route.name} has no destination; its studies stay here.")
-
-
-def _grants() -> Iterator[Finding]:
-    for node in load_site().nodes:
-        if node.grant and date.fromisoformat(node.grant.until) < date.today():
-            yield warn("site", f"the grant of node {node.name} ended on {node.grant.until}; it sees nothing.")
-
-
-def _outside() -> Iterator[Finding]:
-    """What such a node stores ends in patients' studies."""
-    for node in load_site().nodes:
-        if node.outside and not (node.networks or node.certificate):
-            yield warn(
-                "site",
-                f"node {node.name} may put results into patients' studies, and nothing but its AE title says who"
-                " calls; give it networks or a certificate.",
-            )
-
-
-def _oracles() -> Iterator[Finding]:
-    """Whoever may send an image under any Patient ID, and read what it became, learns the pseudonym of that id."""
-    for node in load_site().nodes:
-        reads = sorted({"find", "retrieve"} & set(node.may))
-        if "store" in node.may and reads and node.view != "identified" and not node.outside:
-            yield warn(
-                "site",
-                f"node {node.name} may store and {' and '.join(reads)} pseudonymously: it could test whether a Patient"
-                " ID is known here; give these rights to different nodes.",
-            )
