@@ -8,8 +8,9 @@
 is still in memory, writes the clean file, and commits instance, seal and study in one transaction. Only then
 does the sender hear Success. A gate that says no puts the original, encrypted, into quarantine.
 
-**settle** finds the studies that have gone quiet, asks for review where the route wants it, and opens one
-delivery for each destination. A late image opens the study's next revision; only the new images go out.
+**settle** finds the studies that have gone quiet, and of which their PACS has no more, asks for review where the
+route wants it, and opens one delivery for each destination. A late image opens the study's next revision; only the
+new images go out.
 
 **deliver** claims one delivery at a time, hands a parcel to the destination's agent, keeps each
 acknowledgement, and ends in an outcome: delivered, later, or refused, with the reason. Where a site says
@@ -52,6 +53,7 @@ from proxy.retention import keeper
 from proxy.retrieval import delivering
 from proxy.retrieval.calling import call_who_waits
 from proxy.retrieval.commitments import Commitments
+from proxy.retrieval.counts import Counting
 from proxy.retrieval.home import deciding as homeward
 from proxy.retrieval.home.arriving import Arrival, arrive
 from proxy.retrieval.home.carrying import Carrier
@@ -162,6 +164,7 @@ def work(
     rounds = (
         Rounds("calling about commitments", lambda: call_who_waits(waiting)),
         Rounds("bringing results home", Carrier().look),
+        Rounds("asking for counts", Counting().look, pause=0.5),
         Rounds("sweeping archives", archives.sweep, archives.SWEEP_EVERY, first=0.0),
         Rounds("retention", lambda: keeper.look(now(), going), keeper.LOOK_EVERY, first=0.0),
         Rounds("keeping the books", lambda: closing.look(now(), going), closing.LOOK_EVERY, first=5.0),

@@ -15,14 +15,16 @@ from proxy.deliveries.models import Delivery
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
 from proxy.routing.models import Destination
+from proxy.studies import completeness
 from proxy.studies import lifecycle as study_life
-from proxy.studies.models import Revision, Study
+from proxy.studies.models import PacsCount, Revision, Study
 
 SOON = timedelta(seconds=30)
 NOTHING = "Nothing needs to be done."
 WORK = "Start `manage.py work`; nobody is working."
 WAIT = "Wait."
 SET_FREE = "Set the study free first."
+SEND_THEM = "Send what is missing, or wait."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Part:
     next_try_at: datetime | None = None
     lease_until: datetime | None = None
     finished_at: datetime | None = None
+    lacking: str = ""  # what its PACS has said, while it waits for that
+    asked_next_at: datetime | None = None
 
     @property
     def said(self) -> str:
@@ -120,6 +124,8 @@ def _deliveries(revision: Revision) -> "QuerySet[Delivery]":
 
 def _part(revision: Revision, destination: Destination | None, delivery: Delivery | None) -> Part:
     facts: dict[str, Any] = {"held": revision.study.is_held}
+    if revision.state == study_life.RECEIVING:
+        facts |= _counting(revision)
     if destination is not None:
         facts |= {"destination": destination.name, "retired": destination.is_retired}
         facts |= {"paused": destination.paused_at is not None, "rests_until": destination.rests_until}
@@ -127,6 +133,12 @@ def _part(revision: Revision, destination: Destination | None, delivery: Deliver
         same = ("acknowledged", "attempts", "reason", "next_try_at", "lease_until", "finished_at")
         facts |= {"delivery": delivery.state} | {name: getattr(delivery, name) for name in same}
     return Part(revision.number, revision.state, revision.total, revision.quiet_at, **facts)
+
+
+def _counting(revision: Revision) -> dict[str, Any]:
+    rows = PacsCount.objects.filter(revision=revision, settled_at=None, total=revision.total)
+    row = rows.select_related("node").first()
+    return {"lacking": completeness.waiting_for(row), "asked_next_at": row.next_at} if row else {}
 
 
 # --- from facts to sentences ----------------------------------------------------------------------
@@ -142,16 +154,9 @@ def answer(part: Part, now: datetime) -> Answer:
 
 
 def _of_revision(part: Part, now: datetime) -> Answer:
-    overdue = part.quiet_at + SOON < now
     match part.state:
-        case study_life.RECEIVING if not overdue:
-            where = (
-                f"{part.said} is being received; it is complete at {at(part.quiet_at)} if nothing more comes."
-            )
-            return Answer(where, WAIT)
         case study_life.RECEIVING | study_life.COMPLETE:
-            where = f"{part.said} is complete and not released yet."
-            return Answer(where, WORK if overdue else WAIT)
+            return _not_released(part, now)
         case study_life.REVIEW:
             return Answer(f"{part.said} waits for review.", "Approve or reject it in the admin (Revisions).")
         case study_life.REJECTED:
@@ -161,6 +166,16 @@ def _of_revision(part: Part, now: datetime) -> Answer:
         case study_life.EXPIRED:
             return Answer(f"{part.said} has expired: its files are gone.", "Send it again from its source.")
     return _without_delivery(part)
+
+
+def _not_released(part: Part, now: datetime) -> Answer:
+    overdue = max(part.quiet_at, part.asked_next_at or part.quiet_at) + SOON < now
+    if part.lacking and not overdue:
+        return Answer(f"{part.said} is quiet: {part.lacking}.", SEND_THEM)
+    if part.state == study_life.RECEIVING and not overdue:
+        where = f"{part.said} is being received; it is complete at {at(part.quiet_at)} if nothing more comes."
+        return Answer(where, WAIT)
+    return Answer(f"{part.said} is complete and not released yet.", WORK if overdue else WAIT)
 
 
 def _without_delivery(part: Part) -> Answer:

@@ -216,6 +216,14 @@ class Route(Retirable):
         default=NEVER,
         help_text="When we answer for its images by storage commitment: a sender may delete them then.",
     )
+    ask_counts = models.ForeignKey(
+        Node,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The PACS that is asked whether a study is here as a whole, before it is released.",
+    )
 
     class Meta:
         constraints = [

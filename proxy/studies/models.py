@@ -127,6 +127,31 @@ class Revision(models.Model):
         return f"{self.study_id}/{self.number}"
 
 
+class PacsCount(models.Model):
+    """What the PACS of its route said of a revision's study, once the revision was quiet (completeness.py)."""
+
+    revision = models.OneToOneField(Revision, on_delete=models.PROTECT, related_name="pacs_count")
+    node = models.ForeignKey(Node, on_delete=models.PROTECT)
+    total = models.PositiveIntegerField(help_text="Images of the revision when this began.")
+    since = models.DateTimeField(help_text="Quiet since; patience counts from here.")
+    next_at = models.DateTimeField(help_text="When it is asked next.")
+    asked = models.PositiveIntegerField(default=0, help_text="Answers heard since then.")
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When it answered last.")
+    said = models.PositiveIntegerField(null=True, blank=True, help_text="Images the PACS has of the study.")
+    here = models.PositiveIntegerField(null=True, blank=True, help_text="Those of them that came here.")
+    not_taken = models.PositiveIntegerField(default=0, help_text="Those of a kind that is not accepted here.")
+    trouble = models.CharField(max_length=255, blank=True, default="", help_text="Why it could not be asked.")
+    settled_at = models.DateTimeField(null=True, blank=True, help_text="The revision waits no longer.")
+
+    class Meta:
+        verbose_name = "count of a PACS"
+        verbose_name_plural = "counts of PACS"
+        indexes = [models.Index(fields=["next_at"], condition=Q(settled_at=None), name="count_to_ask")]
+
+    def __str__(self) -> str:
+        return f"{self.revision_id} at {self.node_id}"
+
+
 class Series(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
     uid = models.CharField(max_length=64)

@@ -4,13 +4,15 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q
 
+from proxy.studies import completeness
 from proxy.studies.lifecycle import COMPLETE, LIFE, RECEIVING, RELEASED
 from proxy.studies.models import Revision, Study
 
 
 def close_quiet(now: datetime) -> int:
-    """Revisions whose time has passed are complete from now on; how many were."""
-    return LIFE.move(Revision.objects.filter(quiet_at__lte=now, state=RECEIVING), "quiet")
+    """Revisions whose time has passed are complete from now on; how many were. Some wait for what their PACS says."""
+    due = Revision.objects.filter(quiet_at__lte=now, state=RECEIVING)
+    return LIFE.move(due.filter(completeness.is_settled()), "quiet")
 
 
 def of_free_study() -> Exists:

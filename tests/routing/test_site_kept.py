@@ -17,6 +17,7 @@ from proxy.routing.site import (
     ProjectSpec,
     RouteSpec,
     Site,
+    SiteError,
     apply,
     ensure_first_site,
     export,
@@ -61,7 +62,7 @@ SITE = Site(
             key="/tls/postern.key",
         ),
     ),
-    routes=(RouteSpec("DICOMRCV", "default", destinations=("outbox", "pacs")),),
+    routes=(RouteSpec("DICOMRCV", "default", destinations=("outbox", "pacs"), ask_counts="CLIN"),),
 ).in_order()
 
 
@@ -97,6 +98,10 @@ class TestApplying:
             "node CT_EAST updated: port",
             "route * → DICOMRCV updated: destinations",
         ]
+
+    def test_a_pacs_that_a_route_asks_has_to_be_known(self) -> None:
+        with pytest.raises(SiteError, match=r"routes.0..ask_counts: nodes has no 'CLIM'; did you mean CLIN"):
+            read(dump(SITE).replace("ask_counts: CLIN", "ask_counts: CLIM"))
 
     def test_what_is_no_longer_named_is_retired_and_comes_back_as_itself(self, told: Told) -> None:
         apply(SITE, "ada")
@@ -279,6 +284,7 @@ def sites(draw: Callable[..., Any]) -> Site:
                 calling,
                 draw(several(st.sampled_from(folders))) if folders else (),
                 draw(st.booleans()),
+                ask_counts=draw(st.sampled_from(["", *nodes])),
             )
             for called, calling in calls
         ),

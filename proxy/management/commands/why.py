@@ -15,6 +15,7 @@ from proxy.quarantine.models import HeldItem
 from proxy.retrieval.home.whereabouts import whereabouts as results_of
 from proxy.routing.models import Destination, Project
 from proxy.storage.keys import KeysMissing
+from proxy.studies.completeness import sureness
 from proxy.studies.models import Study
 from proxy.vault.reidentify import NotAllowed, Principal
 
@@ -92,6 +93,8 @@ def lines(project: Project, uid: str, destination: str | None) -> Iterator[str]:
     results = list(results_of(project.pk, uid, destination))
     for answer in (*answers, *results):
         yield f"  {answer}"
+    if study:
+        yield f"  How sure it is that all of it is here: {sureness(study)}."
     if not answers and not results:
         yield (
             f"  Nothing of it is bound to {destination}."

@@ -128,7 +128,7 @@ class _Keeper:
         projects = {spec.name: self._project(spec) for spec in site.projects}
         nodes = {spec.name: self._node(spec, projects) for spec in site.nodes}
         destinations = {spec.name: self._destination(spec, nodes) for spec in site.destinations}
-        routes = {spec.name: self._route(spec, projects, destinations) for spec in site.routes}
+        routes = {spec.name: self._route(spec, projects, nodes, destinations) for spec in site.routes}
         self._retire(Route, routes.values())
         self._retire(Destination, destinations.values())
         self._retire(Node, nodes.values())
@@ -158,10 +158,16 @@ class _Keeper:
         return self._row(Destination, spec.name, {"name": spec.name, "origin": self.origin}, columns)
 
     def _route(
-        self, spec: RouteSpec, projects: Mapping[str, Project], destinations: Mapping[str, Destination]
+        self,
+        spec: RouteSpec,
+        projects: Mapping[str, Project],
+        nodes: Mapping[str, Node],
+        destinations: Mapping[str, Destination],
     ) -> Route:
         key = {"called_ae": spec.called_ae, "calling_ae": spec.calling_ae}
-        columns = {"project": projects[spec.project], "review": spec.review, "commit_when": spec.commit_when}
+        columns: dict[str, Any] = {"project": projects[spec.project], "review": spec.review}
+        columns |= {"commit_when": spec.commit_when}
+        columns |= {"ask_counts": nodes[spec.ask_counts] if spec.ask_counts else None}
         row = self._row(Route, spec.name, key, columns)
         self._many(row, "destinations", [destinations[name] for name in spec.destinations])
         return row

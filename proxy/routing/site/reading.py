@@ -163,6 +163,9 @@ class _Reading:
         self._known("destinations", "node", "nodes", lambda spec: [spec.node] if spec.node else [])
         self._known("routes", "project", "projects", lambda spec: [spec.project])
         self._known("routes", "destinations", "destinations", lambda spec: spec.destinations)
+        self._known(
+            "routes", "ask_counts", "nodes", lambda spec: [spec.ask_counts] if spec.ask_counts else []
+        )
         self._complain("nodes", node_complaints)
         self._complain("destinations", destination_complaints)
         self._complain("routes", route_complaints)

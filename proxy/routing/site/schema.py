@@ -95,6 +95,7 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "destinations": Many(values.name),
         "review": One(values.boolean),
         "commit_when": One(values.one_of("never", "stored", "delivered")),
+        "ask_counts": One(values.name),
     },
 }
 SECTIONS: Mapping[str, type[Any]] = {

@@ -72,6 +72,7 @@ class RouteSpec:
     destinations: tuple[str, ...] = ()
     review: bool = False
     commit_when: str = "never"
+    ask_counts: str = ""
 
     @property
     def name(self) -> str:

@@ -40,12 +40,12 @@ def load_site() -> Site:
     """What is in force in the database; what the backend has made is no part of the site."""
     standing: dict[str, Any] = {"retired_at": None}
     ours = standing | {"origin": SITE}
-    routes = Route.objects.filter(**standing).select_related("project").prefetch_related("destinations")
+    routes = Route.objects.filter(**standing).select_related("project", "ask_counts")
     return Site(
         tuple(project_spec(row) for row in Project.objects.filter(**standing)),
         tuple(node_spec(row) for row in Node.objects.filter(**ours).prefetch_related("projects")),
         tuple(destination_spec(row) for row in Destination.objects.filter(**ours).select_related("node")),
-        tuple(route_spec(row) for row in routes),
+        tuple(route_spec(row) for row in routes.prefetch_related("destinations")),
     ).in_order()
 
 
@@ -75,4 +75,7 @@ def destination_spec(row: Destination) -> DestinationSpec:
 
 def route_spec(row: Route) -> RouteSpec:
     names = tuple(sorted(one.name for one in row.destinations.all() if not one.is_retired))
-    return RouteSpec(row.called_ae, row.project.name, row.calling_ae, names, row.review, row.commit_when)
+    asked = row.ask_counts.name if row.ask_counts else ""
+    return RouteSpec(
+        row.called_ae, row.project.name, row.calling_ae, names, row.review, row.commit_when, asked
+    )

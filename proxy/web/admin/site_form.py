@@ -245,7 +245,7 @@ class DestinationForm(SiteForm):
 class RouteForm(SiteForm):
     class Meta:
         model = Route
-        fields = ("called_ae", "calling_ae", "project", "destinations", "review", "commit_when")
+        fields = ("called_ae", "calling_ae", "project", "destinations", "review", "commit_when", "ask_counts")
 
     def spec(self) -> RouteSpec:
         names = tuple(sorted(one.name for one in self.cleaned_data["destinations"]))
@@ -257,4 +257,5 @@ class RouteForm(SiteForm):
             names,
             self.value("review"),
             self.value("commit_when"),
+            self.cleaned_data["ask_counts"].name if self.cleaned_data["ask_counts"] else "",
         )

@@ -15,8 +15,8 @@ from django.utils.safestring import mark_safe
 from proxy.deliveries.whereabouts import whereabouts
 from proxy.evidence import notary
 from proxy.retention import outlook
-from proxy.studies import review
-from proxy.studies.models import Instance, Revision, Series, Study, Treatment
+from proxy.studies import completeness, review
+from proxy.studies.models import Instance, PacsCount, Revision, Series, Study, Treatment
 from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
 
 
@@ -38,8 +38,12 @@ class StudyAdmin(ReadOnlyAdmin):
     search_fields = ("=uid", "=patient", "=accession")
     date_hierarchy = "received_at"
     inlines = (RevisionInline, SeriesInline)
-    readonly_fields = ("where", "stays")
+    readonly_fields = ("sureness", "where", "stays")
     actions = ("hold", "set_free")
+
+    @admin.display(description="how sure it is that all of it is here")
+    def sureness(self, study: Study) -> str:
+        return completeness.sureness(study)
 
     @admin.display(description="where it is, and what to do")
     def where(self, study: Study) -> str:
@@ -117,6 +121,16 @@ class RevisionAdmin(ReadOnlyAdmin):
     def reconsider(self, request: HttpRequest, rows: "QuerySet[Revision]") -> None:
         why = comment_of(request)
         decide(self, request, rows, lambda row: review.reconsider(row, by(request), why), "back in review")
+
+
+@admin.register(PacsCount)
+class PacsCountAdmin(ReadOnlyAdmin):
+    """What the PACS of a route said of studies that were quiet here."""
+
+    list_display = ("revision", "node", "said", "here", "not_taken", "asked_at", "settled_at", "trouble")
+    list_filter = ("node", ("settled_at", admin.EmptyFieldListFilter))
+    list_select_related = ("revision", "node")
+    search_fields = ("=revision__study__uid",)
 
 
 @admin.register(Series)
