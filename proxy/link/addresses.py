@@ -2,7 +2,6 @@
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
-CONFIGURATION = "/api/v1/proxy/configuration"
 WEBSOCKET = "/api/v1/proxy/ws"
 
 

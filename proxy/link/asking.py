@@ -30,7 +30,7 @@ def ask_once() -> bool:
     now = timezone.now()
     if isinstance(answer, rest.Trouble):
         log.warning("configuration: %s", answer.reason)
-        remembered.note_trouble(answer.state, answer.reason, now)
+        remembered.note_trouble(answer.kind, answer.reason, now)
         return False
     reading = read(answer.what, remembered.last_known())
     changes = keep(reading, now)

@@ -10,7 +10,7 @@ from django.conf import LazySettings
 from proxy.backend import remembered
 from proxy.backend.models import Standing
 from proxy.link.asking import Asker, ask_once
-from proxy.link.rest import LARGEST
+from proxy.link.rest import LARGEST_ANSWER
 from proxy.routing.models import Node
 from tests.backend.platform import CONFIGURATION, Answer, Platform, until
 from tests.backend.said import PACS, WARD, configuration
@@ -47,7 +47,7 @@ def test_our_key_goes_in_its_header(platform: Platform, settings: LazySettings) 
         (Answer(200, b"<html>"), Standing.NONSENSE, False),
         (Answer(200, b"[1]"), Standing.NONSENSE, False),
         (Answer(200, b"[" * 200_000), Standing.NONSENSE, False),
-        (Answer(200, b"{" + b" " * LARGEST + b"}", is_chunked=True), Standing.NONSENSE, False),
+        (Answer(200, b"{" + b" " * LARGEST_ANSWER + b"}", is_chunked=True), Standing.NONSENSE, False),
         (Answer(200, json.dumps(configuration(WARD)).encode(), cut_after=30), Standing.AWAY, False),
     ],
 )

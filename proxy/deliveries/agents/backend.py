@@ -19,13 +19,13 @@ from urllib.parse import quote
 
 from proxy.deliveries.addresses import Platform
 from proxy.deliveries.agents import archive
+from proxy.deliveries.agents.web import platform
 from proxy.deliveries.agents.web.bodies import Body, SourceGone, form
 from proxy.deliveries.agents.web.line import PATIENCE, SOURCE_GONE, Answer, Line, Patience
 from proxy.deliveries.agents.web.meanings import Kind, meaning, retry_after
 from proxy.deliveries.outcomes import INTERRUPTED, Delivered, Outcome, Refused, TryLater
 from proxy.deliveries.parcel import Parcel
 
-AGENT = "Postern"
 LOOK_EVERY = 0.2
 LONGEST_WAIT = timedelta(seconds=60)  # a longer Retry-After ends the attempt
 FAILED = {"failed", "error", "rejected"}
@@ -48,7 +48,7 @@ def deliver(
     if not isinstance(parcel.to, Platform):
         raise TypeError("The backend agent delivers to the backend only.")
     to = parcel.to
-    with Line(to.trust, keep_going, AGENT, patience) as line:
+    with Line(to.trust, keep_going, platform.AGENT, patience) as line:
         outcome = _deliver(line, to, parcel, keep_going)
     if isinstance(outcome, Delivered):
         acknowledge(sorted(parcel.ordinals))
@@ -133,7 +133,8 @@ def read(answer: Answer) -> tuple[Outcome, bool]:
 
 
 def _receipt(answer: Answer) -> tuple[Outcome, bool]:
-    said = _json(answer)
+    parsed = platform.parsed(answer.body)
+    said = parsed if isinstance(parsed, dict) else {}
     found = identifier(said.get("id"))
     if not found:
         return NO_ID, True
@@ -149,29 +150,11 @@ def identifier(value: object) -> str:
     return str(value) if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", str(value)) else ""
 
 
-def _json(answer: Answer) -> dict[str, object]:
-    try:
-        said = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
 def workspace_of(line: Line, to: Platform) -> str | TryLater:
     """As the backend told us last; a house that it never told asks."""
     if to.workspace:
         return to.workspace
-    said = {"X-Proxy-Key": to.key, "Accept": "application/json"}
-    answer = line.ask("GET", f"{to.url}/api/v1/proxy/configuration", said)
-    if isinstance(answer, TryLater):
-        return answer
-    if answer.status in PERSON:
-        return TryLater(PERSON[answer.status])
-    if answer.status != 200:
-        return _waiting(answer)
-    return identifier(_json(answer).get("workspace_id")) or NO_WORKSPACE
-
-
-def _waiting(answer: Answer) -> TryLater:
-    """Nothing of an image was sent yet, so nothing of it can be refused."""
-    return TryLater(meaning(answer.status).sentence, retry_after(answer.retry_after, datetime.now(UTC)))
+    said = platform.configuration(line, to.url, to.key)
+    if isinstance(said, platform.Trouble):
+        return TryLater(said.reason, said.after, said.rests)
+    return identifier(said.what.get("workspace_id")) or NO_WORKSPACE

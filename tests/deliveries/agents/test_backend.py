@@ -146,12 +146,19 @@ def test_what_it_will_never_take_is_refused_with_what_to_do(tmp_path: Path, stat
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b'{"workspace_id": null}', b'{"workspace_id": "../.."}', GOSSIP]
+    ("body", "what"),
+    [
+        (b"", "no JSON"),
+        (b"[]", "no JSON"),
+        (b'{"workspace_id": null}', "without a workspace_id"),
+        (b'{"workspace_id": "../.."}', "without a workspace_id"),
+        (GOSSIP, "no JSON"),
+    ],
 )
-def test_a_configuration_without_a_workspace_sends_nothing(tmp_path: Path, body: bytes) -> None:
+def test_a_configuration_without_a_workspace_sends_nothing(tmp_path: Path, body: bytes, what: str) -> None:
     with serving(lambda request: Reply(200, body)) as server:
         outcome, _ = deliver(parcel_to(server.url, tmp_path, workspace=""))
-    assert outcome == backend.NO_WORKSPACE
+    assert isinstance(outcome, TryLater) and what in outcome.reason and outcome.rests
     assert server.paths() == [CONFIGURATION]
     assert not (tmp_path / "archives").exists()
 
@@ -161,6 +168,14 @@ def test_a_configuration_that_is_not_to_be_had_refuses_no_study(tmp_path: Path, 
     with serving(lambda request: Reply(status)) as server:
         outcome, _ = deliver(parcel_to(server.url, tmp_path, workspace=""))
     assert isinstance(outcome, TryLater)
+
+
+def test_to_be_stopped_while_the_workspace_is_asked_for_is_no_trouble_of_the_backend(tmp_path: Path) -> None:
+    with a_backend(tmp_path / "there") as (server, _):
+        server.fail(Slow(30))
+        parcel = parcel_to(server.url, tmp_path, workspace="")
+        outcome = backend.deliver(parcel, Ear().acknowledge, lambda: False, CALM)
+    assert isinstance(outcome, TryLater) and not outcome.rests
 
 
 def test_a_backend_that_is_away_is_said(tmp_path: Path) -> None:
