@@ -6,6 +6,7 @@ Values of secrets never appear in that sentence.
 
 import os
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -109,6 +110,14 @@ def url(name: str, default: str) -> str:
     if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
         refuse(name, "give an address that begins with http:// or https://.")
     return value
+
+
+def networks(name: str, default: Sequence[str]) -> list[IPv4Network | IPv6Network]:
+    """Addresses and networks in CIDR form, separated by commas."""
+    try:
+        return [ip_network(one) for one in words(name, default)]
+    except ValueError:
+        refuse(name, "give addresses or networks such as 10.0.0.5 or 10.0.0.0/24, separated by commas.")
 
 
 def path(name: str, default: str | Path, *, base: Path) -> Path:

@@ -30,6 +30,12 @@ API_PORT = reading.number("API_PORT", 8080, low=1, high=65535)
 API_BIND_ADDRESS = reading.text("API_BIND_ADDRESS", "0.0.0.0")  # noqa: S104 - in containers a port is published, not an interface
 SECRET_KEY = reading.text("SECRET_KEY", "") or reading.kept("KEY_DIR", keys.django_secret, KEY_DIR)
 
+# --- the API --------------------------------------------------------------------------------------
+API_REQUESTS_PER_MINUTE = reading.number("API_REQUESTS_PER_MINUTE", 120, low=0, high=1_000_000)
+API_TRUSTED_PROXIES = reading.networks("API_TRUSTED_PROXIES", [])
+API_IDENTITIES_BY_HTTP = reading.boolean("API_IDENTITIES_BY_HTTP", False)
+API_DOCS = reading.boolean("API_DOCS", False)
+
 # --- the DICOM listener ---------------------------------------------------------------------------
 DICOM_AE_TITLE = reading.ae_title("DICOM_AE_TITLE", "DICOMRCV")
 DICOM_PORT = reading.number("DICOM_PORT", 11112, low=1, high=65535)
@@ -191,6 +197,17 @@ STATIC_URL = "static/"
 STATIC_ROOT = None  # whitenoise serves the files where they lie
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["proxy.api.permissions.Nobody"],
+    "DEFAULT_PARSER_CLASSES": ["proxy.api.bodies.StrictJSON"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],  # no browsable pages
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "proxy.api.problems.as_problem",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
 
 # Django's own 500 pages and error mails would show request values: they are off for good.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "django.views.debug.SafeExceptionReporterFilter"

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import include, path
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -13,4 +13,9 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
-urlpatterns = [path("", home), path("health", health), path("admin/", admin.site.urls)]
+urlpatterns = [
+    path("", home),
+    path("health", health),
+    path("admin/", admin.site.urls),
+    path("", include("proxy.api.urls")),
+]

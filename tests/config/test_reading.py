@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
         ("DICOM_MAX_PDU_SIZE", "1"),
         ("DATABASE_ENGINE", "oracle"),
         ("ITH_URL", "backend.example"),
+        ("API_TRUSTED_PROXIES", "10.0.0.5/24"),
+        ("API_TRUSTED_PROXIES", "nginx"),
         ("SECRET_KEY", "change-me"),
         ("SECRET_KEY_FILE", "/nowhere/secret"),
         ("RETENTION_FILES", "-1"),

@@ -1,0 +1,59 @@
+"""What every door has in common. One that says nothing about who may come in lets nobody in."""
+
+from typing import Any, Final
+
+from django.conf import settings
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from proxy.api import bodies
+from proxy.api.callers import Caller, caller_of
+from proxy.api.permissions import Nobody
+from proxy.api.rates import Rates
+
+requests: Final = Rates()
+
+
+class PerMinute(BaseThrottle):
+    """API_REQUESTS_PER_MINUTE of one caller: of a user if we know who it is, else of an address."""
+
+    def __init__(self) -> None:
+        self._wait = 0.0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        who = str(request.user) if request.user is not None else caller(request).neighbourhood
+        self._wait = requests.take(who, settings.API_REQUESTS_PER_MINUTE)
+        return not self._wait
+
+    def wait(self) -> float:
+        return self._wait
+
+
+class Door(APIView):
+    """JSON in, JSON out, bounded, never kept by a browser or a proxy. Refusals are problem documents."""
+
+    authentication_classes: Any = ()
+    permission_classes: Any = (Nobody,)
+    throttle_classes: Any = (PerMinute,)
+    parser_classes: Any = (bodies.StrictJSON,)
+    renderer_classes: Any = (JSONRenderer,)
+    largest_body = bodies.LARGEST  # bytes
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        said = request.META.get
+        is_chunked = "HTTP_TRANSFER_ENCODING" in request.META
+        if trouble := bodies.objection(said("CONTENT_LENGTH") or "", is_chunked, self.largest_body):
+            raise trouble
+        super().initial(request, *args, **kwargs)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+
+def caller(request: Request) -> Caller:
+    return caller_of(request.META, settings.API_TRUSTED_PROXIES, request.is_secure())
