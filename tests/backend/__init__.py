@@ -1,6 +1,4 @@
-"""A web server of our own that tests deliver to: the reference backend, and faults on demand.
+"""Our side against the backend, and the reference backend itself, which lives in `proxy/management/demo/backend`.
 
-`serving.py` is the server, `faults.py` what may go wrong, `multipart.py` takes bodies apart, `uploads.py` is the
-backend's endpoint for archives and `page.py` shows what arrived. `platform.py` speaks
-the WebSocket and the configuration, `whole.py` is all of it on one port, which `python -m tests.backend` runs.
+`said.py` is what it says of a small site. `python -m tests.backend` runs it for developers.
 """

@@ -1,7 +1,8 @@
 """`python -m tests.backend [PORT]`: the reference backend for developers, until Ctrl-C. Its page shows what arrived.
 
-A line typed here is an event for whoever is connected: `session.dispatch a-1` sends the first archive home,
-`proxy.config_changed` has the configuration asked for again.
+A line typed here is an event for whoever is connected: `session.dispatch 2.25.1` sends a study home that was uploaded,
+`proxy.config_changed` has the configuration asked for again. `fail status 503` has the next request fail, `cut` cuts
+the WebSocket; `fail` alone says what else may go wrong.
 """
 
 import sys
@@ -9,15 +10,16 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tests.backend.uploads import TOKEN
-from tests.backend.whole import whole
+from proxy.management.demo.backend.platform import TOKEN, open_backend, short
 
 
 def main() -> None:
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    with tempfile.TemporaryDirectory() as folder, whole(Path(folder) / "archives", port) as one:
-        url = one.server.url
-        print(f"ITH_URL={url}\nITH_TOKEN={TOKEN}\nWhat arrives is shown at {url}/", flush=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_backend(Path(folder) / "archives", port, short()) as one,
+    ):
+        print(f"ITH_URL={one.url}\nITH_TOKEN={TOKEN}\nWhat arrives is shown at {one.url}/", flush=True)
         for line in sys.stdin:
             print(one.hear(line), flush=True)
         threading.Event().wait()

@@ -90,7 +90,7 @@ def test_a_late_revision_is_an_archive_of_what_is_new_alone(backend: tuple[Serve
 def test_what_was_sent_once_more_has_the_name_it_is_given_then(backend: tuple[Server, Backend]) -> None:
     _, there = backend
     delivery = deliver(a_delivery())
-    there.archives = {"of somebody else": next(iter(there.archives.values()))}
+    there.archives["of somebody else"] = there.archives.pop(next(iter(there.archives)))
     assert decisions.retry(delivery, "ada", NOW)
     assert deliver(delivery).receipt == "a-2"
 

@@ -43,7 +43,7 @@ def test_our_key_goes_in_its_header(platform: Platform, settings: LazySettings) 
         (Answer(403, b"<html>a firewall</html>"), Standing.AWAY, False),
         (Answer(404, b"{}"), Standing.UNKNOWN, False),
         (Answer(500, b"Exampleova"), Standing.AWAY, False),
-        (Answer(302, b"", {"Location": "/elsewhere"}), Standing.NONSENSE, False),
+        (Answer(302, headers={"Location": "/elsewhere"}), Standing.NONSENSE, False),
         (Answer(200, b"<html>"), Standing.NONSENSE, False),
         (Answer(200, b"[1]"), Standing.NONSENSE, False),
         (Answer(200, b"[" * 200_000), Standing.NONSENSE, False),

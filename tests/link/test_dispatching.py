@@ -313,7 +313,7 @@ def test_a_node_that_is_away_costs_no_second_download(platform: Platform, shelf:
     assert row.state == "waiting" and again().state == "waiting"
     kept = [path.name for path in (folder() / str(row.pk)).iterdir()]
     assert kept == ["archive"] and fetches(platform) == 1
-    platform.configuration["nodes"][0]["port"] = shelf[1]  # type: ignore[index]
+    platform.configuration["nodes"][0]["port"] = shelf[1]
     Node.objects.filter(pk=node.pk).update(port=shelf[1])
     assert ask_once()
     assert again().state == "completed" and fetches(platform) == 1
