@@ -176,7 +176,7 @@ def test_the_websocket_greets_and_says_what_a_developer_types(scene: Scene) -> N
         assert json.loads(line.recv(timeout=5))["entity_id"] == STUDY
         line.send(json.dumps({"type": "config_update", "port": 104}))
         assert json.loads(line.recv(timeout=5))["fields_updated"] == ["port"]
-    assert scene.one.hear("cut") == "cut 0"
+    until(lambda: scene.one.hear("cut") == "cut 0")
 
 
 def test_a_developer_types_faults(scene: Scene) -> None:
