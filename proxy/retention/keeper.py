@@ -7,7 +7,7 @@ from typing import Final
 
 from django.conf import settings
 
-from proxy.retention import held, images, sealed
+from proxy.retention import held, images, results, sealed
 from proxy.retention.facts import policy_of
 from proxy.retention.images import Going
 from proxy.retention.pausing import backup_comes, free_to_remove
@@ -26,9 +26,10 @@ class Round:
     images: int = 0
     seals: int = 0
     held: int = 0
+    results: int = 0
 
     def __bool__(self) -> bool:
-        return any((self.revisions, self.images, self.seals, self.held))
+        return any((self.revisions, self.images, self.seals, self.held, self.results))
 
 
 def look(now: datetime, going: Going = lambda: True) -> Round | None:
@@ -42,10 +43,12 @@ def look(now: datetime, going: Going = lambda: True) -> Round | None:
 
 def _round(now: datetime, going: Going) -> Round:
     finished = images.finish(now, going)
-    gone = images.due(policy_of(), now, going, ACTOR)
+    policy = policy_of()
+    gone = images.due(policy, now, going, ACTOR)
+    home = results.due(policy, now, going, ACTOR)
     dropped = sealed.due(_days("RETENTION_SEALS"), now, going, ACTOR) if settings.RETENTION_SEALS else 0
     decided = held.due(_days("RETENTION_QUARANTINE"), now, going, ACTOR)
-    return Round(gone.revisions, finished + gone.images, dropped, decided)
+    return Round(gone.revisions, finished + gone.images, dropped, decided, home)
 
 
 def _days(name: str) -> timedelta:

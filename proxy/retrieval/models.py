@@ -66,10 +66,20 @@ class Result(models.Model):
     path = models.CharField(max_length=255, unique=True, help_text="Below the folder of results; encrypted.")
     size = models.BigIntegerField(help_text="Bytes of the data set.")
     received_at = models.DateTimeField(db_index=True)
+    expired_at = models.DateTimeField(
+        null=True, blank=True, help_text="It was home long enough; its file goes, and this row stays."
+    )
+    file_gone_at = models.DateTimeField(null=True, blank=True, help_text="It has expired, and is removed.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "uid"], name="one_result_for_a_uid")]
-        indexes = [models.Index(fields=["project", "series_uid"], name="result_by_series")]
+        indexes = [
+            models.Index(fields=["project", "series_uid"], name="result_by_series"),
+            models.Index(fields=["id"], condition=Q(expired_at=None), name="result_here"),
+            models.Index(
+                fields=["id"], condition=Q(file_gone_at=None) & ~Q(expired_at=None), name="result_going"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.uid

@@ -37,7 +37,7 @@ def _rows() -> dict[str, QuerySet[Any]]:
     return {
         "studies": Instance.objects.exclude(revision__state=EXPIRED),
         "quarantine": HeldItem.objects.filter(state=HELD),
-        "results": Result.objects.all(),
+        "results": Result.objects.filter(expired_at=None),
         "vault": Seal.objects.exclude(path=""),
         "evidence": Revision.objects.exclude(evidence="").annotate(path=F("evidence")),
     }

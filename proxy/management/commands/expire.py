@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
-from proxy.retention import images
+from proxy.retention import images, results
 from proxy.retention.facts import policy_of
 from proxy.retention.images import Gone
 from proxy.retention.outlook import Outlook, at, number
@@ -48,11 +48,17 @@ class Command(TeachingCommand):
         rows = images.here(_known(options["project"]))
         if options["dry_run"]:
             self._told(rows, policy)
+            found = results.waiting(policy, timezone.now(), options["project"])
+            self._results(sum(1 for _ in found), "would go")
             return
         with free_to_remove() as free:
             if not free:
                 raise CommandError(BUSY)
             self._removed(rows, policy)
+            gone = results.due(
+                policy, timezone.now(), lambda: not backup_comes(), console_user(), options["project"]
+            )
+            self._results(gone, "gone")
 
     def _told(self, rows: "QuerySet[Revision]", policy: Policy) -> None:
         outlook = Outlook()
@@ -75,6 +81,10 @@ class Command(TeachingCommand):
                 outlook.add(revision, verdict)
         self.stdout.write(f"{outlook.going()} gone.")
         self._rest(outlook)
+
+    def _results(self, count: int, what: str) -> None:
+        if count:
+            self.stdout.write(f"{number(count, 'result')} {what}.")
 
     def _rest(self, outlook: Outlook) -> None:
         for sentence in outlook.staying():

@@ -158,7 +158,8 @@ def held_orphans() -> list[Path]:
 
 
 def result_orphans() -> list[Path]:
-    return list(_orphans(results.folder(), Result.objects.all()))
+    """Also what came back although its row says that it is gone."""
+    return list(_orphans(results.folder(), Result.objects.filter(file_gone_at=None)))
 
 
 def sealed_orphans() -> list[Path]:

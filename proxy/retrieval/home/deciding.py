@@ -14,7 +14,7 @@ from proxy.quarantine.models import HeldItem
 from proxy.retrieval.home import keeping
 from proxy.retrieval.home.arriving import CODE, AlreadyDecided, Arrival, Freed, arrive
 from proxy.retrieval.home.lifecycle import LIFE, WAITING
-from proxy.retrieval.models import Homecoming
+from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.match import NodeFacts, RouteFacts, load_table
 from proxy.storage.files import remove
 from proxy.vault.projects import wrapping
@@ -55,11 +55,16 @@ def _facts(item: HeldItem) -> tuple[RouteFacts, NodeFacts]:
     return routes[0], nodes[0]
 
 
-def retry(row: Homecoming, by: str, now: datetime) -> bool:
-    """Send it now, or once more. False: it is being sent at this moment."""
+EXPIRED = "it was home long enough, and its file has gone; let its sender send it under a new UID."
+
+
+def retry(row: Homecoming, by: str, now: datetime) -> bool | str:
+    """Send it now, or once more. False: it is being sent at this moment; a text: why it cannot be."""
     fresh = {"next_try_at": now, "finished_at": None, "tries": 0, "reason": ""}
     mine = Homecoming.objects.filter(pk=row.pk)
     with transaction.atomic():
+        if Result.objects.select_for_update(no_key=True).get(pk=row.result_id).expired_at:
+            return EXPIRED
         again = LIFE.move(mine, "again", **fresh) or mine.filter(state=WAITING).update(next_try_at=now)
         if again:
             _mark("retry", row, by)

@@ -27,6 +27,8 @@ def said(row: Homecoming) -> str:
             return (
                 f"did not go to {place}: {row.reason} Mend the cause and send it again {ADMIN}, or drop it."
             )
+        case lifecycle.DROPPED if row.result.expired_at:
+            return f"to {place} was given up by a person; its file has gone since. Nothing to do."
         case lifecycle.DROPPED:
             return f"to {place} was given up by a person. Send it {ADMIN} if it should go."
         case lifecycle.CLAIMED:
