@@ -10,6 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import environ
 
@@ -93,6 +94,15 @@ def choice(name: str, default: str, allowed: Sequence[str]) -> str:
         if value.lower() == one.lower():
             return one
     refuse(name, f"choose one of {', '.join(allowed)}.")
+
+
+def time_zone(name: str, default: str) -> str:
+    """The name of one that this machine knows."""
+    value = text(name, default)
+    try:
+        return ZoneInfo(value).key
+    except (KeyError, ValueError, OSError):
+        refuse(name, "give the name of a time zone, such as Europe/Berlin.")
 
 
 def ae_title(name: str, default: str, *, empty: bool = False) -> str:

@@ -95,6 +95,7 @@ DELIVERY_AT_ONCE = reading.number("DELIVERY_AT_ONCE", 1, low=1, high=64)
 DELIVERY_LEASE = reading.number("DELIVERY_LEASE", 60, low=5, high=3_600)
 DELIVERY_PAUSE = reading.number("DELIVERY_PAUSE", 5, low=1, high=3_600)
 DELIVERY_PAUSE_MAX = reading.number("DELIVERY_PAUSE_MAX", 900, low=1, high=86_400)
+SITE_TIME_ZONE = reading.time_zone("SITE_TIME_ZONE", "UTC")
 
 # --- database -------------------------------------------------------------------------------------
 DATABASE_ENGINE = reading.choice("DATABASE_ENGINE", "sqlite", ["sqlite", "postgresql"])

@@ -11,6 +11,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from django.db import Error as DatabaseTrouble
 from django.db import connections
@@ -18,13 +20,20 @@ from django.utils import timezone
 
 from proxy.deliveries import archives, commitment, packing, queue
 from proxy.deliveries.agents import AGENTS
+from proxy.deliveries.limits import portion
 from proxy.deliveries.originals import NO_ORIGINALS, Originals
-from proxy.deliveries.outcomes import Delivered, Outcome, TryLater
+from proxy.deliveries.outcomes import INTERRUPTED, Delivered, Outcome, TryLater
 from proxy.deliveries.parcel import Parcel, Wire
 from proxy.deliveries.queue import Claim
+from proxy.routing import breaker
 
 log = logging.getLogger(__name__)
 
+CLOSED = TryLater(
+    "The hours of the destination ended; it goes on where it stood when they begin again.",
+    after=timedelta(0),
+    rests=False,
+)
 BATCH = 64
 BATCH_SECONDS = 1.0
 
@@ -51,7 +60,7 @@ def _attempt(claim: Claim, keep_going: Callable[[], bool], originals: Originals)
         parcel = packing.pack(claim, originals.restoring)
         if not isinstance(parcel, Parcel):
             return parcel
-        sent = _send(parcel, progress)
+        sent = _send_portion(claim, parcel, progress)
         if isinstance(sent, Delivered) and isinstance(parcel.to, Wire) and parcel.to.commitment:
             return commitment.seek(claim, parcel.to.peer, progress.keep_going, originals)
         return sent
@@ -61,9 +70,35 @@ def _attempt(claim: Claim, keep_going: Callable[[], bool], originals: Originals)
         return _surprise(claim, trouble, "The delivery stopped by a fault of Postern's own")
 
 
-def _send(parcel: Parcel, progress: "_Progress") -> Outcome:
+def _send_portion(claim: Claim, parcel: Parcel, progress: "_Progress") -> Outcome:
+    """As much as the destination's limits let through now; that a part went is no success yet."""
+    if not claim.limits or not parcel.items:
+        return _send_in_hours(claim, parcel, progress)
+    share = portion(map(packing.size_of, parcel.items), claim.limits, parcel.goes_as_a_whole)
+    queue.spend(claim, share.cost, timezone.now())
+    sent = _send_in_hours(claim, replace(parcel, items=parcel.items[: share.images]), progress)
+    left = len(parcel.items) - share.images
+    if left and isinstance(sent, Delivered):
+        why = f"{left} of {parcel.total} images wait: the destination takes {claim.limits} a minute."
+        return TryLater(why, after=timedelta(0), rests=False)
+    return sent
+
+
+def _send_in_hours(claim: Claim, parcel: Parcel, progress: "_Progress") -> Outcome:
+    """Stops after the image at which the destination's hours end. What goes as a whole is not stopped half way: a
+    large one would begin again every night."""
+
+    def over() -> bool:
+        ends = None if parcel.goes_as_a_whole else claim.closes_at
+        return ends is not None and timezone.now() >= ends
+
+    sent = _send(parcel, progress, lambda: not over() and progress.keep_going())
+    return CLOSED if sent == INTERRUPTED and over() and progress.keep_going() else sent
+
+
+def _send(parcel: Parcel, progress: "_Progress", keep_going: Callable[[], bool]) -> Outcome:
     try:
-        return AGENTS[parcel.kind](parcel, progress.add, progress.keep_going)
+        return AGENTS[parcel.kind](parcel, progress.add, keep_going)
     finally:
         progress.flush()
 
@@ -111,7 +146,7 @@ class _Heartbeat:
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
-        self._lease = queue.pace().lease.total_seconds()
+        self._lease = breaker.pace().lease.total_seconds()
         self._over = threading.Event()
         self._held_until = time.monotonic() + self._lease
         self._thread = threading.Thread(target=self._run, name=f"lease-{claim.delivery_id}", daemon=True)

@@ -11,7 +11,7 @@ from config import reading
 from proxy.backend.models import Standing
 from proxy.deliveries.addresses import Auth, Credentials, Platform, Trust, Web
 from proxy.deliveries.outcomes import TryLater
-from proxy.deliveries.parcel import Shelf, Wire
+from proxy.deliveries.parcel import Address, Shelf, Wire
 from proxy.network.addresses import goes_in_clear
 from proxy.routing.models import Destination
 from proxy.routing.peers import file_of, peer_of
@@ -23,7 +23,7 @@ IN_CLEAR = TryLater(
 )
 
 
-def address_of(destination: Destination) -> Wire | Shelf | Web | Platform | TryLater:
+def address_of(destination: Destination) -> Address | TryLater:
     if destination.node is not None:
         return Wire(peer_of(destination.node), destination.associations, destination.commitment)
     if destination.kind == Destination.DICOMWEB:

@@ -8,10 +8,21 @@ from proxy.routing.models import Destination
 from proxy.studies.models import Revision
 
 
+class Priority(models.IntegerChoices):
+    """The order in which deliveries of a destination have their turn; among equals, the one due for longest."""
+
+    URGENT = 0
+    ROUTINE = 1
+    BULK = 2
+
+
 class Delivery(models.Model):
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="deliveries")
     destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="deliveries")
     state = models.CharField(max_length=16, choices=LIFE.choices, default=LIFE.first)
+    priority = models.PositiveSmallIntegerField(
+        choices=Priority.choices, default=Priority.ROUTINE, help_text="Of its route when it was opened."
+    )
     token = models.CharField(max_length=32, blank=True, default="", help_text="Of the claim that holds it.")
     lease_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
@@ -45,9 +56,14 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=Q(acknowledged__lte=F("total")), name="no_more_acknowledged_than_sent"
             ),
+            models.CheckConstraint(condition=Q(priority__in=[0, 1, 2]), name="delivery_priority_known"),
         ]
         indexes = [
-            models.Index(fields=["next_try_at"], condition=Q(state="waiting"), name="delivery_waiting"),
+            models.Index(
+                fields=["destination", "priority", "next_try_at", "id"],
+                condition=Q(state="waiting"),
+                name="delivery_in_turn",
+            ),
             models.Index(fields=["lease_until"], condition=Q(state="claimed"), name="delivery_claimed"),
             models.Index(fields=["destination", "state"], name="delivery_by_destination"),
         ]

@@ -8,12 +8,12 @@ from django.conf import settings
 
 from proxy.backend.remembered import anonymizes
 from proxy.deliveries import bitmap
-from proxy.deliveries.addresses import Platform, Web
+from proxy.deliveries.addresses import Platform
 from proxy.deliveries.directions import address_of
 from proxy.deliveries.models import Delivery
 from proxy.deliveries.originals import Restoring, maker, nobody
 from proxy.deliveries.outcomes import Refused, TryLater
-from proxy.deliveries.parcel import Item, Parcel, Shelf, Wire
+from proxy.deliveries.parcel import Address, Item, Parcel, Shelf
 from proxy.deliveries.queue import Claim
 from proxy.network.scu import Unmade
 from proxy.studies.models import Instance
@@ -45,9 +45,15 @@ def pack(claim: Claim, restoring: Restoring = nobody) -> Parcel | TryLater | Ref
         return TryLater(str(why), rests=False) if why.later else Refused(str(why))
 
 
-def _parcel(
-    claim: Claim, delivery: Delivery, to: Wire | Shelf | Web | Platform, items: tuple[Item, ...]
-) -> Parcel:
+def size_of(item: Item) -> int:
+    """In bytes. Of a file that is gone, none: whoever sends it says so."""
+    try:
+        return item.path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _parcel(claim: Claim, delivery: Delivery, to: Address, items: tuple[Item, ...]) -> Parcel:
     destination, revision = delivery.destination, delivery.revision
     return Parcel(
         delivery_id=delivery.pk,

@@ -43,6 +43,9 @@ class Shelf:
     as_zip: bool
 
 
+Address = Wire | Shelf | Web | Platform
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """`items` are those the destination has not acknowledged yet; `total` counts the whole revision.
@@ -53,7 +56,7 @@ class Parcel:
     delivery_id: int
     destination: str
     kind: str
-    to: Wire | Shelf | Web | Platform
+    to: Address
     patient: str
     study_uid: str
     revision: int
@@ -61,6 +64,11 @@ class Parcel:
     again: bool
     items: tuple[Item, ...]
     description: str = ""  # of the study, as the clean index has it
+
+    @property
+    def goes_as_a_whole(self) -> bool:
+        """A ZIP: half of it is nothing."""
+        return isinstance(self.to, Platform) or (isinstance(self.to, Shelf) and self.to.as_zip)
 
     @property
     def ordinals(self) -> frozenset[int]:

@@ -10,25 +10,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 
-from proxy.deliveries import backoff, bitmap
-from proxy.deliveries.backoff import Pace
+from proxy.deliveries import bitmap
 from proxy.deliveries.lifecycle import CLAIMED, DELIVERED, DROPPED, LIFE, WAITING
-from proxy.deliveries.models import Attempt, Delivery
+from proxy.deliveries.limits import NO_LIMITS, Limits
+from proxy.deliveries.models import Attempt, Delivery, Priority
 from proxy.deliveries.outcomes import Delivered, Outcome, Refused, TryLater
+from proxy.routing import backoff, breaker
+from proxy.routing.backoff import Pace
+from proxy.routing.breaker import pace
 from proxy.routing.models import Destination
 from proxy.studies.lifecycle import LIFE as REVISION_LIFE
 from proxy.studies.models import Instance, Revision
 
+TURN = ("priority", "next_try_at", "pk")
 LOST = "The worker fell silent before it finished; another one goes on where it stood."
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One attempt at one delivery. `acknowledged` counts what earlier attempts had achieved."""
+    """One attempt at one delivery. `acknowledged` counts what earlier attempts had achieved. Where the destination has
+    hours, they end at `closes_at`."""
 
     delivery_id: int
     destination_id: int
@@ -37,15 +41,8 @@ class Claim:
     token: str
     number: int
     acknowledged: int
-
-
-def pace() -> Pace:
-    return Pace(
-        pause=timedelta(seconds=settings.DELIVERY_PAUSE),
-        pause_max=timedelta(seconds=settings.DELIVERY_PAUSE_MAX),
-        lease=timedelta(seconds=settings.DELIVERY_LEASE),
-        at_once=settings.DELIVERY_AT_ONCE,
-    )
+    limits: Limits = NO_LIMITS
+    closes_at: datetime | None = None
 
 
 # --- opening --------------------------------------------------------------------------------------
@@ -60,7 +57,14 @@ def open_for(revision: Revision, destinations: Iterable[Destination], now: datet
         revision.destinations.add(*wanted)
         Delivery.objects.bulk_create(
             [
-                Delivery(revision=revision, destination=one, total=total, next_try_at=now, created_at=now)
+                Delivery(
+                    revision=revision,
+                    destination=one,
+                    priority=Priority[revision.route.priority.upper()],
+                    total=total,
+                    next_try_at=now,
+                    created_at=now,
+                )
                 for one in wanted
             ],
             ignore_conflicts=True,
@@ -75,7 +79,7 @@ def open_for(revision: Revision, destinations: Iterable[Destination], now: datet
 
 
 def claim(now: datetime, token: str) -> Claim | None:
-    """Take the delivery that has been due for longest at a destination that has room, if there is one."""
+    """Take the delivery whose turn it is at a destination that has room, if there is one."""
     measure = pace()
     for destination_id in _open_destinations(now, measure):
         won = _claim_at(destination_id, now, token, measure)
@@ -95,22 +99,24 @@ def _due(now: datetime) -> "QuerySet[Delivery]":
 
 
 def _usable(now: datetime) -> "QuerySet[Destination]":
-    in_force = Destination.objects.filter(retired_at=None, paused_at=None).filter(
-        Q(node=None) | Q(node__retired_at=None)
-    )
-    return in_force.filter(Q(rests_until=None) | Q(rests_until__lte=now))
+    return breaker.usable(now).exclude(spent_until__gt=now)
 
 
 def _open_destinations(now: datetime, measure: Pace) -> list[int]:
-    """Destinations that are in force, do not rest, have something due and room for it; longest due first."""
+    """Destinations that may be sent to, have something due and room for it: the most urgent first, then the one
+    whose turn is overdue for longest."""
     running = _running()
-    full = [pk for pk, count in running.items() if count >= measure.at_once]
-    oldest = (
-        _due(now).filter(destination=OuterRef("pk")).order_by("next_try_at", "pk").values("next_try_at")[:1]
+    turn = _due(now).filter(destination=OuterRef("pk")).order_by(*TURN)
+    rows = _usable(now).annotate(
+        urgency=Subquery(turn.values("priority")[:1]), since=Subquery(turn.values("next_try_at")[:1])
     )
-    rows = _usable(now).exclude(pk__in=full).annotate(since=Subquery(oldest)).exclude(since=None)
-    known = rows.order_by("since", "pk").values_list("pk", "failures")
-    return [pk for pk, failures in known if running.get(pk, 0) < backoff.room(failures, measure)]
+    known = rows.exclude(since=None).order_by("urgency", "since", "pk")
+    return [
+        one.pk
+        for one in known
+        if running.get(one.pk, 0) < backoff.room(one.failures, one.at_once, measure)
+        and breaker.hours_of(one, now).is_open
+    ]
 
 
 def _running() -> dict[int, int]:
@@ -123,16 +129,18 @@ def _claim_at(destination_id: int, now: datetime, token: str, measure: Pace) -> 
     with transaction.atomic():
         locked = _usable(now).select_for_update(skip_locked=True, no_key=True, of=("self",))
         destination = locked.filter(pk=destination_id).first()
-        if destination is None:
+        if destination is None or not breaker.hours_of(destination, now).is_open:
             return None
         running = Delivery.objects.filter(destination=destination, state=CLAIMED).count()
-        if running >= backoff.room(destination.failures, measure):
+        if running >= backoff.room(destination.failures, destination.at_once, measure):
             return None
-        delivery = _due(now).filter(destination=destination).order_by("next_try_at", "pk").first()
-        return None if delivery is None else _take(delivery, now, token, measure)
+        delivery = _due(now).filter(destination=destination).order_by(*TURN).first()
+        return None if delivery is None else _take(delivery, destination, now, token, measure)
 
 
-def _take(delivery: Delivery, now: datetime, token: str, measure: Pace) -> Claim | None:
+def _take(
+    delivery: Delivery, destination: Destination, now: datetime, token: str, measure: Pace
+) -> Claim | None:
     """The condition stands on the row itself: on PostgreSQL one behind a join would not be looked at again."""
     rows = Delivery.objects.filter(pk=delivery.pk, next_try_at__lte=now)
     if not LIFE.move(rows, "claim", token=token, lease_until=now + measure.lease, attempts=F("attempts") + 1):
@@ -146,7 +154,17 @@ def _take(delivery: Delivery, now: datetime, token: str, measure: Pace) -> Claim
         token=token,
         number=delivery.attempts + 1,
         acknowledged=delivery.acknowledged,
+        limits=Limits(destination.images_per_minute, destination.megabytes_per_minute),
+        closes_at=breaker.hours_of(destination, now).until,
     )
+
+
+def spend(claim: Claim, cost: timedelta, now: datetime) -> None:
+    """Note what is about to be sent against the destination's limits."""
+    with transaction.atomic():
+        rows = Destination.objects.filter(pk=claim.destination_id)
+        before = rows.select_for_update(no_key=True).values_list("spent_until", flat=True).get()
+        rows.update(spent_until=max(before or now, now) + cost)
 
 
 # --- while it runs --------------------------------------------------------------------------------
@@ -217,35 +235,29 @@ def _let_go(claim: Claim, outcome: Outcome, gained: int, now: datetime, chance: 
         case TryLater(reason, after):
             tries = 1 if gained else claim.number
             wait = backoff.pause(tries, pace(), chance) if after is None else after
-            return LIFE.move(_ours(claim), "later", **free, next_try_at=now + wait, reason=reason)
+            again = {"next_try_at": now + wait} if wait else {}  # what only was interrupted keeps its turn
+            return LIFE.move(_ours(claim), "later", **free, **again, reason=reason)
 
 
 def _note_health(
     destination: Destination, outcome: Outcome, gained: int, now: datetime, chance: float
 ) -> None:
     """Failed attempts in a row lead to a rest; whatever gets through or is properly refused ends the row."""
-    rows = Destination.objects.filter(pk=destination.pk)
-    if isinstance(outcome, TryLater) and not outcome.rests and gained <= 0:
-        return
-    if isinstance(outcome, TryLater) and not gained:
-        rest = _longer(backoff.rest(destination.failures + 1, pace(), chance), outcome.after)
-        rows.update(failures=F("failures") + 1, rests_until=None if rest is None else now + rest)
-    elif destination.failures or destination.rests_until:
-        rows.update(failures=0, rests_until=None)
-        if destination.failures >= backoff.RESTS_AFTER:
-            _drain(destination, now)
+    if not isinstance(outcome, TryLater) or gained > 0:
+        breaker.got_through(destination, now)
+    if isinstance(outcome, TryLater) and outcome.rests:
+        if gained <= 0:
+            breaker.failed(destination, outcome.reason, now, chance, outcome.after)
+        elif outcome.after:
+            breaker.asked_for_rest(destination, outcome.reason, now + outcome.after)
 
 
-def _longer(rest: timedelta | None, asked: timedelta | None) -> timedelta | None:
-    """What a destination asks for itself (Retry-After) holds for all of its deliveries."""
-    return max((one for one in (rest, asked) if one is not None), default=None)
-
-
-def _drain(destination: Destination, now: datetime) -> None:
-    """It is back: what waited because of it need not wait any longer."""
-    Delivery.objects.filter(destination=destination, state=WAITING, next_try_at__gt=now).update(
-        next_try_at=now
-    )
+def drain(*, destination_id: int, now: datetime, proven: bool, **_: object) -> None:
+    """It is back: what waited because of it need not wait any longer. As long as nothing got through, what failed
+    before stands behind what is due anyway, so that one study that brings it down keeps no other waiting."""
+    mine = Delivery.objects.filter(destination_id=destination_id, state=WAITING)
+    if proven or not mine.filter(next_try_at__lte=now).exists():
+        mine.filter(next_try_at__gt=now).update(next_try_at=now)
 
 
 def _end_attempt(attempt_id: int, outcome: Outcome, gained: int, now: datetime) -> None:

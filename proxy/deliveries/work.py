@@ -10,13 +10,14 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from proxy.deliveries import attempt, queue
+from proxy.deliveries import attempt, probing, queue
 from proxy.deliveries.originals import NO_ORIGINALS, Originals
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,9 @@ MOST = 64
 
 
 def deliver_one(now: datetime, originals: Originals = NO_ORIGINALS) -> bool:
-    """Do the next due delivery, whatever its outcome. False: there was none."""
+    """Do the next due delivery, whatever its outcome. False: there was none. Who rested is probed first."""
+    while probing.probe_one(now):
+        pass
     claim = queue.claim(now, secrets.token_hex(16))
     if claim is not None:
         attempt.make(claim, originals=originals)
@@ -94,18 +97,25 @@ class Workers:
         return bool(_quietly(self._deliver_next))
 
     def _deliver_next(self) -> bool:
+        with self._busy():
+            if probing.probe_one(timezone.now()):
+                return True
         claim = queue.claim(timezone.now(), secrets.token_hex(16))
-        if claim is None:
-            return False
+        if claim is not None:
+            with self._busy():
+                attempt.make(claim, self._stop.is_set, self._originals)
+        return claim is not None
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
         me = threading.current_thread()
         with self._lock:
             self._busy_since[me] = time.monotonic()
         try:
-            attempt.make(claim, self._stop.is_set, self._originals)
+            yield
         finally:
             with self._lock:
                 del self._busy_since[me]
-        return True
 
     def _rest(self) -> None:
         self._news.wait(self._idle)
@@ -121,7 +131,7 @@ class Workers:
         while not self._stop.wait(self._idle):
             _quietly(lambda: queue.rescue(timezone.now(), random.random()))
             self._threads = [thread for thread in self._threads if thread.is_alive()]
-            if self._all_are_slow() and _quietly(lambda: queue.is_due(timezone.now())):
+            if self._all_are_slow() and _quietly(_something_is_due):
                 self._hire(self._help_out)
 
     def _all_are_slow(self) -> bool:
@@ -129,6 +139,11 @@ class Workers:
             since = list(self._busy_since.values())
         everyone = len(self._threads)
         return len(since) == everyone < MOST and max(since, default=0.0) < time.monotonic() - self._patience
+
+
+def _something_is_due() -> bool:
+    now = timezone.now()
+    return probing.is_due(now) or queue.is_due(now)
 
 
 def _closing(job: Callable[[], None]) -> None:

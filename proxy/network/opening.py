@@ -7,7 +7,7 @@ from pynetdicom.transport import AddressInformation
 
 from proxy.network.implementation import entity
 from proxy.network.inbox import Inbox
-from proxy.network.peer import Lost, Peer
+from proxy.network.peer import Lost, Peer, Rejected
 from proxy.network.quirks import NO_EXTENDED
 from proxy.network.reactor import Association
 from proxy.network.tls import TlsUnusable, client_context
@@ -32,9 +32,9 @@ def opened(
             association.requestor.add_negotiation_item(item)
     association.request()
     if not association.is_established and not _took_nothing(association):
-        why = _why_not(peer, association, association.dul.socket.failure)
+        lost = _why_not(peer, association, association.dul.socket.failure)
         association.dul.dispose()
-        raise Lost(why)
+        raise lost
     return association
 
 
@@ -44,16 +44,17 @@ def _took_nothing(association: Association) -> bool:
     return answer is not None and answer.result == 0 and not association.accepted_contexts
 
 
-def _why_not(peer: Peer, association: Association, failure: str) -> str:
+def _why_not(peer: Peer, association: Association, failure: str) -> Lost:
     if failure:
-        return f"{_where(peer)} cannot be reached: {failure}."
+        return Lost(f"{_where(peer)} cannot be reached: {failure}.")
     if not association.is_rejected and peer.tls is not None:
-        return f"{_where(peer)} hung up after the TLS handshake: does it trust our certificate?"
+        return Lost(f"{_where(peer)} hung up after the TLS handshake: does it trust our certificate?")
     if not association.is_rejected:
-        return f"{_where(peer)} did not answer the association request: check its address and log."
+        return Lost(f"{_where(peer)} did not answer the association request: check its address and log.")
     answer = association.acceptor.primitive
-    numbers = f"{answer.result}/{answer.result_source}/{answer.diagnostic}"
-    return f"{_where(peer)} rejected the association ({numbers}: {answer.reason_str})."
+    numbers = answer.result, answer.result_source, answer.diagnostic
+    said = "/".join(map(str, numbers))
+    return Rejected(f"{_where(peer)} rejected the association ({said}: {answer.reason_str}).", numbers)
 
 
 def _told(error: Exception) -> str:

@@ -22,3 +22,11 @@ class Peer:
 
 class Lost(Exception):
     """The association is gone, or never came to be; the message is a sentence for an operator."""
+
+
+class Rejected(Lost):
+    """By an A-ASSOCIATE-RJ; `numbers` are its result, source and reason (PS3.8 9.3.4)."""
+
+    def __init__(self, why: str, numbers: tuple[int, int, int]) -> None:
+        super().__init__(why)
+        self.numbers = numbers

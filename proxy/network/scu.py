@@ -16,13 +16,14 @@ from proxy.network.contexts import PLAIN_SYNTAXES, VERIFICATION, proposals, roun
 from proxy.network.giving import Restored
 from proxy.network.line import Line
 from proxy.network.part10 import NotPart10, Unconvertible, reencoded, reencoded_data
-from proxy.network.peer import Lost, Peer
+from proxy.network.peer import Lost, Peer, Rejected
 from proxy.network.quirks import ONE_IMAGE
 from proxy.network.statuses import Meaning, explain
 
 logger = logging.getLogger(__name__)
-__all__ = ["EchoResult", "Outgoing", "Peer", "SendResult", "SendSummary", "Unmade", "echo", "send"]
+__all__ = ["EchoResult", "Outgoing", "Peer", "SendResult", "SendSummary", "Unmade", "echo", "probe", "send"]
 
+NO_REASON = (1, 1, 1)
 STOPPED = "Sending was stopped on our side: the rest follows later."
 Verdict = Literal["stored", "later", "refused"]
 NOT_ACCEPTED = (
@@ -95,6 +96,25 @@ def echo(peer: Peer) -> EchoResult:
     finally:
         line.close()
     return EchoResult(status == 0, "" if status == 0 else explain(status).sentence, _since(began))
+
+
+def probe(peer: Peer) -> str:
+    """Why nothing could be stored there now, or nothing. By C-ECHO; but whoever lets us in without offering it, or
+    answers it with any status, is there. Who rejects us for no reason may want to be asked for storage."""
+    try:
+        line = Line(peer, [build_context(VERIFICATION, list(PLAIN_SYNTAXES))])
+    except Rejected as rejected:
+        return "" if rejected.numbers == NO_REASON else str(rejected)
+    except Lost as lost:
+        return str(lost)
+    try:
+        if line.accepted:
+            line.echo()
+    except Lost as lost:
+        return str(lost)
+    finally:
+        line.close()
+    return ""
 
 
 def _since(began: float) -> float:

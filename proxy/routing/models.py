@@ -170,8 +170,25 @@ class Destination(Retirable):
     insecure = models.BooleanField(
         default=False, help_text="Images and secrets may go in clear, by http:// to another machine."
     )
-    failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
+    at_once = models.PositiveSmallIntegerField(
+        default=0, help_text="Deliveries at once, 1 to 64; 0: as DELIVERY_AT_ONCE says."
+    )
+    images_per_minute = models.PositiveIntegerField(default=0, help_text="At most; 0: as fast as it goes.")
+    megabytes_per_minute = models.PositiveIntegerField(default=0, help_text="At most; 0: as fast as it goes.")
+    windows = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Hours at which anything is sent, such as 22:00-06:00; empty: always.",
+    )
+    failures = models.PositiveIntegerField(default=0, help_text="Failed attempts and probes in a row.")
+    trouble = models.CharField(max_length=255, blank=True, default="", help_text="Of the last failure.")
     rests_until = models.DateTimeField(null=True, blank=True)
+    probed_at = models.DateTimeField(
+        null=True, blank=True, help_text="It answered then, after a rest: one delivery may try."
+    )
+    spent_until = models.DateTimeField(
+        null=True, blank=True, help_text="What was sent uses up its images or megabytes a minute until then."
+    )
     paused_at = models.DateTimeField(null=True, blank=True, help_text="Stopped by a person.")
 
     class Meta:
@@ -203,12 +220,20 @@ class Route(Retirable):
         (DELIVERED, "once every destination has them"),
     )
 
+    PRIORITIES = (("urgent", "urgent"), ("routine", "routine"), ("bulk", "bulk"))
+
     called_ae = models.CharField(max_length=16)
     calling_ae = models.CharField(max_length=16, blank=True, default="", help_text="Empty: whoever calls.")
     project = models.ForeignKey(Project, on_delete=models.PROTECT)
     destinations = models.ManyToManyField(Destination, blank=True)
     review = models.BooleanField(
         default=False, help_text="A person looks at each study before it is released."
+    )
+    priority = models.CharField(
+        max_length=8,
+        choices=PRIORITIES,
+        default="routine",
+        help_text="Where several studies wait: urgent ones go first, bulk goes last.",
     )
     commit_when = models.CharField(
         max_length=9,
@@ -230,6 +255,9 @@ class Route(Retirable):
             models.UniqueConstraint(fields=["called_ae", "calling_ae"], name="one_route_for_each_call"),
             models.CheckConstraint(
                 condition=Q(commit_when__in=["never", "stored", "delivered"]), name="route_commit_when_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__in=["urgent", "routine", "bulk"]), name="route_priority_known"
             ),
         ]
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from proxy.deliveries import bitmap, ledger, queue, work
 from proxy.deliveries.models import Attempt, Delivery
+from proxy.routing import breaker
 from proxy.routing.models import Destination
 from proxy.studies.models import Revision
 from tests.deliveries.builders import a_folder, a_revision, files_of, opened, place_of
@@ -72,7 +73,7 @@ def test_kills_at_random_moments_lose_and_double_nothing__promise_12() -> None:
         killed_after(random.uniform(0.02, 0.25))
         _nothing_counts_that_is_not_there(folders)
         assert all(line.difference == 0 for line in ledger.balance())
-        queue.rescue(timezone.now() + queue.pace().lease)
+        queue.rescue(timezone.now() + breaker.pace().lease)
         Delivery.objects.filter(state="waiting").update(next_try_at=timezone.now())
     while work.deliver_one(timezone.now()):
         pass

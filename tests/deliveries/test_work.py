@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,15 @@ from django.utils import timezone
 from proxy.deliveries import agents, attempt, decisions, ledger, queue, work
 from proxy.deliveries.agents import Acknowledge, Agent, KeepGoing
 from proxy.deliveries.models import Attempt, Delivery
-from proxy.deliveries.outcomes import Delivered, Outcome, TryLater, fold
+from proxy.deliveries.outcomes import Delivered, Outcome, Result, TryLater, Verdict, fold
 from proxy.deliveries.parcel import Parcel
 from proxy.deliveries.work import Workers
+from proxy.routing import breaker
 from proxy.routing.models import Destination
 from proxy.studies import lifecycle as study_life
 from proxy.studies.models import Revision
-from tests.deliveries.agents.peers import answering
+from tests.cluster import free_port
+from tests.deliveries.agents.peers import answering, storescp
 from tests.deliveries.builders import a_folder, a_peer, a_revision, files_of, opened, place_of, real_files_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -150,7 +152,7 @@ def test_a_worker_that_died_after_the_last_acknowledgement_needs_no_second_sendi
         claim = queue.claim(timezone.now(), "of a worker that died")
         assert claim is not None
         queue.progress(claim, range(3))
-        queue.rescue(timezone.now() + queue.pace().lease)
+        queue.rescue(timezone.now() + breaker.pace().lease)
         Delivery.objects.update(next_try_at=timezone.now())
         work.deliver_one(timezone.now())
     assert heard == []
@@ -285,6 +287,134 @@ def test_a_destination_that_hangs_costs_the_others_one_worker__promise_10(
         eventually(lambda: Delivery.objects.filter(destination=outbox, state="delivered").count() == 5)
         assert Delivery.objects.filter(destination=dead, state="claimed").count() == 1
         free.set()
+
+
+@override_settings(DELIVERY_PAUSE=1, DELIVERY_PAUSE_MAX=1)
+def test_a_peer_that_was_dead_is_found_by_echo_and_gets_everything_once(tmp_path: Path) -> None:
+    """Three refused associations, then echoes only, then all studies; each attempt after the rest delivers."""
+    port = free_port()
+    archive = a_peer(port=port)
+    for study in range(4):
+        real_files_of(ready(study, archive))
+    with running(Workers(2, idle=0.05)):
+        eventually(lambda: Destination.objects.filter(failures__gte=5).exists())
+        assert Attempt.objects.count() == 3
+        with storescp(tmp_path / "there", port=port):
+            eventually(lambda: not Delivery.objects.exclude(state="delivered").exists())
+    assert Attempt.objects.count() == 3 + 4
+    assert len(list((tmp_path / "there").iterdir())) == 12
+    archive.refresh_from_db()
+    assert (archive.failures, archive.trouble) == (0, "")
+
+
+# --- limits and hours -----------------------------------------------------------------------------
+
+
+def test_with_a_limit_a_study_goes_in_portions_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[int, list[int]]] = []
+
+    def note(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        sent.append((parcel.delivery_id, sorted(parcel.ordinals)))
+        return take_all(parcel, acknowledge, keep_going)
+
+    use(monkeypatch, folder=note)
+    outbox = a_folder()
+    Destination.objects.update(images_per_minute=8)
+    ready(1, outbox, images=5)
+    ready(2, outbox, images=1)
+    began = timezone.now()
+    spent = []
+    while Delivery.objects.exclude(state="delivered").exists():
+        now = Destination.objects.get().spent_until or began
+        spent.append((now - began).total_seconds())
+        Destination.objects.update(spent_until=None)
+        assert work.deliver_one(now)
+    first, second = Delivery.objects.order_by("pk").values_list("pk", flat=True)
+    assert sent == [(first, [0, 1]), (first, [2, 3]), (first, [4]), (second, [0])]
+    assert [attempt.reason for attempt in Attempt.objects.order_by("pk")] == [
+        "3 of 5 images wait: the destination takes 8 images a minute.",
+        "1 of 5 images wait: the destination takes 8 images a minute.",
+        "",
+        "",
+    ]
+    assert Destination.objects.get().failures == 0
+    assert ledger.balance()[0].difference == 0
+
+
+def test_while_a_portion_uses_up_the_minute_nothing_else_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, folder=take_all)
+    outbox = a_folder()
+    Destination.objects.update(images_per_minute=8)
+    ready(1, outbox, images=3)
+    ready(2, outbox, images=1)
+    assert work.deliver_one(timezone.now())
+    assert not work.deliver_one(timezone.now())
+    until = Destination.objects.get().spent_until
+    assert until is not None and 10 < (until - timezone.now()).total_seconds() <= 15
+    assert not queue.is_due(until - timedelta(seconds=1))
+    assert queue.is_due(until)
+
+
+def test_a_zip_goes_as_a_whole_and_what_comes_after_it_waits(data: Path) -> None:
+    outbox = a_folder(as_zip=True)
+    Destination.objects.update(images_per_minute=6)
+    ready(1, outbox, images=12)
+    assert work.deliver_one(timezone.now())
+    assert Delivery.objects.get().state == "delivered"
+    until = Destination.objects.get().spent_until
+    assert until is not None and 110 < (until - timezone.now()).total_seconds() <= 120
+
+
+def test_what_is_being_sent_stops_when_the_hours_end_and_goes_on_when_they_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    revision = ready(1, a_folder(), images=5)
+    clock = [timezone.now()]
+    Destination.objects.update(windows=[closing_soon(clock[0])])
+
+    def slow(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        results: list[Result] = []
+        for ordinal in sorted(parcel.ordinals):
+            if not keep_going():
+                return fold(parcel.ordinals, results, interrupted=True)
+            acknowledge([ordinal])
+            results.append(Result(ordinal, Verdict.STORED))
+            clock[0] += timedelta(seconds=50)
+        return Delivered()
+
+    use(monkeypatch, folder=slow)
+    monkeypatch.setattr(timezone, "now", lambda: clock[0])
+    assert work.deliver_one(clock[0])
+    delivery = Delivery.objects.get()
+    assert delivery.state == "waiting" and 2 <= delivery.acknowledged <= 4
+    assert delivery.reason == attempt.CLOSED.reason
+    assert Destination.objects.get().failures == 0
+    assert not work.deliver_one(clock[0])
+    clock[0] += timedelta(days=1, minutes=-10)
+    assert work.deliver_one(clock[0])
+    revision.refresh_from_db()
+    assert revision.state == study_life.DELIVERED
+
+
+def closing_soon(now: datetime) -> str:
+    """A window that is open now and ends in one to two minutes, whatever time it is."""
+    return f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(minutes=2):%H:%M}"
+
+
+def test_a_zip_that_has_begun_goes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ready(1, a_folder(as_zip=True))
+    clock = [timezone.now()]
+    Destination.objects.update(windows=[closing_soon(clock[0])])
+
+    def slow(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
+        clock[0] += timedelta(minutes=30)
+        assert keep_going()
+        return take_all(parcel, acknowledge, keep_going)
+
+    use(monkeypatch, folder=slow)
+    monkeypatch.setattr(timezone, "now", lambda: clock[0])
+    assert work.deliver_one(clock[0])
+    assert Delivery.objects.get().state == "delivered"
 
 
 # So that it does not come back while a busy machine still delivers to the other one

@@ -13,6 +13,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -23,8 +24,9 @@ from proxy.deliveries.agents.web import platform
 from proxy.deliveries.agents.web.bodies import Body, SourceGone, form
 from proxy.deliveries.agents.web.line import PATIENCE, SOURCE_GONE, Answer, Line, Patience
 from proxy.deliveries.agents.web.meanings import Kind, meaning, retry_after
+from proxy.deliveries.agents.web.probe import PATIENCE as LITTLE_PATIENCE
 from proxy.deliveries.outcomes import INTERRUPTED, Delivered, Outcome, Refused, TryLater
-from proxy.deliveries.parcel import Parcel
+from proxy.deliveries.parcel import Address, Parcel
 
 LOOK_EVERY = 0.2
 LONGEST_WAIT = timedelta(seconds=60)  # a longer Retry-After ends the attempt
@@ -158,3 +160,12 @@ def workspace_of(line: Line, to: Platform) -> str | TryLater:
     if isinstance(said, platform.Trouble):
         return TryLater(said.reason, said.after, said.rests)
     return identifier(said.what.get("workspace_id")) or NO_WORKSPACE
+
+
+def probe(to: Address) -> TryLater | None:
+    """By the question for our configuration: it shows, too, whether our token is good and we are active there."""
+    if not isinstance(to, Platform):
+        raise TypeError("The backend agent probes the backend only.")
+    with Line(to.trust, lambda: True, platform.AGENT, LITTLE_PATIENCE) as line:
+        found = workspace_of(line, replace(to, workspace=""))
+    return found if isinstance(found, TryLater) and found != NO_WORKSPACE else None

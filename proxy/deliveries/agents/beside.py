@@ -32,6 +32,18 @@ def write(path: Path, pieces: Iterable[bytes], base: Path | None = None) -> None
         raise
 
 
+def attempt(folder: Path, size: int) -> None:
+    """Write so many bytes and remove them again. Raises OSError where a file could not be written either."""
+    part = folder / f".probe.{secrets.token_hex(4)}.part"
+    try:
+        with part.open("xb") as file:
+            file.write(bytes(size))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def make_folders(folder: Path, base: Path | None = None) -> None:
     """Each new folder is made durable in its parent. Raises FileNotFoundError where `base` itself is not there."""
     if folder.is_dir():

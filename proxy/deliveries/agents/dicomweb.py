@@ -18,12 +18,14 @@ from proxy.deliveries.agents.web import credentials
 from proxy.deliveries.agents.web.bodies import SourceGone, related
 from proxy.deliveries.agents.web.line import PATIENCE, SOURCE_GONE, Answer, Line, Patience
 from proxy.deliveries.agents.web.meanings import Kind, meaning, retry_after
+from proxy.deliveries.agents.web.probe import knock
 from proxy.deliveries.outcomes import Outcome, Result, TryLater, Verdict, fold
-from proxy.deliveries.parcel import Item, Parcel
+from proxy.deliveries.parcel import Address, Item, Parcel
 from proxy.network.statuses import Meaning, explain
 
 MOST_IMAGES = 64
 MOST_BYTES = 64 << 20
+SEARCH = "/studies?limit=1"
 TAKEN = {200, 202}
 ANSWERED = {200, 202, 400, 409}  # may have a data set that says what became of each instance
 DUPLICATE = 0x0111
@@ -44,6 +46,14 @@ def deliver(
         raise TypeError("The DICOMweb agent delivers to web services only.")
     with Line(parcel.to.trust, keep_going, AGENT, patience) as line:
         return _Store(line, parcel.to, parcel, acknowledge, keep_going).all()
+
+
+def probe(to: Address) -> TryLater | None:
+    """By a search that finds little. Whoever may store and may not search hears 403, and then a delivery shows it."""
+    if not isinstance(to, Web):
+        raise TypeError("The DICOMweb agent probes web services only.")
+    found = knock(to, SEARCH)
+    return None if found.answers or found.status == 403 else TryLater(found.sentence, found.after)
 
 
 @dataclass(slots=True)

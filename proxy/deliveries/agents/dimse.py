@@ -4,12 +4,14 @@ A reason is our own sentence for the peer's status: a peer's own comment may hol
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from proxy.deliveries.outcomes import Outcome, Result, Verdict, fold
-from proxy.deliveries.parcel import Item, Parcel, Wire
+from proxy.deliveries.outcomes import Outcome, Result, TryLater, Verdict, fold
+from proxy.deliveries.parcel import Address, Item, Parcel, Wire
 from proxy.network import scu
 
 DUPLICATE = 0x0111
+PROBE_PATIENCE = 20.0  # seconds
 GONE = "Its stored file is missing; let doctor compare index and disk."
 
 
@@ -33,6 +35,16 @@ def deliver(
     if outgoing:
         scu.send(parcel.to.peer, outgoing, note, keep_going, parcel.to.associations)
     return fold(parcel.ordinals, results, interrupted=not keep_going())
+
+
+def probe(to: Address) -> TryLater | None:
+    """By C-ECHO, with less patience than a delivery has."""
+    if not isinstance(to, Wire):
+        raise TypeError("The DIMSE agent probes DICOM peers only.")
+    names = ("acse_timeout", "dimse_timeout", "network_timeout", "connect_timeout")
+    waits = {name: min(getattr(to.peer, name), PROBE_PATIENCE) for name in names}
+    why = scu.probe(replace(to.peer, **waits))
+    return TryLater(why) if why else None
 
 
 def _result(answer: scu.SendResult, again: bool) -> Result:

@@ -20,9 +20,10 @@ from proxy.deliveries.outcomes import (
     Verdict,
     fold,
 )
-from proxy.deliveries.parcel import Item, Parcel, Shelf
+from proxy.deliveries.parcel import Address, Item, Parcel, Shelf
 
 BATCH = 32
+PROBE_BYTES = 64 << 10
 FULL = {errno.ENOSPC, errno.EDQUOT}
 GONE = "Its stored file cannot be read; let doctor compare index and disk."
 NO_NAME = "A pseudonym or UID of it is no safe file name; nothing was written."
@@ -40,6 +41,18 @@ def deliver(
         return way(parcel, parcel.to.path, acknowledge, keep_going)
     except OSError as trouble:
         return later(trouble)
+
+
+def probe(to: Address) -> TryLater | None:
+    """By a small file under a name that nobody watches for, written through to the disk and removed."""
+    if not isinstance(to, Shelf):
+        raise TypeError("The folder agent probes shelves only.")
+    try:
+        _open(to)
+        beside.attempt(to.path, PROBE_BYTES)
+    except OSError as trouble:
+        return later(trouble)
+    return None
 
 
 def later(trouble: OSError) -> TryLater:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from proxy.routing.audited import tell
 from proxy.routing.models import SITE, Destination, Node, Project, Route
-from proxy.routing.site.schema import LINE, LOGIN
+from proxy.routing.site.schema import LIMITS, LINE, LOGIN
 from proxy.routing.site.specs import DestinationSpec, NodeSpec, ProjectSpec, RouteSpec, Site
 
 Row = TypeVar("Row", Project, Node, Destination, Route)
@@ -154,7 +154,8 @@ class _Keeper:
         node = nodes[spec.node] if spec.node else None
         columns: dict[str, Any] = {"kind": spec.kind, "node": node, "path": spec.path, "as_zip": spec.zip}
         columns |= {"associations": spec.associations, "commitment": spec.commitment}
-        columns |= {name: getattr(spec, name) for name in ("url", *LOGIN, *LINE)}
+        columns |= {name: getattr(spec, name) for name in ("url", *LOGIN, *LINE, *LIMITS)}
+        columns |= {"windows": list(spec.windows)}
         return self._row(Destination, spec.name, {"name": spec.name, "origin": self.origin}, columns)
 
     def _route(
@@ -166,7 +167,7 @@ class _Keeper:
     ) -> Route:
         key = {"called_ae": spec.called_ae, "calling_ae": spec.calling_ae}
         columns: dict[str, Any] = {"project": projects[spec.project], "review": spec.review}
-        columns |= {"commit_when": spec.commit_when}
+        columns |= {"commit_when": spec.commit_when, "priority": spec.priority}
         columns |= {"ask_counts": nodes[spec.ask_counts] if spec.ask_counts else None}
         row = self._row(Route, spec.name, key, columns)
         self._many(row, "destinations", [destinations[name] for name in spec.destinations])

@@ -87,6 +87,10 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "certificate": One(values.line_of_text(255)),
         "key": One(values.line_of_text(255)),
         "insecure": One(values.boolean),
+        "at_once": One(values.number(1, 64)),
+        "images_per_minute": One(values.number(1, 1_000_000)),
+        "megabytes_per_minute": One(values.number(1, 1_000_000)),
+        "windows": Many(values.window),
     },
     RouteSpec: {
         "called_ae": One(values.ae_title, required=True),
@@ -96,6 +100,7 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "review": One(values.boolean),
         "commit_when": One(values.one_of("never", "stored", "delivered")),
         "ask_counts": One(values.name),
+        "priority": One(values.one_of("urgent", "routine", "bulk")),
     },
 }
 SECTIONS: Mapping[str, type[Any]] = {
@@ -134,6 +139,8 @@ ADDRESS = {"dimse": "node", "folder": "path", "dicomweb": "url", "backend": ""}
 """The field that says where a destination of this kind is; no other kind has it. Of the backend, ITH_URL says it."""
 LOGIN = ("auth", "secret", "header", "user", "token_url", "scope")
 LINE = ("authorities", "certificate", "key", "insecure")
+LIMITS = ("at_once", "images_per_minute", "megabytes_per_minute")
+OF_ANY = (*LIMITS, "windows")
 OF_KIND = {
     "dimse": ("associations", "commitment"),
     "folder": ("zip",),
@@ -148,7 +155,7 @@ def destination_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
     if wanted and not getattr(spec, wanted):
         yield "kind", f"a {spec.kind} destination needs {wanted}."
     for name in _said(spec):
-        if name not in (wanted, *OF_KIND[spec.kind]):
+        if name not in (wanted, *OF_KIND[spec.kind], *OF_ANY):
             yield name, f"a {spec.kind} destination has no {name}."
     if spec.kind == "dicomweb":
         yield from login_complaints(spec)

@@ -62,6 +62,10 @@ class DestinationSpec:
     certificate: str = ""
     key: str = ""
     insecure: bool = False
+    at_once: int = 0
+    images_per_minute: int = 0
+    megabytes_per_minute: int = 0
+    windows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class RouteSpec:
     review: bool = False
     commit_when: str = "never"
     ask_counts: str = ""
+    priority: str = "routine"
 
     @property
     def name(self) -> str:

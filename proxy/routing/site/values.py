@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from proxy.routing import windows
 from proxy.routing.site.places import BELOW_DATA, is_ours
 
 Check = Callable[[str], Any]
@@ -163,6 +164,15 @@ def header_name(text: str) -> str:
     if text.lower() in OTHER_HEADERS:
         raise WrongValueError(f"{text} is a header that says something else.")
     return text
+
+
+def window(text: str) -> str:
+    """Hours of the day, in one way of writing them."""
+    try:
+        windows.read(text)
+    except windows.WrongWindow as wrong:
+        raise WrongValueError(str(wrong)) from None
+    return " ".join(text.title().split())
 
 
 def boolean(text: str) -> bool:

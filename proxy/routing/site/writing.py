@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from proxy.routing.models import SITE, Destination, Node, Project, Route
-from proxy.routing.site.schema import LINE, LOGIN, SECTIONS
+from proxy.routing.site.schema import LIMITS, LINE, LOGIN, SECTIONS
 from proxy.routing.site.specs import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site
 
 
@@ -67,15 +67,22 @@ def node_spec(row: Node) -> NodeSpec:
 
 def destination_spec(row: Destination) -> DestinationSpec:
     node = row.node.name if row.node else ""
-    web = {name: getattr(row, name) for name in ("url", *LOGIN, *LINE)}
+    same = {name: getattr(row, name) for name in ("url", *LOGIN, *LINE, *LIMITS)}
+    same |= {"windows": tuple(sorted(row.windows))}
     return DestinationSpec(
-        row.name, row.kind, node, row.path, row.as_zip, row.associations, row.commitment, **web
+        row.name, row.kind, node, row.path, row.as_zip, row.associations, row.commitment, **same
     )
 
 
 def route_spec(row: Route) -> RouteSpec:
     names = tuple(sorted(one.name for one in row.destinations.all() if not one.is_retired))
-    asked = row.ask_counts.name if row.ask_counts else ""
     return RouteSpec(
-        row.called_ae, row.project.name, row.calling_ae, names, row.review, row.commit_when, asked
+        called_ae=row.called_ae,
+        project=row.project.name,
+        calling_ae=row.calling_ae,
+        destinations=names,
+        review=row.review,
+        commit_when=row.commit_when,
+        ask_counts=row.ask_counts.name if row.ask_counts else "",
+        priority=row.priority,
     )

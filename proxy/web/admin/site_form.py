@@ -16,7 +16,7 @@ from proxy.routing.models import BACKEND_PREFIX, Destination, Node, Project, Rou
 from proxy.routing.site import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site, SiteError
 from proxy.routing.site.lines import Trouble
 from proxy.routing.site.reading import read
-from proxy.routing.site.schema import LINE, LOGIN, RIGHTS, SECTIONS
+from proxy.routing.site.schema import LIMITS, LINE, LOGIN, RIGHTS, SECTIONS
 from proxy.routing.site.writing import (
     destination_spec,
     dump,
@@ -36,6 +36,7 @@ FIELD_NAMES = {"zip": "as_zip", "purpose": "grant_purpose", "until": "grant_unti
 
 
 WEB = ("url", *LOGIN, *LINE)
+PLAIN = (*WEB, *LIMITS)
 SECTION_OF = {spec: section for section, spec in SECTIONS.items()}
 SPEC_OF: dict[Any, Callable[[Any], Spec]] = {
     Project: project_spec,
@@ -66,6 +67,10 @@ def troubles_without(spec: Spec) -> list[str]:
     before = {one.what for one in _troubles(site)}
     after = _troubles(replace(site, **{section: _others(site, section, spec)}))
     return [f"{one.place}: {one.what}" for one in after if one.what not in before]
+
+
+def lines_of(text: str) -> list[str]:
+    return sorted({one.strip() for one in text.splitlines() if one.strip()})
 
 
 def _others(site: Site, section: str, spec: Spec | None) -> tuple[Any, ...]:
@@ -172,7 +177,7 @@ class NodeForm(SiteForm):
         self.initial["grant_until"] = grant.get("until")
 
     def clean_networks(self) -> list[str]:
-        return sorted({one.strip() for one in self.cleaned_data["networks"].splitlines() if one.strip()})
+        return lines_of(self.cleaned_data["networks"])
 
     def clean_may(self) -> list[str]:
         return sorted(self.cleaned_data["may"])
@@ -220,13 +225,27 @@ class NodeForm(SiteForm):
 
 
 class DestinationForm(SiteForm):
+    windows = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Hours at which anything is sent, one window in a line, such as 22:00-06:00 or Sat-Sun 00:00-24:00;"
+        " empty: always.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["windows"] = "\n".join(self.instance.windows)
+
+    def clean_windows(self) -> list[str]:
+        return lines_of(self.cleaned_data["windows"])
+
     def look_further(self) -> None:
         if str(self.cleaned_data.get("name", "")).startswith(BACKEND_PREFIX):
             self.add_error("name", f"names that begin with {BACKEND_PREFIX} are the backend's.")
 
     class Meta:
         model = Destination
-        fields = ("name", "kind", "node", "path", "as_zip", "associations", "commitment", *WEB)
+        fields = ("name", "kind", "node", "path", "as_zip", "associations", "commitment", *PLAIN, "windows")
 
     def spec(self) -> DestinationSpec:
         node = self.cleaned_data["node"]
@@ -238,14 +257,18 @@ class DestinationForm(SiteForm):
             self.value("as_zip"),
             self.value("associations"),
             self.value("commitment"),
-            **{name: self.value(name) for name in WEB},
+            **{name: self.value(name) for name in PLAIN},
+            windows=tuple(self.cleaned_data["windows"]),
         )
 
 
 class RouteForm(SiteForm):
     class Meta:
         model = Route
-        fields = ("called_ae", "calling_ae", "project", "destinations", "review", "commit_when", "ask_counts")
+        fields = (
+            *("called_ae", "calling_ae", "project", "destinations"),
+            *("review", "commit_when", "ask_counts", "priority"),
+        )
 
     def spec(self) -> RouteSpec:
         names = tuple(sorted(one.name for one in self.cleaned_data["destinations"]))
@@ -258,4 +281,5 @@ class RouteForm(SiteForm):
             self.value("review"),
             self.value("commit_when"),
             self.cleaned_data["ask_counts"].name if self.cleaned_data["ask_counts"] else "",
+            self.value("priority"),
         )

@@ -23,10 +23,10 @@ def a_wire(port: int, ae_title: str = "ARCHIVE") -> Wire:
 
 
 @contextmanager
-def storescp(folder: Path, *options: str) -> Iterator[int]:
+def storescp(folder: Path, *options: str, port: int = 0) -> Iterator[int]:
     """DCMTK's storage SCP; files appear in the folder under their SOP Instance UIDs."""
     folder.mkdir(exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     command = [
         debian("storescp"),
         "-q",

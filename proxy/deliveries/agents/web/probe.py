@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from proxy.deliveries.addresses import Web
 from proxy.deliveries.agents.web import credentials
 from proxy.deliveries.agents.web.line import Line, Patience
-from proxy.deliveries.agents.web.meanings import Kind, meaning
+from proxy.deliveries.agents.web.meanings import Kind, meaning, retry_after
 from proxy.deliveries.outcomes import TryLater
 from proxy.network.addresses import goes_in_clear
 
@@ -16,8 +17,12 @@ UNKNOWING = {401, 403, 407}
 
 @dataclass(frozen=True, slots=True)
 class Knock:
+    """`status` is 0 where there was no answer; `after` is what the service asks for itself."""
+
     answers: bool
     sentence: str
+    status: int = 0
+    after: timedelta | None = None
 
 
 def knock(to: Web, path: str, said: Mapping[str, str] | None = None) -> Knock:
@@ -36,8 +41,8 @@ def knock(to: Web, path: str, said: Mapping[str, str] | None = None) -> Knock:
     if isinstance(answer, TryLater):
         return Knock(False, answer.reason)
     what = meaning(answer.status)
-    if answer.status // 100 == 3 or (answer.status in UNKNOWING and not in_clear):
-        return Knock(False, what.sentence)
-    if answer.status >= 500 and what.kind is Kind.LATER:
-        return Knock(False, what.sentence)
-    return Knock(True, f"answers (HTTP {answer.status}).")
+    redirected, unknown = answer.status // 100 == 3, answer.status in UNKNOWING and not in_clear
+    if redirected or unknown or (answer.status >= 500 and what.kind is Kind.LATER):
+        after = retry_after(answer.retry_after, datetime.now(UTC))
+        return Knock(False, what.sentence, answer.status, after)
+    return Knock(True, f"answers (HTTP {answer.status}).", answer.status)

@@ -3,8 +3,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.deliveries import backoff
-from proxy.deliveries.backoff import RESTS_AFTER, Pace
+from proxy.routing import backoff
+from proxy.routing.backoff import RESTS_AFTER, Pace
 
 PACE = Pace(timedelta(seconds=5), timedelta(seconds=900), timedelta(seconds=60), at_once=4)
 CHANCE = st.floats(0, 1, exclude_max=True)
@@ -34,6 +34,7 @@ def test_a_destination_rests_after_three_failures_and_then_longer_and_longer() -
     assert rests == [None, None, None, *(timedelta(seconds=wait) for wait in (5, 10, 20))]
 
 
-def test_a_destination_in_trouble_is_probed_by_one_delivery() -> None:
-    assert backoff.room(0, PACE) == 4
-    assert backoff.room(RESTS_AFTER, PACE) == 1
+def test_a_destination_in_trouble_is_tried_by_one_delivery() -> None:
+    assert backoff.room(0, 0, PACE) == 4
+    assert backoff.room(0, 2, PACE) == 2
+    assert backoff.room(RESTS_AFTER, 0, PACE) == backoff.room(RESTS_AFTER, 2, PACE) == 1

@@ -2,7 +2,8 @@
 
 Two clocks wait on their own. A delivery that failed waits for itself, so that one unlucky study does not
 stand in the way of the others; a destination that failed several times in a row rests as a whole, so that its
-queue is not burnt attempt by attempt (promise 10). After each rest one delivery probes it.
+queue is not burnt attempt by attempt (promise 10). After each rest it is asked whether it answers, and then one
+delivery tries.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ _DOUBLINGS = 20
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """DELIVERY_PAUSE, DELIVERY_PAUSE_MAX, DELIVERY_LEASE; and how many may run at once for a destination."""
+    """DELIVERY_PAUSE, DELIVERY_PAUSE_MAX, DELIVERY_LEASE; and DELIVERY_AT_ONCE, where a destination says nothing."""
 
     pause: timedelta
     pause_max: timedelta
@@ -36,6 +37,6 @@ def rest(failures: int, pace: Pace, chance: float) -> timedelta | None:
     return pause(failures - RESTS_AFTER + 1, pace, chance)
 
 
-def room(failures: int, pace: Pace) -> int:
-    """How many deliveries may run at once: a destination in trouble is probed by one."""
-    return 1 if failures >= RESTS_AFTER else pace.at_once
+def room(failures: int, at_once: int, pace: Pace) -> int:
+    """How many deliveries may run at once, 0 meaning as everywhere: a destination in trouble is tried by one."""
+    return 1 if failures >= RESTS_AFTER else at_once or pace.at_once
