@@ -7,6 +7,7 @@ from django.conf import LazySettings
 
 from proxy.routing.site import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site, SiteError
 from proxy.routing.site.reading import read as read_file
+from proxy.routing.site.writing import dump
 
 EXAMPLE = """\
 projects: [{name: default, recipe: basic}]
@@ -337,3 +338,43 @@ def test_without_a_folder_a_recipe_of_ones_own_needs_its_full_path() -> None:
 def test_two_nodes_that_may_do_the_same_need_not_be_told_apart() -> None:
     two = "nodes: [{name: a, ae_title: X, host: h, port: 1}, {name: b, ae_title: X, host: h, port: 2}]"
     assert len(read(two).nodes) == 2
+
+
+HOURS = EXAMPLE.replace(
+    "path: outbox}",
+    "path: outbox, at_once: 2, images_per_minute: 600, megabytes_per_minute: 90,\n"
+    "     windows: [Sat-Sun 00:00-24:00, 22:00-06:00, 22:00-06:00]}",
+).replace("destinations: [research", "priority: urgent, destinations: [research")
+
+
+def test_hours_limits_and_a_priority_are_read_and_written_back() -> None:
+    site = read(HOURS)
+    outbox = site.destinations[1]
+    assert outbox.windows == ("22:00-06:00", "Sat-Sun 00:00-24:00")
+    assert (outbox.at_once, outbox.images_per_minute, outbox.megabytes_per_minute) == (2, 600, 90)
+    assert site.routes[0].priority == "urgent"
+    assert read(dump(site)) == site
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("at_once: 2", "at_once: 0"), "destinations[1].at_once: give a whole number from 1 to 64."),
+        (
+            ("minute: 600", "minute: 1.5"),
+            "destinations[1].images_per_minute: give a whole number from 1 to 1000000.",
+        ),
+        (("22:00-06:00]", "22:00]"), "destinations[1].windows[2]: give hours as 22:00-06:00"),
+        (("22:00-06:00]", "0:00-24:00]"), "destinations[1].windows[2]: give hours as 22:00-06:00"),
+        (("22:00-06:00]", "7]"), "destinations[1].windows[2]: give hours as 22:00-06:00"),
+        (("22:00-06:00]", "08:00-08:00]"), "destinations[1].windows[2]: this begins where it ends"),
+        (
+            ("[Sat-Sun 00:00-24:00, 22:00-06:00, 22:00-06:00]", "22:00-06:00"),
+            "destinations[1].windows: this must be a list.",
+        ),
+        (("priority: urgent", "priority: stat"), "routes[0].priority: choose one of urgent, routine, bulk."),
+    ],
+)
+def test_what_is_no_hour_limit_or_priority_is_refused(change: tuple[str, str], sentence: str) -> None:
+    (error,) = errors(HOURS.replace(*change))
+    assert sentence in error

@@ -47,7 +47,15 @@ SITE = Site(
     ),
     destinations=(
         DestinationSpec("pacs", "dimse", "CLIN"),
-        DestinationSpec("outbox", "folder", path="outbox"),
+        DestinationSpec(
+            "outbox",
+            "folder",
+            path="outbox",
+            at_once=2,
+            images_per_minute=600,
+            megabytes_per_minute=90,
+            windows=("22:00-06:00", "Sat-Sun 00:00-24:00"),
+        ),
         DestinationSpec(
             "cloud",
             "dicomweb",
@@ -62,7 +70,11 @@ SITE = Site(
             key="/tls/postern.key",
         ),
     ),
-    routes=(RouteSpec("DICOMRCV", "default", destinations=("outbox", "pacs"), ask_counts="CLIN"),),
+    routes=(
+        RouteSpec(
+            "DICOMRCV", "default", destinations=("outbox", "pacs"), ask_counts="CLIN", priority="urgent"
+        ),
+    ),
 ).in_order()
 
 

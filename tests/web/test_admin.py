@@ -17,7 +17,7 @@ from proxy.audit.models import Entry
 from proxy.audit.verify import verify
 from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination, Node, Project, Route
-from proxy.routing.site import load_site
+from proxy.routing.site import apply, load_site
 from proxy.studies.models import Revision, Study
 from proxy.web.templatetags import house
 from tests.cast import NEEDLES
@@ -195,6 +195,32 @@ class TestTheConfiguration:
         answer = chief.post(reverse("admin:routing_destination_add"), self.CLOUD | changes)
         assert answer.status_code == 200 and sentence in answer.content.decode()
         assert load_site() == before
+
+    def test_hours_and_limits_are_kept_as_a_site_file_would(self, chief: Client, scene: Scene) -> None:
+        said = {"windows": "fri 20:00-02:00\n 22:00-06:00 \n", "at_once": "3", "megabytes_per_minute": ""}
+        answer = chief.post(reverse("admin:routing_destination_add"), self.CLOUD | said)
+        assert answer.status_code == 302
+        (spec,) = [one for one in load_site().destinations if one.name == "cloud"]
+        assert spec.windows == ("22:00-06:00", "Fri 20:00-02:00")
+        assert (spec.at_once, spec.images_per_minute, spec.megabytes_per_minute) == (3, 0, 0)
+        assert not apply(load_site(), "nobody")
+
+    @pytest.mark.parametrize(
+        ("said", "sentence"),
+        [
+            ({"windows": "22:00-06:00\nnight"}, "give hours as 22:00-06:00"),
+            ({"windows": "10:00-10:00"}, "this begins where it ends"),
+            ({"at_once": "65"}, "give a whole number from 1 to 64."),
+            ({"images_per_minute": "-1"}, "greater than or equal to 0"),
+            ({"megabytes_per_minute": "many"}, "Enter a whole number."),
+        ],
+    )
+    def test_hours_and_limits_that_are_none_cannot_be_saved(
+        self, chief: Client, scene: Scene, said: dict[str, str], sentence: str
+    ) -> None:
+        answer = chief.post(reverse("admin:routing_destination_add"), self.CLOUD | said)
+        assert answer.status_code == 200 and sentence in answer.content.decode()
+        assert not Destination.objects.filter(name="cloud").exists()
 
     def test_an_identified_node_can_be_made_here_too(self, chief: Client, scene: Scene) -> None:
         identified = self.form(

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('deliveries', '0003_what_a_destination_calls_it'),
-        ('routing', '0010_destinations_have_hours_and_limits'),
+        ('routing', '0011_destinations_have_hours_and_limits'),
         ('studies', '0007_revisions_have_evidence'),
     ]
 

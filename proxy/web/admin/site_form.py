@@ -13,7 +13,16 @@ from django import forms
 from proxy.backend.confirming import may_see_identities
 from proxy.network.quirks import QUIRKS
 from proxy.routing.models import BACKEND_PREFIX, Destination, Node, Project, Route
-from proxy.routing.site import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec, Site, SiteError
+from proxy.routing.site import (
+    DestinationSpec,
+    GrantSpec,
+    NodeSpec,
+    ProjectSpec,
+    RouteSpec,
+    Site,
+    SiteError,
+    values,
+)
 from proxy.routing.site.lines import Trouble
 from proxy.routing.site.reading import read
 from proxy.routing.site.schema import LIMITS, LINE, LOGIN, RIGHTS, SECTIONS
@@ -67,6 +76,13 @@ def troubles_without(spec: Spec) -> list[str]:
     before = {one.what for one in _troubles(site)}
     after = _troubles(replace(site, **{section: _others(site, section, spec)}))
     return [f"{one.place}: {one.what}" for one in after if one.what not in before]
+
+
+def _as_kept(window: str) -> str:
+    try:
+        return values.window(window)
+    except values.WrongValueError:
+        return window
 
 
 def lines_of(text: str) -> list[str]:
@@ -235,9 +251,16 @@ class DestinationForm(SiteForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["windows"] = "\n".join(self.instance.windows)
+        for name in LIMITS:
+            self.fields[name].required = False  # nothing typed is no limit
+
+    def clean(self) -> dict[str, Any] | None:
+        self.cleaned_data |= {name: self.cleaned_data.get(name) or 0 for name in LIMITS}
+        return super().clean()
 
     def clean_windows(self) -> list[str]:
-        return lines_of(self.cleaned_data["windows"])
+        """As `configure` would keep them; what is none, the schema says."""
+        return sorted({_as_kept(one) for one in lines_of(self.cleaned_data["windows"])})
 
     def look_further(self) -> None:
         if str(self.cleaned_data.get("name", "")).startswith(BACKEND_PREFIX):
