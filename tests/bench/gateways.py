@@ -89,12 +89,12 @@ class Postern:
     def _attempts(self) -> list[tuple[int, float, float]]:
         asked = f"SELECT id, started_at, ended_at FROM deliveries_attempt WHERE id > {self.done}"
         return [
-            (int(str(number)), _moment(began), _moment(ended))
+            (int(str(number)), moment(began), moment(ended))
             for number, began, ended in rows(self.house, asked)
         ]
 
 
-def _moment(value: object) -> float:
+def moment(value: object) -> float:
     """0 for what has not come yet."""
     return datetime.fromisoformat(str(value)).timestamp() if value else 0.0
 

@@ -93,18 +93,16 @@ class Told:
     kills: int
     lost: int  # attempts that ended with their worker
     seconds: float
-    receivers: tuple[Receiver, ...]
+    destinations: tuple[str, ...]  # a line of each
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.images} images, {self.kills} kills, of which {self.lost} hit deliveries; {self.seconds:.0f} s"
-        ]
-        for one in self.receivers:
-            faults = ", ".join(f"{count} {kind}" for kind, count in sorted(one.dice.thrown.items())) or "none"
-            lines.append(
-                f"  {one.name}: {len(one.visible())} there, taken {one.arrived()} times; faults: {faults}"
-            )
-        return "\n".join(lines)
+        first = f"{self.images} images, {self.kills} kills, {self.lost} of them in the middle of a delivery"
+        return "\n  ".join([f"{first}; {self.seconds:.0f} s", *self.destinations])
+
+
+def _line(one: Receiver) -> str:
+    faults = ", ".join(f"{count} {kind}" for kind, count in sorted(one.dice.thrown.items())) or "none"
+    return f"{one.name}: {len(one.visible())} there, taken {one.arrived()} times; faults: {faults}"
 
 
 def storm(house: House, folder: Path, plan: Plan) -> Told:
@@ -120,7 +118,7 @@ def storm(house: House, folder: Path, plan: Plan) -> Told:
             journey.wait_until(lambda: _is_over(house, plan), "everything delivered", 900)
         images = judge(house, receivers)
         lost = journey.count(house, "SELECT count(*) FROM deliveries_attempt WHERE outcome = 'lost'")
-        return Told(images, crew.kills, lost, time.monotonic() - began, receivers)
+        return Told(images, crew.kills, lost, time.monotonic() - began, tuple(map(_line, receivers)))
 
 
 def _rage(house: House, crew: Crew, plan: Plan, folder: Path) -> None:

@@ -1,0 +1,75 @@
+"""What workers ask every second costs the same after years: none of it walks through all that was ever delivered.
+
+`make bench-claiming` measures it with a million deliveries; here the database says how it would find them.
+"""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from proxy.deliveries import queue
+from proxy.deliveries.outcomes import Delivered
+from proxy.studies import quiet
+from tests.deliveries.builders import NOW, a_waiting_delivery
+
+pytestmark = pytest.mark.django_db
+
+SMALL = ("revision_to_release", "revision_to_open")  # indexes of what is under way
+LARGE = ("deliveries_delivery", "studies_revision", "U0", "U1")
+
+
+def steps_of(statement: str) -> list[str]:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SET LOCAL enable_seqscan = off"
+            )  # it would read a small table whole, whatever there is
+        cursor.execute(
+            f"{'EXPLAIN' if connection.vendor == 'postgresql' else 'EXPLAIN QUERY PLAN'} {statement}"
+        )
+        return [str(row[-1]).strip() for row in cursor.fetchall()]
+
+
+def walks(step: str) -> bool:
+    """Through a whole table, or a whole index of one."""
+    words = step.removeprefix("->").split()
+    if any(index in words for index in SMALL):
+        return False
+    if connection.vendor == "postgresql":
+        return words[:2] == ["Seq", "Scan"] and any(name in words for name in LARGE)
+    return words[0] == "SCAN" and words[1] in LARGE
+
+
+ASKED: dict[str, Callable[[], object]] = {
+    "claim": lambda: queue.claim(NOW, "t"),
+    "is there something to claim": lambda: queue.is_due(NOW),
+    "rescue": lambda: queue.rescue(NOW),
+    "what went quiet": lambda: quiet.close_quiet(NOW),
+    "what may go": quiet.awaiting_release,
+    "what has no delivery yet": quiet.awaiting_deliveries,
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_what_is_asked_every_second_walks_through_nothing_that_is_over(name: str) -> None:
+    a_waiting_delivery()
+    with CaptureQueriesContext(connection) as asked:
+        ASKED[name]()
+    found = [step for one in asked.captured_queries if _is_read(one["sql"]) for step in steps_of(one["sql"])]
+    assert found and not [step for step in found if walks(step)]
+
+
+def test_a_finished_delivery_is_closed_by_its_keys() -> None:
+    a_waiting_delivery()
+    claim = queue.claim(NOW, "t")
+    assert claim is not None
+    with CaptureQueriesContext(connection) as asked:
+        assert queue.progress(claim, range(3)) and queue.finish(claim, Delivered(), NOW)
+    found = [step for one in asked.captured_queries if _is_read(one["sql"]) for step in steps_of(one["sql"])]
+    assert found and not [step for step in found if walks(step)]
+
+
+def _is_read(statement: str) -> bool:
+    return statement.startswith(("SELECT", "UPDATE"))
