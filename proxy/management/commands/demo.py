@@ -5,7 +5,8 @@ import socket
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from django.db import connections
 from rich.console import Console
 
 from config import reading
+from proxy.backend.models import Standing
 from proxy.management import start
+from proxy.management.demo.backend.platform import TOKEN, Backend, open_backend, short
 from proxy.management.demo.following import Arrived, Follower
-from proxy.management.demo.site import extended
+from proxy.management.demo.site import extended, withdrawn
 from proxy.management.demo.studies import Sent, all_studies
 from proxy.management.demo.tables import before_and_after
 from proxy.management.stopping import Told
@@ -28,6 +31,7 @@ from proxy.network.scu import echo, send
 from proxy.routing import site
 
 PATIENCE = 120.0
+ACTOR = "demo (console)"
 ALL_INTERFACES = ("", "0.0.0.0", "::")  # noqa: S104 - to be told apart
 QUIET = "3"
 """Seconds after which a study is complete here, unless DICOM_STUDY_TIMEOUT says otherwise."""
@@ -35,8 +39,9 @@ QUIET = "3"
 
 class Command(TeachingCommand):
     help = (
-        "Start everything, send a CT, an MR and a PET study over real associations, wait until they are "
-        "delivered, show what became of them, and keep serving. Exit status 0 only if everything arrived."
+        "Start everything, send a CT, an MR and a PET study over real associations, wait until they are delivered to "
+        "folders and to a backend of our own, show what became of them, and keep serving. Exit status 0 only if "
+        "everything arrived."
     )
     examples = ("demo", "demo --once")
 
@@ -45,20 +50,28 @@ class Command(TeachingCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         told = Told()
-        prepared = prepare_house()
-        house = Child(Service.managed("serve"))
-        house.start()
-        try:
+        refuse_taken_ports()
+        with reference_backend() as backend:
+            prepared = prepare_house(backend)
+            house = Child(Service.managed("serve"))
+            house.start()
             try:
-                self._show(told)
+                self._demonstrate(told, prepared, backend)
+                if not once:
+                    self.stdout.write("Serving until Ctrl-C.")
+                    while not told.wait(0.5):
+                        house.look()
             finally:
-                self._announce(prepared)
-            if not once:
-                self.stdout.write("Serving until Ctrl-C.")
-                while not told.wait(0.5):
-                    house.look()
+                house.stop(120)
+                forget_backend(backend)
+
+    def _demonstrate(self, told: Told, prepared: start.Prepared, backend: Backend | None) -> None:
+        try:
+            self._show(told)
+            if backend is not None:
+                self.stdout.write(seen_at(backend))
         finally:
-            house.stop(120)
+            self._announce(prepared)
 
     def _show(self, told: Told) -> None:
         console = Console(width=150)
@@ -78,18 +91,48 @@ class Command(TeachingCommand):
             self.stdout.write(line)
 
 
-def prepare_house() -> start.Prepared:
+def refuse_taken_ports() -> None:
     for port in (settings.DICOM_PORT, settings.API_PORT):
         if _is_open(port):
             raise CommandError(
                 f"Port {port} is taken: stop what listens there, or say DICOM_PORT and API_PORT."
             )
+
+
+@contextmanager
+def reference_backend() -> Iterator[Backend | None]:
+    """A backend of our own, whom `serve` finds by its environment; None where ITH_URL names one already."""
+    if settings.ITH_URL:
+        yield None
+        return
+    folder = settings.DATA_DIR / "demo-backend"
+    with open_backend(folder, configuration=short(), keeps=True) as backend:
+        os.environ.pop("ITH_TOKEN_FILE", None)
+        os.environ.update(ITH_URL=backend.url, ITH_TOKEN=TOKEN)
+        yield backend
+
+
+def prepare_house(backend: Backend | None) -> start.Prepared:
     if reading.raw("DICOM_STUDY_TIMEOUT") is None:
         os.environ["DICOM_STUDY_TIMEOUT"] = QUIET
     prepared = start.prepare(admin=True)
-    site.apply(extended(site.load_site(), settings.DICOM_AE_TITLE), "demo (console)")
+    wanted = extended(site.load_site(), settings.DICOM_AE_TITLE, backend=backend is not None)
+    site.apply(wanted, ACTOR)
     connections.close_all()
     return prepared
+
+
+def forget_backend(backend: Backend | None) -> None:
+    """It ends with us: nothing is to wait for it, and what it said of us is nobody's word any longer."""
+    if backend is not None:
+        site.apply(withdrawn(site.load_site()), ACTOR)
+        Standing.objects.filter(workspace=backend.workspace).delete()
+
+
+def seen_at(backend: Backend) -> str:
+    images = sum(len(one.manifest()["files"]) for one in backend.uploaded.all())
+    arrived = f"{len(backend.archives)} archives with {images} images arrived at the reference backend"
+    return f"{arrived}: {backend.url}/ shows them while we serve, and they lie in {backend.folder}.\n"
 
 
 def await_house(told: Told) -> None:

@@ -130,16 +130,23 @@ def short(workspace: str = WORKSPACE, proxy: str = PROXY) -> dict[str, object]:
 
 @contextmanager
 def open_backend(
-    folder: Path, port: int = 0, configuration: object = None, key: str = TOKEN, workspace: str = WORKSPACE
+    folder: Path,
+    port: int = 0,
+    configuration: object = None,
+    key: str = TOKEN,
+    workspace: str = WORKSPACE,
+    *,
+    keeps: bool = False,
 ) -> Iterator[Backend]:
-    """What arrives lies in `folder`, which is removed at the end."""
+    """What arrives lies in `folder`, which is removed at the end, unless it `keeps` it for another time."""
     backend = Backend(key, workspace, PROXY, folder=folder, configuration=configuration)
     with serving(backend.answer, port=port, attend=backend.attend) as backend.server:
         try:
             yield backend
         finally:
             backend.cut()
-            shutil.rmtree(folder, ignore_errors=True)
+            if not keeps:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def until(holds: Callable[[], object], seconds: float = 20.0) -> None:

@@ -158,17 +158,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _say(self, reply: Reply, fault: Fault | None = None) -> None:
         time.sleep(reply.slow)
         with _opened(reply.body) as (body, size):
-            self._head(reply, size)
+            self._head(reply, size, is_chunked=reply.is_chunked and not isinstance(fault, Trickles))
             if isinstance(fault, Trickles):
                 return self._trickle(fault.pause, body.read())
             self.end_headers()
             self._body(body, size // 2 if isinstance(fault, Halves) else reply.cut_after, reply.is_chunked)
         return None
 
-    def _head(self, reply: Reply, size: int) -> None:
+    def _head(self, reply: Reply, size: int, *, is_chunked: bool) -> None:
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
-        if reply.is_chunked:
+        if is_chunked:
             self.send_header("Transfer-Encoding", "chunked")
         else:
             self.send_header("Content-Length", str(size))

@@ -1,4 +1,7 @@
-"""What was uploaded, as it came: an archive for each upload, one for those of the same name."""
+"""What was uploaded, as it came: an archive for each upload, one for those of the same name.
+
+What lies in the folder from an earlier time is known again, by the form that lies beside each archive.
+"""
 
 import hashlib
 import json
@@ -46,6 +49,11 @@ class Archives:
     uploads: int = 0
     _busy: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        for form in sorted(self.folder.glob("*.json"), key=lambda path: int(path.stem)):
+            archive = Archive(path=form.with_suffix(".zip"), **json.loads(form.read_text()))
+            self.by_name[archive.fields["name"]] = archive
+
     def all(self) -> list[Archive]:
         with self._busy:
             return list(self.by_name.values())
@@ -71,6 +79,8 @@ class Archives:
         digest = _copy(request, last.start, last.end, path)
         archive = Archive(f"a-{number}", fields, file_name_of(last), path, digest)
         self.by_name[fields["name"]] = archive
+        form = {"id": archive.id, "fields": fields, "file_name": archive.file_name, "sha256": digest}
+        path.with_suffix(".json").write_text(json.dumps(form))
         return said(201, {"id": archive.id, "status": "queued"})
 
 
