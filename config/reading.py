@@ -20,6 +20,8 @@ TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 SAMPLE_SECRETS = {"change-me", "changeme", "your-secret-key", "your-secure-password", "secret", "insecure"}
 
+SHORTEST_SECRET = 16
+
 
 class WrongSetting(SystemExit):
     """A setting that cannot be read: the process ends with this sentence."""
@@ -165,4 +167,24 @@ def refuse_short_seals(seals: int, files: int) -> None:
     if 0 < seals < files:
         refuse(
             "RETENTION_SEALS", f"seals stay at least as long as files ({files} days); 0 keeps them for good."
+        )
+
+
+def refuse_unreachable_mail(to: Sequence[str], host: str, sender: str) -> None:
+    """Whoever wants mail gets it, or hears at the start why not. Addresses are plain ones, so no name stands there."""
+    for one in (*to, *([sender] if to else [])):
+        if one.count("@") != 1 or not one.isascii() or not one.isprintable() or set(one) & set(' <>,;"()'):
+            refuse(
+                "ALERT_EMAIL_TO" if one in to else "EMAIL_FROM",
+                "give plain addresses such as pacs@example.org.",
+            )
+    if to and not host:
+        refuse("ALERT_EMAIL_TO", "mail needs a server: set EMAIL_HOST.")
+
+
+def refuse_unsigned_webhook(address: str, secret: str) -> None:
+    """An alert that anybody could have made up is worse than none."""
+    if address and len(secret) < SHORTEST_SECRET:
+        refuse(
+            "ALERT_WEBHOOK_SECRET", f"give at least {SHORTEST_SECRET} characters that the webhook knows too."
         )

@@ -97,6 +97,25 @@ DELIVERY_PAUSE = reading.number("DELIVERY_PAUSE", 5, low=1, high=3_600)
 DELIVERY_PAUSE_MAX = reading.number("DELIVERY_PAUSE_MAX", 900, low=1, high=86_400)
 SITE_TIME_ZONE = reading.time_zone("SITE_TIME_ZONE", "UTC")
 
+# --- alerts ---------------------------------------------------------------------------------------
+ALERT_EMAIL_TO = reading.words("ALERT_EMAIL_TO", [])
+EMAIL_HOST = reading.text("EMAIL_HOST", "")
+EMAIL_PORT = reading.number("EMAIL_PORT", 587, low=1, high=65535)
+EMAIL_SECURITY = reading.choice("EMAIL_SECURITY", "starttls", ["starttls", "tls", "none"])
+EMAIL_HOST_USER = reading.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = reading.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_FROM = reading.text("EMAIL_FROM", "postern@localhost")
+reading.refuse_unreachable_mail(ALERT_EMAIL_TO, EMAIL_HOST, EMAIL_FROM)
+ALERT_WEBHOOK_URL = reading.url("ALERT_WEBHOOK_URL", "")
+ALERT_WEBHOOK_SECRET = reading.text("ALERT_WEBHOOK_SECRET", "")
+reading.refuse_unsigned_webhook(ALERT_WEBHOOK_URL, ALERT_WEBHOOK_SECRET)
+ALERT_AUTHORITIES = reading.text("ALERT_AUTHORITIES", "")
+ALERT_RULES_OFF = reading.words("ALERT_RULES_OFF", [])
+ALERT_STUCK_HOURS = reading.number("ALERT_STUCK_HOURS", 24, low=1, high=8_760)
+ALERT_DISK_PERCENT = reading.number("ALERT_DISK_PERCENT", 10, low=0, high=99)
+ALERT_KEYS_MB = reading.number("ALERT_KEYS_MB", 64, low=0, high=1_000_000)
+ALERT_CERTIFICATE_DAYS = reading.number("ALERT_CERTIFICATE_DAYS", 30, low=1, high=3_650)
+
 # --- database -------------------------------------------------------------------------------------
 DATABASE_ENGINE = reading.choice("DATABASE_ENGINE", "sqlite", ["sqlite", "postgresql"])
 DATABASE_PATH = reading.path("DATABASE_PATH", DATA_DIR / "database" / "db.sqlite3", base=BASE_DIR)
@@ -153,6 +172,7 @@ INSTALLED_APPS = [
     "proxy.deliveries",
     "proxy.retrieval",
     "proxy.books",
+    "proxy.alerts",
     "proxy.web",
 ]
 MIDDLEWARE = [
@@ -213,6 +233,8 @@ REST_FRAMEWORK = {
 # Django's own 500 pages and error mails would show request values: they are off for good.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "django.views.debug.SafeExceptionReporterFilter"
 ADMINS: list[tuple[str, str]] = []
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "tls"
+EMAIL_TIMEOUT = 20
 LOGGING_CONFIG = None  # proxy/web/logs.py sets logging up, for each process its own file
 
 TESTING = "pytest" in sys.modules

@@ -31,6 +31,7 @@ from datetime import datetime
 
 from django.db import close_old_connections, connections, transaction
 
+from proxy.alerts import looking, notices
 from proxy.audit.actions import RELEASED
 from proxy.audit.record import record
 from proxy.backend.remembered import load_table
@@ -158,7 +159,8 @@ def crew(count: int) -> Workers:
 def work(
     now: Callable[[], datetime], going: Callable[[], bool], workers: Workers, pause: float = 0.25
 ) -> None:
-    """Settle, deliver, compare what is held, call who waits, let go what was kept long enough, until told to stop."""
+    """Settle, deliver, compare what is held, call who waits, let go what was kept long enough, keep the books, tell
+    whoever should know of trouble, until told to stop."""
     workers.start()
     waiting = commitments()
     rounds = (
@@ -168,6 +170,9 @@ def work(
         Rounds("sweeping archives", archives.sweep, archives.SWEEP_EVERY, first=0.0),
         Rounds("retention", lambda: keeper.look(now(), going), keeper.LOOK_EVERY, first=0.0),
         Rounds("keeping the books", lambda: closing.look(now(), going), closing.LOOK_EVERY, first=5.0),
+        Rounds("looking for trouble", lambda: looking.look(now(), going), looking.LOOK_EVERY, first=10.0),
+        Rounds("telling of alerts", lambda: notices.tell(now, going), notices.TELL_EVERY),
+        Rounds("sweeping alerts", lambda: notices.sweep(now()), notices.SWEEP_EVERY),
         Rounds("making evidence", lambda: notary.attest_released(now(), going), pause=2.0),
     )
     for one in rounds:

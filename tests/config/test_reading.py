@@ -34,6 +34,10 @@ ROOT = Path(__file__).resolve().parents[2]
         ("RETENTION_FILES", "-1"),
         ("RETENTION_SEALS", "6"),
         ("RETENTION_QUARANTINE", "a week"),
+        ("ALERT_EMAIL_TO", "pacs@example.org"),
+        ("ALERT_WEBHOOK_URL", "ftp://hooks.example.org"),
+        ("EMAIL_SECURITY", "perhaps"),
+        ("ALERT_DISK_PERCENT", "100"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_sentence(name: str, value: str) -> None:
@@ -82,3 +86,33 @@ def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_a_relative_path_is_meant_from_the_projects_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_DIR", "elsewhere")
     assert reading.path("DATA_DIR", "data", base=ROOT) == ROOT / "elsewhere"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "nobody",
+        "a@b@c",
+        "Ada Example <ada@example.org>",
+        "a@example.org\nBcc: b@example.org",
+        "ä@example.org",
+    ],
+)
+def test_an_address_that_is_no_plain_one_is_refused(address: str) -> None:
+    with pytest.raises(WrongSetting, match="ALERT_EMAIL_TO"):
+        reading.refuse_unreachable_mail([address], "mail.example.org", "postern@example.org")
+    with pytest.raises(WrongSetting, match="EMAIL_FROM"):
+        reading.refuse_unreachable_mail(["pacs@example.org"], "mail.example.org", address)
+
+
+def test_who_wants_no_mail_needs_no_server() -> None:
+    reading.refuse_unreachable_mail([], "", "postern@localhost")
+    reading.refuse_unreachable_mail(["pacs@example.org"], "mail", "postern@localhost")
+
+
+def test_a_webhook_wants_a_secret_that_is_never_quoted() -> None:
+    reading.refuse_unsigned_webhook("", "")
+    reading.refuse_unsigned_webhook("https://hooks.example.org", "0123456789abcdef")
+    with pytest.raises(WrongSetting) as refused:
+        reading.refuse_unsigned_webhook("https://hooks.example.org", "too-short")
+    assert "too-short" not in str(refused.value)

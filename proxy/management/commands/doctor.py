@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from proxy.audit.record import record
-from proxy.management.doctor import backend, base, books, numbers, restored, sites, stock, webs, wire
+from proxy.management.doctor import alerts, backend, base, books, numbers, restored, sites, stock, webs, wire
 from proxy.management.doctor.findings import FAIL, Examination, Finding, examine, fail
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
@@ -43,6 +43,7 @@ HOUSE: tuple[tuple[str, Examination], ...] = (
     ("work", books.examine_movement),
     ("pulls", books.examine_pulls),
     ("audit", books.examine_audit),
+    ("alerts", alerts.examine_alerts),
 )
 NEEDED = {"keys", "database", "tables"}
 

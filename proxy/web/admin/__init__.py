@@ -6,6 +6,7 @@ rooms carry those out and leave the marks. Only pseudonyms are shown; the one pa
 """
 
 from proxy.web.admin import (
+    alerts,
     audit,
     backend,
     deliveries,
@@ -19,6 +20,7 @@ from proxy.web.admin import (
 )
 
 __all__ = [
+    "alerts",
     "audit",
     "backend",
     "deliveries",

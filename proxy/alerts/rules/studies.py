@@ -1,0 +1,85 @@
+"""Studies that do not move, and studies that wait for a person."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet
+
+from proxy.alerts.findings import HOUR, MINUTE, Finding, Rule, counted
+from proxy.deliveries.lifecycle import WAITING
+from proxy.deliveries.models import Delivery
+from proxy.routing.models import Destination
+from proxy.studies.lifecycle import COMPLETE, DELIVERED, EXPIRED, RECEIVING, RELEASED, REVIEW
+from proxy.studies.models import Revision
+
+LATE: Final = timedelta(minutes=10)
+MANY_TRIES: Final = 10
+"""With growing pauses that is more than an hour of failures at a destination that works for others."""
+
+
+def stuck(now: datetime) -> Iterator[Finding]:
+    yield from _unsettled(now)
+    yield from _undelivered(now)
+
+
+def _alive() -> "QuerySet[Revision]":
+    """The words of the index `revision_alive`, so that what is over is not walked through."""
+    return Revision.objects.exclude(state__in=[DELIVERED, EXPIRED]).order_by()
+
+
+def _unsettled(now: datetime) -> Iterator[Finding]:
+    """Nobody has closed them, or released them, or opened their deliveries."""
+    free = _alive().filter(study__held_at=None, quiet_at__lt=now - LATE)
+    bound = Q(state=RELEASED, deliveries=None, destinations__isnull=False)
+    many = free.filter(Q(state__in=[RECEIVING, COMPLETE]) | bound).values("pk").distinct().count()
+    if many:
+        said = f"{counted(many, 'study')} went quiet more than ten minutes ago, and nothing has come of it."
+        yield Finding("settling", said, many)
+
+
+def _undelivered(now: datetime) -> Iterator[Finding]:
+    """At destinations that neither rest nor are paused: for those there is an alert of its own."""
+    usable = Destination.objects.filter(retired_at=None, paused_at=None, rests_until=None)
+    long_ago = now - timedelta(hours=settings.ALERT_STUCK_HOURS)
+    rows = Delivery.objects.filter(destination__in=list(usable), state=WAITING).order_by()
+    late = rows.filter(
+        Q(attempts__gte=MANY_TRIES) | Q(next_try_at__lt=long_ago), revision__study__held_at=None
+    )
+    for name, many in late.values_list("destination__name").annotate(studies=Count("pk")):
+        said = f"{counted(many, 'delivery')} to it failed again and again, or nobody takes them up."
+        yield Finding(name, said, many)
+
+
+def waiting(now: datetime) -> Iterator[Finding]:
+    long_ago = now - timedelta(hours=settings.ALERT_STUCK_HOURS)
+    review = _alive().filter(state=REVIEW, quiet_at__lt=long_ago).count()
+    held = _alive().filter(study__held_at__lt=long_ago).values("study").distinct().count()
+    for subject, many, what in (("review", review, "to be reviewed"), ("held", held, "that are held")):
+        if many:
+            said = f"{counted(many, 'study')} {what} for more than {settings.ALERT_STUCK_HOURS} hours."
+            yield Finding(subject, said, many)
+
+
+RULES: Final = (
+    Rule(
+        "study-stuck",
+        "studies do not move",
+        "`why STUDY` says where a study is and what to do; `ledger --by study` lists those of the last days. See that"
+        " `work` runs, and what its log says.",
+        stuck,
+        every=5 * MINUTE,
+        patience=10 * MINUTE,
+        calm=4 * HOUR,
+    ),
+    Rule(
+        "study-waits",
+        "studies wait for a person",
+        "Approve or reject them on the admin's page Revisions (state review), or set held studies free on the page"
+        " Studies.",
+        waiting,
+        every=10 * MINUTE,
+        calm=24 * HOUR,
+    ),
+)
