@@ -12,7 +12,7 @@ from proxy.alerts.lifecycle import GIVEN_UP, TOLD
 from proxy.alerts.models import Notice
 from proxy.alerts.rules import BY_NAME, RULES
 from proxy.backend.models import Standing
-from proxy.deliveries.models import Attempt, Delivery
+from proxy.deliveries.models import Delivery
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Destination, Node
@@ -56,11 +56,7 @@ class TestADestinationThatRests:
     def test_is_found_with_its_last_reason_and_what_waits(self) -> None:
         archive = a_peer()
         some_deliveries(2, archive)
-        Destination.objects.update(failures=7, rests_until=LATER)
-        first = Delivery.objects.first()
-        assert first is not None
-        Attempt.objects.create(delivery=first, started_at=NOW, reason="An older reason.")
-        Attempt.objects.create(delivery=first, started_at=NOW, reason="Nothing listens there.")
+        Destination.objects.update(failures=7, rests_until=LATER, trouble="Nothing listens there.")
         said = look("destination-resting")["ARCHIVE"].sentence
         assert said == (
             "It has failed 7 times in a row and rests between its tries; 2 deliveries waiting. Nothing listens there."

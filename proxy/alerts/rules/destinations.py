@@ -4,28 +4,26 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, QuerySet
 
 from proxy.alerts.findings import HOUR, MINUTE, Finding, Rule, counted
 from proxy.deliveries.lifecycle import REFUSED, WAITING
-from proxy.deliveries.models import Attempt, Delivery
+from proxy.deliveries.models import Delivery
 from proxy.retrieval.home.lifecycle import REFUSED as HOME_REFUSED
 from proxy.retrieval.models import Homecoming
 from proxy.routing.models import Destination
 
 PAUSED_FOR: Final = timedelta(days=1)
-LATEST: Final = 500
-"""Attempts that are looked through for the last reason; the sentence goes without, if there is none among them."""
 
 
 def resting(now: datetime) -> Iterator[Finding]:
+    """With its last trouble: reasons are ours, never a peer's own words (`deliveries/outcomes.py`)."""
     rows = list(_in_force().filter(failures__gt=0, paused_at=None).exclude(rests_until=None))
-    waiting, reasons = _counts(rows, WAITING), _last_reasons() if rows else {}
+    waiting = _counts(rows, WAITING)
     for row in rows:
-        reason = reasons.get(row.pk, "")
         said = f"It has failed {counted(row.failures, 'time')} in a row and rests between its tries;"
         left = counted(waiting.get(row.pk, 0), "delivery")
-        yield Finding(row.name, f"{said} {left} waiting. {reason}")
+        yield Finding(row.name, f"{said} {left} waiting. {row.trouble}")
 
 
 def paused(now: datetime) -> Iterator[Finding]:
@@ -61,16 +59,6 @@ def _counts(rows: list[Destination], state: str) -> Mapping[int, int]:
     """By the index of destination and state."""
     found = Delivery.objects.filter(destination__in=[row.pk for row in rows], state=state).order_by()
     return dict(found.values_list("destination").annotate(deliveries=Count("pk")))
-
-
-def _last_reasons() -> Mapping[int, str]:
-    """By destination. Reasons are ours, never a peer's own words (`deliveries/outcomes.py`)."""
-    latest = Attempt.objects.order_by("-pk").annotate(at=F("delivery__destination"))[:LATEST]
-    reasons: dict[int, str] = {}
-    for destination_id, reason in latest.values_list("at", "reason"):
-        if reason:
-            reasons.setdefault(destination_id, reason)
-    return reasons
 
 
 RULES: Final = (
