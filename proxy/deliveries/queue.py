@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from proxy.deliveries import bitmap
 from proxy.deliveries.lifecycle import CLAIMED, DELIVERED, DROPPED, LIFE, WAITING
@@ -97,6 +97,16 @@ def is_due(now: datetime) -> bool:
 def _due(now: datetime) -> "QuerySet[Delivery]":
     """A study that was held after its release stays where it is until a person sets it free."""
     return Delivery.objects.filter(state=WAITING, next_try_at__lte=now, revision__study__held_at=None)
+
+
+def ahead_of(delivery: Delivery) -> int:
+    """How many of the same destination have their turn before this one."""
+    turn = (delivery.priority, delivery.next_try_at, delivery.pk)
+    same = Delivery.objects.filter(destination=delivery.destination_id, state=WAITING)
+    sooner = Q(priority=turn[0], next_try_at__lt=turn[1]) | Q(
+        priority=turn[0], next_try_at=turn[1], pk__lt=turn[2]
+    )
+    return same.filter(Q(priority__lt=turn[0]) | sooner, revision__study__held_at=None).count()
 
 
 def _usable(now: datetime) -> "QuerySet[Destination]":

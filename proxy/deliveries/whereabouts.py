@@ -5,20 +5,24 @@ What is read is turned into plain facts first; the sentences are pure functions 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from django.db.models import Count, QuerySet
 
 from proxy.deliveries import lifecycle
 from proxy.deliveries.models import Delivery
+from proxy.deliveries.queue import ahead_of
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
+from proxy.routing.breaker import zone
 from proxy.routing.models import Destination
+from proxy.routing.standing import Standing, at, sentence, standing_of, standstill
 from proxy.studies import completeness
 from proxy.studies import lifecycle as study_life
 from proxy.studies.models import PacsCount, Revision, Study
 
+STANDS_WELL = Standing()
 SOON = timedelta(seconds=30)
 NOTHING = "Nothing needs to be done."
 WORK = "Start `manage.py work`; nobody is working."
@@ -46,9 +50,9 @@ class Part:
     quiet_at: datetime
     held: bool = False
     destination: str = ""
-    retired: bool = False
-    paused: bool = False
-    rests_until: datetime | None = None
+    standing: Standing = STANDS_WELL
+    zone: tzinfo = UTC
+    ahead: int = 0
     delivery: str = ""
     acknowledged: int = 0
     attempts: int = 0
@@ -83,7 +87,7 @@ def whereabouts(study: Study, destination: str | None, now: datetime) -> list[An
 
 def _held_study(study: Study) -> Iterator[Answer]:
     if study.held_at is not None:
-        where = f"The study is held since {at(study.held_at)}: {_sentence(study.held_reason)}"
+        where = f"The study is held since {at(study.held_at)}: {sentence(study.held_reason)}"
         yield Answer(where, "Look at it and set it free in the admin (Studies); nothing is sent before.")
 
 
@@ -94,7 +98,7 @@ def held_images(project_id: int, study_uid: str) -> Iterator[Answer]:
         rows.values_list("code", "reason").annotate(number=Count("pk")).order_by("code")
     ):
         images = "1 image is" if number == 1 else f"{number} images are"
-        where = f"{images} in quarantine ({code}): {_sentence(reason)}"
+        where = f"{images} in quarantine ({code}): {sentence(reason)}"
         yield Answer(where, "Release or discard it in the admin (Held items).")
 
 
@@ -104,7 +108,7 @@ def held_images(project_id: int, study_uid: str) -> Iterator[Answer]:
 def parts_of(study: Study, destination: str | None) -> list[Part]:
     parts: list[Part] = []
     for revision in (
-        study.revisions.order_by("number").select_related("study").prefetch_related("destinations")
+        study.revisions.order_by("number").select_related("study").prefetch_related("destinations__node")
     ):
         deliveries = {one.destination_id: one for one in _deliveries(revision)}
         bound = {one.pk: one for one in revision.destinations.all()}
@@ -119,7 +123,7 @@ def parts_of(study: Study, destination: str | None) -> list[Part]:
 
 
 def _deliveries(revision: Revision) -> "QuerySet[Delivery]":
-    return revision.deliveries.select_related("destination")
+    return revision.deliveries.select_related("destination__node")
 
 
 def _part(revision: Revision, destination: Destination | None, delivery: Delivery | None) -> Part:
@@ -127,9 +131,9 @@ def _part(revision: Revision, destination: Destination | None, delivery: Deliver
     if revision.state == study_life.RECEIVING:
         facts |= _counting(revision)
     if destination is not None:
-        facts |= {"destination": destination.name, "retired": destination.is_retired}
-        facts |= {"paused": destination.paused_at is not None, "rests_until": destination.rests_until}
+        facts |= {"destination": destination.name, "standing": standing_of(destination), "zone": zone()}
     if delivery is not None:
+        facts |= {"ahead": ahead_of(delivery)} if delivery.state == lifecycle.WAITING else {}
         same = ("acknowledged", "attempts", "reason", "next_try_at", "lease_until", "finished_at")
         facts |= {"delivery": delivery.state} | {name: getattr(delivery, name) for name in same}
     return Part(revision.number, revision.state, revision.total, revision.quiet_at, **facts)
@@ -196,7 +200,7 @@ def _of_delivery(part: Part, now: datetime) -> Answer:
             )
         case lifecycle.REFUSED:
             where = (
-                f"{part.destination} refused {part.said}, {part.count} acknowledged: {_sentence(part.reason)}"
+                f"{part.destination} refused {part.said}, {part.count} acknowledged: {sentence(part.reason)}"
             )
             return Answer(where, "Mend the cause and retry it in the admin (Deliveries), or drop it.")
         case lifecycle.DROPPED:
@@ -216,26 +220,16 @@ def _being_sent(part: Part, now: datetime) -> Answer:
 
 def _waiting(part: Part, now: datetime) -> Answer:
     where = f"{part.said} waits for {part.destination}, {part.count} acknowledged"
-    if part.retired:
-        return Answer(f"{where}; this destination is retired.", "Reinstate it, or drop the delivery.")
-    if part.paused:
-        return Answer(f"{where}; a person paused this destination.", "Resume it in the admin (Destinations).")
-    if part.rests_until is not None and part.rests_until > now:
-        where = f"{where}; it rests until {at(part.rests_until)}: {_sentence(part.reason)}"
-        return Answer(where, "It is tried again by itself; `manage.py doctor` shows whether it answers.")
+    still = standstill(part.standing, now, part.zone, part.reason)
+    if still is not None:
+        return Answer(sentence(f"{where}; {still.why}"), still.todo)
     if part.attempts and part.next_try_at is not None and part.next_try_at > now:
-        where = f"{where}; attempt {part.attempts} failed: {_sentence(part.reason)}"
+        where = f"{where}; attempt {part.attempts} failed: {sentence(part.reason)}"
         return Answer(where, f"It is tried again at {at(part.next_try_at)}.")
+    if part.ahead:
+        before = "1 other goes" if part.ahead == 1 else f"{part.ahead} others go"
+        return Answer(f"{where}; {before} before it.", WAIT)
     overdue = part.next_try_at is not None and part.next_try_at + SOON < now
     return Answer(
         f"{where}; it is its turn.", f"{WAIT} If that lasts, start `manage.py work`." if overdue else WAIT
     )
-
-
-def at(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _sentence(reason: str) -> str:
-    text = reason.strip() or "no reason was noted"
-    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -19,6 +19,7 @@ from proxy.vault import seals
 from proxy.vault.pseudonyms import known_by
 from tests.scene import NOW, Scene
 
+NEVER_NOW = [f"{timezone.now() + timedelta(days=3):%a} 00:00-24:00"]
 ORIGINAL = "1.2.826.0.1.3680043.10.1561.7.7"
 
 
@@ -144,6 +145,16 @@ class TestWhy:
             ({"paused_at": NOW}, "a person paused this destination. Resume it"),
             ({"retired_at": NOW}, "this destination is retired. Reinstate it"),
             ({"rests_until": NOW.replace(year=2100)}, "it rests until 2100-03-01 12:00:00 UTC: It does not"),
+            (
+                {"rests_until": NOW.replace(year=2100), "trouble": "The mount is away."},
+                "it rests until 2100-03-01 12:00:00 UTC: The mount is away. It is asked again by itself",
+            ),
+            ({"failures": 3, "rests_until": NOW}, "failed 3 times in a row, and is asked whether it answers"),
+            ({"windows": NEVER_NOW}, "outside the hours of this destination"),
+            (
+                {"spent_until": NOW.replace(year=2100), "images_per_minute": 60, "megabytes_per_minute": 9},
+                "it takes 60 images and 9 MB a minute; the next go at 2100-03-01 12:00:00 UTC. Wait.",
+            ),
         ],
     )
     def test_a_destination_that_stands_still_is_why(
@@ -152,6 +163,20 @@ class TestWhy:
         Delivery.objects.update(state="waiting")
         Destination.objects.filter(name="archive").update(**changes)
         assert sentence in run("why", "2.25.1", "archive")[0]
+
+    def test_how_many_go_before_it_is_said(self, scene: Scene) -> None:
+        mine = Delivery.objects.get(destination__name="archive")
+        Delivery.objects.filter(pk=mine.pk).update(state="waiting", next_try_at=NOW, priority=2)
+        for number, before in ((8, "1 other goes"), (9, "2 others go")):
+            revision = Revision.objects.create(
+                study=scene.study, route=scene.revision.route, number=number, state="released",
+                opened_at=NOW, quiet_at=NOW, total=1,
+            )  # fmt: skip
+            Delivery.objects.create(
+                revision=revision, destination=mine.destination, total=1, next_try_at=NOW, created_at=NOW
+            )
+            said, _ = run("why", "2.25.1", "archive")
+            assert f"0 of 2 acknowledged; {before} before it. Wait." in said
 
     def test_a_held_study_is_said_first(self, scene: Scene) -> None:
         Study.objects.update(held_at=NOW, held_reason="Two persons in one study")

@@ -18,6 +18,7 @@ from proxy.retrieval.home.lifecycle import REFUSED as HOME_REFUSED
 from proxy.retrieval.home.lifecycle import WAITING as HOME_WAITING
 from proxy.retrieval.models import Homecoming, Pull
 from proxy.retrieval.pulls import book
+from proxy.routing import breaker
 from proxy.studies.lifecycle import DELIVERED, RECEIVING, REVIEW
 from proxy.studies.models import Revision, Study
 
@@ -75,12 +76,14 @@ def examine_pulls() -> Iterator[Finding]:
 
 def examine_movement() -> Iterator[Finding]:
     """Work that is long due and that nobody does."""
-    late = timezone.now() - LONG
+    now = timezone.now()
+    late = now - LONG
     quiet = Revision.objects.filter(state=RECEIVING, quiet_at__lt=late).count()
     claims = Delivery.objects.filter(state=CLAIMED, lease_until__lt=late).count()
     late_home = Q(state=HOME_WAITING, next_try_at__lt=late) | Q(lease_until__lt=late)
-    homecomings = Homecoming.objects.filter(late_home, destination__paused_at=None).count()
-    kept = Revision.objects.filter(state=DELIVERED, look_at__lt=timezone.now() - SOME_TIME).count()
+    open_ones = [one.pk for one in breaker.usable(now) if breaker.hours_of(one, now).is_open]
+    homecomings = Homecoming.objects.filter(late_home, destination__in=open_ones).count()
+    kept = Revision.objects.filter(state=DELIVERED, look_at__lt=now - SOME_TIME).count()
     if quiet or claims or homecomings or kept:
         parts = (
             f"{count(quiet, 'study')} to settle, {count(claims, 'delivery')} to take up again,"

@@ -1,10 +1,15 @@
 """Where the results of a study are, and what somebody should do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
+
+from django.utils import timezone
 
 from proxy.retrieval.home import lifecycle
 from proxy.retrieval.models import Homecoming
+from proxy.routing.breaker import zone
+from proxy.routing.standing import sentence, standing_of, standstill
 
 ADMIN = "in the admin (Homecomings)"
 
@@ -14,7 +19,7 @@ def whereabouts(project_id: int, study_uid: str, destination: str | None) -> Ite
     rows = Homecoming.objects.filter(result__project_id=project_id, result__study_uid=study_uid)
     if destination:
         rows = rows.filter(destination__name=destination)
-    for row in rows.select_related("result__node", "destination").order_by("pk"):
+    for row in rows.select_related("result__node", "destination__node").order_by("pk"):
         yield f"Result {row.result.uid} of {row.result.node.name} {said(row)}"
 
 
@@ -37,8 +42,10 @@ def said(row: Homecoming) -> str:
 
 
 def _waiting(row: Homecoming, place: str) -> str:
-    if row.destination.paused_at is not None:
-        return f"waits for {place}; a person paused this destination. Resume it in the admin (Destinations)."
+    standing = replace(standing_of(row.destination), spent_until=None)  # results count for no limit
+    still = standstill(standing, timezone.now(), zone(), row.reason)
+    if still is not None:
+        return f"waits for {place}; {sentence(still.why)} {still.todo}"
     if row.tries:
         return f"waits for {place}; try {row.tries} failed: {row.reason} It is tried again at {_at(row.next_try_at)}."
     return f"waits for {place}; it is its turn. If that lasts, start `manage.py work`."

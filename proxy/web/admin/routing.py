@@ -12,6 +12,7 @@ from proxy.deliveries import decisions
 from proxy.routing.audited import tell
 from proxy.routing.models import BACKEND, SITE, Destination, Node, Project, Refusal, Route
 from proxy.routing.site.keeping import one_at_a_time
+from proxy.routing.standing import standstill_of
 from proxy.web.admin.base import CommentForm, MarkedAdmin, ReadOnlyAdmin, by, decide
 from proxy.web.admin.site_form import (
     DestinationForm,
@@ -141,7 +142,10 @@ class DestinationAdmin(RetirableAdmin):
     list_display = ("name", "kind", "node", "path", "url", "state", "failures", "retired_at")
     list_filter = (InForceFilter, "kind")
     list_select_related = ("node",)
-    readonly_fields = ("origin", "failures", "rests_until", "paused_at")
+    readonly_fields = (
+        *("origin", "failures", "trouble", "rests_until"),
+        *("probed_at", "spent_until", "paused_at"),
+    )
     actions = ("retire", "reinstate", "pause", "resume")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -151,10 +155,8 @@ class DestinationAdmin(RetirableAdmin):
 
     @admin.display(description="state")
     def state(self, destination: Destination) -> str:
-        if destination.paused_at:
-            return "paused by a person"
-        rests = destination.rests_until
-        return f"rests until {rests:%H:%M:%S}" if rests and rests > timezone.now() else "open"
+        still = standstill_of(destination, timezone.now())
+        return "open" if still is None else still.short
 
     @admin.action(description="Pause (nothing is sent until resumed)", permissions=["change"])
     def pause(self, request: HttpRequest, rows: "QuerySet[Destination]") -> None:

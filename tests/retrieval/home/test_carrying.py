@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from proxy.audit.models import Entry
 from proxy.books.balance import balance
+from proxy.deliveries import probing
 from proxy.management.backups import places
 from proxy.retrieval.home import carrying, deciding, restoring
 from proxy.retrieval.home.carrying import carry_to, due
@@ -125,6 +126,70 @@ def test_a_paused_destination_gets_nothing() -> None:
     row = on_its_way(free_port())
     Destination.objects.update(paused_at=timezone.now())
     assert carried(row).tries == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rests_until": timezone.now() + timedelta(days=1)},
+        {"failures": 3, "rests_until": None},
+        {"windows": [f"{timezone.now() + timedelta(days=3):%a} 00:00-24:00"]},
+        {"retired_at": timezone.now()},
+    ],
+    ids=lambda one: next(iter(one)),
+)
+def test_a_destination_that_rests_or_is_closed_for_deliveries_is_so_for_results(
+    changes: dict[str, object],
+) -> None:
+    row = on_its_way(free_port())
+    Destination.objects.update(**changes)
+    assert carried(row).tries == 0
+    assert "it is its turn" not in why(row)
+
+
+def test_what_results_find_out_about_a_destination_rests_it_for_deliveries_too() -> None:
+    row = on_its_way(free_port())
+    for _ in range(3):
+        Homecoming.objects.update(next_try_at=timezone.now())
+        row = carried(row)
+    home = Destination.objects.get()
+    assert (row.tries, home.failures) == (3, 3)
+    assert home.rests_until is not None and home.rests_until > timezone.now()
+    assert home.trouble == row.reason
+    Homecoming.objects.update(next_try_at=timezone.now())
+    assert carried(row).tries == 3, "it rests"
+    assert not LOOKS.exists()
+
+
+def test_a_result_that_waited_goes_once_its_destination_was_found_to_answer() -> None:
+    with answering(lambda uid: 0) as (port, heard):
+        row = on_its_way(port)
+        Homecoming.objects.update(next_try_at=timezone.now() + timedelta(hours=1))
+        Destination.objects.update(failures=5, rests_until=timezone.now())
+        assert carried(row).state == "waiting"
+        assert probing.probe_one(timezone.now())
+        assert carried(row).state == "delivered"
+        home = Destination.objects.get()
+        assert (home.failures, home.probed_at, home.trouble) == (0, None, "")
+        assert heard == [row.result.uid]
+
+
+def test_trouble_of_our_own_rests_no_destination(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> bytes:
+        raise RuntimeError
+
+    with answering(lambda uid: 0) as (port, _):
+        row = on_its_way(port)
+        monkeypatch.setattr(restoring, "restored_data", broken)
+        assert carried(row).state == "waiting"
+        assert Destination.objects.get().failures == 0
+
+
+def test_a_person_who_pauses_the_destination_stops_what_is_still_to_be_sent() -> None:
+    row = on_its_way(free_port())
+    claimed = carrying._claimed(row.destination_id, timezone.now(), "me")
+    Destination.objects.update(paused_at=timezone.now())
+    assert list(claimed) == []
 
 
 def test_a_grant_that_has_ended_meanwhile_stops_it() -> None:
