@@ -116,7 +116,9 @@ def _throttled(error: Any) -> Problem:
 
 
 def _invalid(error: Any) -> Problem:
-    wrong = tuple(wrongs(error.get_full_details()))
+    """One reason for each field is enough."""
+    first = {one.field: one for one in reversed(list(wrongs(error.get_full_details())))}
+    wrong = tuple(reversed(first.values()))
     return Problem(
         400, "invalid", "Some of what was sent cannot be taken as it is; see errors.", errors=wrong
     )

@@ -1,10 +1,13 @@
 """What the backend said last, and which nodes are its."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
 from proxy.backend.lifecycle import LIFE
-from proxy.routing.models import Node
+from proxy.backend.users import role
+from proxy.backend.values import ID
+from proxy.routing.models import Node, Project
 
 
 class Standing(models.Model):
@@ -153,3 +156,37 @@ class Deletion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.entity}"
+
+
+class UserRight(models.Model):
+    """Some of the backend's users may see who somebody is, in one project and until a day. People on site say so."""
+
+    USER, ROLE = "user", "role"
+    WHOM = ((USER, "one user"), (ROLE, "everybody in a role"))
+
+    whom = models.CharField(max_length=4, choices=WHOM)
+    name = models.CharField(
+        max_length=64, help_text="The backend's id of the user, or its word for the role."
+    )
+    project = models.ForeignKey(Project, on_delete=models.PROTECT)
+    until = models.DateField(db_index=True, help_text="Its last day.")
+
+    class Meta:
+        verbose_name = "right of the backend's users"
+        verbose_name_plural = "rights of the backend's users"
+        constraints = [
+            models.UniqueConstraint(fields=["whom", "name", "project"], name="one_right_of_a_user_or_role"),
+            models.CheckConstraint(condition=Q(whom__in=["user", "role"]), name="right_whom_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.whom} {self.name} in project {self.project_id} until {self.until}"
+
+    def clean(self) -> None:
+        """As users and roles are compared."""
+        if self.whom == self.ROLE:
+            self.name = role(self.name)
+        elif not ID.fullmatch(self.name):
+            self.name = ""
+        if not self.name:
+            raise ValidationError({"name": "The backend has no such user and no such role."})

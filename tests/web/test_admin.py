@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
+from proxy.backend.models import UserRight
 from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination, Node, Project, Route
 from proxy.routing.site import apply, load_site
@@ -26,7 +27,7 @@ from tests.web.conftest import colleague
 
 ROOMS = ("audit", "vault", "routing", "backend", "studies", "quarantine", "deliveries", "retrieval")
 MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
-READ_ONLY = [model for model in MODELS if model._meta.app_label != "routing"]
+READ_ONLY = [model for model in MODELS if model._meta.app_label != "routing" and model is not UserRight]
 
 
 def act(client: Client, model: type, action: str, row: object, comment: str = "looked at it") -> str:
@@ -413,3 +414,30 @@ def test_every_page_says_so_where_images_leave_with_names(chief: Client, setting
 def said(client: Client, address: str) -> str:
     page = client.get(address)
     return html.unescape(page.content.decode())
+
+
+def test_a_right_of_the_backends_users_is_given_on_site_changed_and_taken_under_marks(
+    chief: Client, scene: Scene
+) -> None:
+    said = {"whom": "role", "name": " Radiologist", "project": scene.study.project_id, "until": "2026-12-31"}
+    assert chief.post(reverse("admin:backend_userright_add"), said).status_code == 302
+    row = UserRight.objects.get()
+    assert row.name == "radiologist"
+    address = reverse("admin:backend_userright_change", args=[row.pk])
+    chief.post(address, {**said, "until": "2027-01-31"})
+    chief.post(reverse("admin:backend_userright_delete", args=[row.pk]), {"post": "yes"})
+    rows = Entry.objects.filter(
+        action="configuration.changed", actor="chief", subject__startswith="userright role"
+    )
+    assert [str(one.detail).split("until 20")[1][:2] for one in rows.order_by("sequence")] == [
+        "26",
+        "27",
+        "27",
+    ]
+    assert not UserRight.objects.exists()
+
+
+def test_a_right_of_nobody_is_not_given(chief: Client, scene: Scene) -> None:
+    said = {"whom": "user", "name": "a b", "project": scene.study.project_id, "until": "2026-12-31"}
+    text = chief.post(reverse("admin:backend_userright_add"), said).content.decode()
+    assert "no such user" in text and not UserRight.objects.exists()

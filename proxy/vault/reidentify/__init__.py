@@ -7,7 +7,7 @@ with somebody else's trouble would be a look that nobody sees. What was forgotte
 back as they were sent, and `behind` what a result was made of. The rest of the house imports from here alone.
 """
 
-from proxy.vault.reidentify.asking import FORGET, VIEW, NotAllowed, Principal, allowed
+from proxy.vault.reidentify.asking import FORGET, VIEW, NotAllowed, Principal, TooMany, Unapproved, allowed
 from proxy.vault.reidentify.behind import Behind, behind_result
 from proxy.vault.reidentify.comparing import Look, looking_among
 from proxy.vault.reidentify.identity import Identity, Unknown
@@ -29,6 +29,8 @@ __all__ = [
     "NotAllowed",
     "Opened",
     "Principal",
+    "TooMany",
+    "Unapproved",
     "Unknown",
     "allowed",
     "behind_result",

@@ -34,36 +34,51 @@ class NotAllowed(Exception):
     status = 0x0124
 
 
+class Unapproved(NotAllowed):
+    """A second person has to say yes first."""
+
+
+class TooMany(NotAllowed):
+    """As many persons within an hour as one asker may look up; `recent.room_at` says when there is room again."""
+
+
 def allowed(principal: Principal, permission: str, subject: str, project_id: int, purpose: str) -> None:
     """Raises NotAllowed, after leaving a mark, unless they may, say why, and are not at it all day."""
-    why = _objection(principal, permission, purpose) or _unapproved(principal, project_id, purpose)
-    if not why:
+    refusal = _objection(principal, permission, purpose) or _unapproved(principal, project_id, purpose)
+    if refusal is None:
         return
+    kind, why = refusal
     detail = {"project": project_id, "why": why}
     record(actions.IDENTITY_REFUSED, actor=principal.name, subject=subject, purpose=purpose, detail=detail)
-    raise NotAllowed(f"This look was refused: {why}.")
+    raise kind(f"This look was refused: {why}.")
 
 
-def _objection(principal: Principal, permission: str, purpose: str) -> str:
+Refusal = tuple[type[NotAllowed], str] | None
+
+
+def _objection(principal: Principal, permission: str, purpose: str) -> Refusal:
     if not principal.may(permission):
-        return f"without {permission}"
+        return NotAllowed, f"without {permission}"
     if not purpose.strip():
-        return "no purpose given"
+        return NotAllowed, "no purpose given"
     most = settings.IDENTITY_PERSONS_PER_HOUR
     if most and not principal.unlimited and persons_seen(principal.name, timezone.now() - HOUR) >= most:
-        return too_many(most)
-    return ""
+        return TooMany, too_many(most)
+    return None
 
 
 def too_many(most: int) -> str:
     return f"{most} persons within an hour are the limit; wait, or raise IDENTITY_PERSONS_PER_HOUR"
 
 
-def _unapproved(principal: Principal, project_id: int, purpose: str) -> str:
+def _unapproved(principal: Principal, project_id: int, purpose: str) -> Refusal:
     if project_id not in principal.watched or approvals.is_approved(project_id, principal.name, purpose):
-        return ""
+        return None
     number = approvals.asked(project_id, principal.name, purpose)
-    return f"a second person has to approve; this is request {number}, ask again with the same purpose then"
+    return (
+        Unapproved,
+        f"a second person has to approve; this is request {number}, ask again with the same purpose then",
+    )
 
 
 def mark(

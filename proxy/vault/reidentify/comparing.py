@@ -16,7 +16,7 @@ from proxy.storage.errors import SealBroken
 from proxy.vault import seals
 from proxy.vault.models import Person
 from proxy.vault.pseudonyms import known_all
-from proxy.vault.reidentify.asking import HOUR, VIEW, NotAllowed, Principal, allowed, too_many
+from proxy.vault.reidentify.asking import HOUR, VIEW, NotAllowed, Principal, TooMany, allowed, too_many
 from proxy.vault.reidentify.identity import Identity, read
 from proxy.vault.reidentify.opening import found_seals
 from proxy.vault.remembered import Remembered
@@ -105,7 +105,7 @@ class Look:
         if others + len(pseudonyms) > most:
             detail = {"projects": sorted(self.projects), "why": too_many(most)}
             record(actions.IDENTITY_REFUSED, actor=self.principal.name, purpose=self.purpose, detail=detail)
-            raise NotAllowed(f"This look was refused: {too_many(most)}.")
+            raise TooMany(f"This look was refused: {too_many(most)}.")
 
     def _within(self, project_id: int) -> None:
         if project_id not in self.projects:

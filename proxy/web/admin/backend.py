@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from proxy.backend import confirming, dispatches
-from proxy.backend.models import BackendNode, Deletion, Dispatch, Outgoing, Standing
-from proxy.web.admin.base import ReadOnlyAdmin, by, decide
+from proxy.backend.models import BackendNode, Deletion, Dispatch, Outgoing, Standing, UserRight
+from proxy.web.admin.base import MarkedAdmin, ReadOnlyAdmin, by, decide
 
 
 @admin.register(Standing)
@@ -93,3 +93,14 @@ class DeletionAdmin(ReadOnlyAdmin):
     search_fields = ("entity",)
     search_help_text = "Ids of the backend."
     actions = ()
+
+
+@admin.register(UserRight)
+class UserRightAdmin(MarkedAdmin):
+    """Who of the backend's users may see identities is ours to give, and to take."""
+
+    list_display = ("whom", "name", "project", "until")
+    list_filter = ("whom", "project")
+    list_select_related = ("project",)
+    search_fields = ("name",)
+    search_help_text = "Roles, and the backend's ids of users."

@@ -1,0 +1,121 @@
+"""`POST /api/phi-metadata/...`: who is behind a pseudonym, for a user of the backend with a right and a purpose.
+
+Asked in a body and answered in one: no address, header, log or error holds anything. Where others could read along on
+the way, nothing is asked of the vault.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from proxy.api import asked, telling
+from proxy.api.authentication import UserToken
+from proxy.api.doors import Door, caller
+from proxy.api.permissions import Somebody
+from proxy.api.problems import Problem
+from proxy.retrieval.query.attributes import PATIENT, SERIES, STUDY
+from proxy.retrieval.whose import Original
+
+NOTHING: Final = "Nothing of that name is known where you may look, or the person was forgotten."
+IN_CLEAR: Final = (
+    "Identities are answered over https only; docs/api.md says what a web server in front has to say."
+)
+Words = Callable[[Original, str], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a door is asked with, by which field, of which level, and in which words it answers."""
+
+    form: Any
+    field: str
+    level: str
+    words: Words
+
+
+class Identities(Door):
+    authentication_classes = (UserToken,)
+    permission_classes = (Somebody,)
+    kind: Kind
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if not (settings.API_IDENTITIES_BY_HTTP or caller(request).is_private):
+            raise Problem(403, "in-clear", IN_CLEAR)
+        super().initial(request, *args, **kwargs)
+
+    def wish(self, request: Request) -> tuple[Any, str]:
+        """What is asked for, and for which purpose."""
+        form = self.kind.form(data=request.data)
+        form.is_valid(raise_exception=True)
+        return form.validated_data[self.kind.field], form.validated_data["purpose"]
+
+    def said(self, found: Sequence[Original]) -> list[dict[str, Any]]:
+        projects = telling.projects_named(found)
+        return [self.kind.words(one, projects[one.place.project_id]) for one in found]
+
+
+class One(Identities):
+    def post(self, request: Request) -> Response:
+        name, purpose = self.wish(request)
+        found = telling.told(request.user, self.kind.level, [name], purpose)
+        if not found:
+            raise Problem(404, "not-found", NOTHING)
+        return Response(self.said(found[:1])[0])
+
+
+class Many(Identities):
+    def post(self, request: Request) -> Response:
+        names, purpose = self.wish(request)
+        found = telling.told(request.user, self.kind.level, names, purpose)
+        known = {one.place.name for one in found}
+        missing = [name for name in dict.fromkeys(names) if name not in known]
+        answer = {
+            "results": self.said(found),
+            "total": len(found),
+            "requested": len(names),
+            "not_found": missing,
+        }
+        return Response(answer)
+
+
+class Whole(Identities):
+    """`/api/phi-metadata/`: a study with its patient and all of its series."""
+
+    kind = Kind(asked.OneStudy, "study_instance_uid", STUDY, telling.as_study)
+
+    def post(self, request: Request) -> Response:
+        name, purpose = self.wish(request)
+        found = telling.told(request.user, STUDY, [name], purpose, deep=True)
+        if not any(one.place.level == STUDY for one in found):
+            raise Problem(404, "not-found", NOTHING)
+        study = next(one for one in found if one.place.level == STUDY)
+        mine = [one for one in found if one.place.project_id == study.place.project_id]
+        return Response(telling.as_whole(mine, telling.projects_named(mine)[study.place.project_id]))
+
+
+class Patient(One):
+    kind = Kind(asked.OnePatient, "anonymous_patient_id", PATIENT, telling.as_patient)
+
+
+class Study(One):
+    kind = Kind(asked.OneStudy, "study_instance_uid", STUDY, telling.as_study)
+
+
+class Series(One):
+    kind = Kind(asked.OneSeries, "series_instance_uid", SERIES, telling.as_series)
+
+
+class Patients(Many):
+    kind = Kind(asked.ManyPatients, "anonymous_patient_ids", PATIENT, telling.as_patient)
+
+
+class Studies(Many):
+    kind = Kind(asked.ManyStudies, "study_instance_uids", STUDY, telling.as_study)
+
+
+class SeriesMany(Many):
+    kind = Kind(asked.ManySeries, "series_instance_uids", SERIES, telling.as_series)
