@@ -9,12 +9,13 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from proxy.backend.values import identifier
 from proxy.deliveries.agents.web.meanings import retry_after
@@ -72,6 +73,29 @@ class Bounds:
     watermark: int
 
 
+@dataclass(slots=True)
+class _Pace:
+    """How much has come since the last question, and whether that is worth waiting for. `was_cut`: the line was
+    shut, which to a body without a length looks like its end."""
+
+    was_cut: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = time.monotonic
+    _began: float = field(init=False)
+    _size: int = 0
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+
+    def begin(self) -> None:
+        self._began, self._size = self.clock(), 0
+
+    def add(self, size: int) -> None:
+        self._size += size
+
+    def is_too_slow(self) -> bool:
+        return is_too_slow(self._size, self.clock() - self._began)
+
+
 def path_of(wanted: Wanted) -> str:
     return f"/api/v1/proxy/{wanted.workspace}/{PLURALS[wanted.kind]}/{wanted.entity}/download"
 
@@ -85,14 +109,21 @@ def download(
     going: Callable[[], bool] = lambda: True,
 ) -> Later | Failed | None:
     """None: the whole archive is there, and durable. STOPPED, if `going` turned false."""
-    with Watch(going, math.inf) as watch, _session(key, watch) as session:
+    pace = _Pace()
+    with (
+        Watch(lambda: going() and not pace.is_too_slow(), math.inf) as watch,
+        _session(key, watch) as session,
+    ):
+        pace.was_cut = lambda: watch.stopped
         try:
-            outcome = _fetch(session, base, wanted, into, bounds)
-            if outcome is NEEDS_SUBJECT and (subject := _subject_of(session, base, wanted)):
-                outcome = _fetch(session, base, replace(wanted, subject=subject), into, bounds)
-        except (requests.RequestException, OSError):
+            outcome = _fetch(session, base, wanted, into, bounds, pace)
+            if outcome is NEEDS_SUBJECT and (subject := _subject_of(session, base, wanted, pace)):
+                outcome = _fetch(session, base, replace(wanted, subject=subject), into, bounds, pace)
+        except (requests.RequestException, HTTPError, OSError):
             outcome = AWAY
-    return STOPPED if watch.stopped else outcome
+    if watch.stopped:
+        return TOO_SLOW if pace.is_too_slow() and going() else STOPPED
+    return outcome
 
 
 def _session(key: str, watch: Watch) -> requests.Session:
@@ -110,20 +141,22 @@ def _ask(session: requests.Session, url: str, params: dict[str, str]) -> request
 
 
 def _fetch(
-    session: requests.Session, base: str, wanted: Wanted, into: Path, bounds: Bounds
+    session: requests.Session, base: str, wanted: Wanted, into: Path, bounds: Bounds, pace: _Pace
 ) -> Later | Failed | None:
     params = {"compression_format": "zip", "compression_level": "1"}
     if wanted.subject:
         params["subject_id"] = wanted.subject
+    pace.begin()
     with _ask(session, addresses.rest(base, path_of(wanted)), params) as answer:
         if answer.status_code in {400, 422} and wanted.kind == "session" and not wanted.subject:
             return NEEDS_SUBJECT
-        return _refused(answer) or _kept(answer, into, bounds)
+        return _refused(answer) or _kept(answer, into, bounds, pace)
 
 
-def _subject_of(session: requests.Session, base: str, wanted: Wanted) -> str:
+def _subject_of(session: requests.Session, base: str, wanted: Wanted, pace: _Pace) -> str:
     """Whose the session is, where the backend gives it to nobody who does not say so; empty if it does not tell."""
     path = path_of(wanted).removesuffix("/download")
+    pace.begin()
     with _ask(session, addresses.rest(base, path), {}) as answer:
         body = answer.raw.read(LARGEST_FACTS, decode_content=False)
     try:
@@ -144,27 +177,31 @@ def _refused(answer: requests.Response) -> Later | Failed | None:
     return Later(reason, after or timedelta(0))
 
 
-def _kept(answer: requests.Response, into: Path, bounds: Bounds) -> Later | Failed | None:
+def _kept(answer: requests.Response, into: Path, bounds: Bounds, pace: _Pace) -> Later | Failed | None:
     part = into.with_suffix(".part")
     with part.open("wb") as file:
-        trouble = _written(answer, file, bounds)
+        trouble = _written(answer, file, bounds, pace)
         if trouble is not None:
             return trouble
         file.flush()
         os.fsync(file.fileno())
+    if pace.was_cut():
+        return STOPPED
     part.replace(into)
     return None
 
 
-def _written(answer: requests.Response, file: BinaryIO, bounds: Bounds) -> Later | Failed | None:
-    began, size = time.monotonic(), 0
-    for piece in answer.iter_content(PIECE):
+def _written(answer: requests.Response, file: BinaryIO, bounds: Bounds, pace: _Pace) -> Later | Failed | None:
+    """Whatever has come is taken at once: to wait for a whole piece would hide how slowly it comes."""
+    size = 0
+    while piece := answer.raw.read1(PIECE, decode_content=True):
         size += len(piece)
+        pace.add(len(piece))
         if size > bounds.largest:
             return TOO_LARGE
         if not has_room(Path(file.name).parent, bounds.watermark):
             return NO_ROOM
-        if is_too_slow(size, time.monotonic() - began):
+        if pace.is_too_slow():
             return TOO_SLOW
         file.write(piece)
     return None
