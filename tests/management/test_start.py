@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
+from proxy.management import start
 from tests.house import ROOT, House
 
 PREPARE = "from proxy.management.start import prepare; p = prepare(admin=True); print(p, p.admin_password)"
@@ -29,11 +32,11 @@ def shell(script: str) -> list[str]:
 @pytest.mark.journey
 def test_four_processes_at_once_prepare_one_house(house: House) -> None:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    starts = [
+    begun = [
         subprocess.Popen(shell(PREPARE), cwd=ROOT, env=house.env, text=True, **pipes)  # type: ignore[call-overload]
         for _ in range(4)
     ]
-    answers = [(*start.communicate(timeout=150), start.returncode) for start in starts]
+    answers = [(*one.communicate(timeout=150), one.returncode) for one in begun]
     assert [code for _, _, code in answers] == [0, 0, 0, 0], answers
     passwords = {said.split()[-1] for said, _, _ in answers} - {"None"}
     assert len(passwords) == 1
@@ -41,6 +44,25 @@ def test_four_processes_at_once_prepare_one_house(house: House) -> None:
     assert house.command("shell", "--no-imports", "-c", COUNT).stdout.split() == ["1", "1"]
     assert house.data.stat().st_mode & 0o077 == 0
     assert house.keys.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.django_db
+def test_what_is_migrated_is_not_migrated_again() -> None:
+    """It cost each process 20 MB for as long as it lived, and two seconds of its start."""
+    assert not start.waits_for_migration()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("app", "name"), [("studies", "0001_initial"), ("auth", "0001_initial")])
+def test_a_migration_that_was_not_applied_is_waited_for(app: str, name: str) -> None:
+    MigrationRecorder(connection).record_unapplied(app, name)
+    assert start.waits_for_migration()
+
+
+@pytest.mark.django_db
+def test_without_any_table_everything_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MigrationRecorder, "has_table", lambda self: False)
+    assert start.waits_for_migration()
 
 
 @pytest.mark.journey

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they load the pages, which `serve` and `web` check, and which stay nowhere else
     help = (
         "Fetch the configuration from the backend (ITH_URL, ITH_TOKEN), keep its WebSocket open, tell it how we and "
         "its nodes are, and do what it dispatches. Ends on SIGTERM."

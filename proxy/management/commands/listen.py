@@ -29,6 +29,7 @@ LAST_MOMENT = 5.0  # seconds beyond the grace, to commit and end
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they load the pages, which `serve` and `web` check, and which stay nowhere else
     help = (
         "Listen for DICOM associations (C-ECHO, C-STORE) on DICOM_BIND_ADDRESS:DICOM_PORT. Every image loses its "
         "patient's identity before it touches the disk. Ends on SIGTERM: running associations may finish first. "

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they load the pages, which `serve` and `web` check, and which stay nowhere else
     help = (
         "Find studies that have gone quiet (DICOM_STUDY_TIMEOUT), open a delivery for each destination and do "
         "them. Any number of these may run; one delivery is never done by two. Ends on SIGTERM."
