@@ -27,14 +27,14 @@ from tests.bench.rounds import Budget, chosen, interleaved, runs
 from tests.house import House
 from tests.journeys.help import rows, sent_safely
 
-TO = {"storescp": "TO_PACS", "backend": "TO_BACKEND"}
+TO = {"storescp": cast.DICOMRCV, "backend": "TO_BACKEND"}
 LONELY = 8  # studies of a turn that come alone
 SITE = """
 projects: [{{name: default, recipe: bench.yaml}}]
 nodes: [{{name: ARCHIVE, ae_title: ARCHIVE, host: 127.0.0.1, port: {port}, may: [find]}}]
 destinations: [{{name: storescp, kind: dimse, node: ARCHIVE}}, {{name: backend, kind: backend}}]
 routes:
-  - {{called_ae: TO_PACS, project: default, destinations: [storescp]}}
+  - {{called_ae: DICOMRCV, project: default, destinations: [storescp]}}
   - {{called_ae: TO_BACKEND, project: default, destinations: [backend]}}
 """
 TITLE = """

@@ -1,11 +1,13 @@
 """A house with three destinations, of which one stands behind a gate; and what its rows say of deliveries."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tests import cluster
 from tests.backend.uploads import TOKEN
 from tests.house import House
 from tests.journeys import help as journey
@@ -86,3 +88,15 @@ def configure(house: House, site: str) -> None:
     path.write_text(site)
     result = house.command("configure", str(path))
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def a_house(folder: Path, database: str, **settings: str) -> House:
+    """With an empty database of its own."""
+    folder.mkdir()
+    environ = {**os.environ, "ENV_FILE": str(folder / "none.env"), "DISK_WATERMARK": "0", **settings}
+    if database == "postgresql":
+        environ |= cluster.settings(folder)
+    house = House.build(folder, environ)
+    done = house.command("migrate")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return house

@@ -9,10 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests import cluster
 from tests.bench.receivers import disk
 from tests.bench.rounds import chosen
-from tests.house import House
+from tests.stress.scene import a_house
 from tests.stress.storm import Plan, storm
 
 WORKERS = {"sqlite": 1, "postgresql": 4}
@@ -38,18 +37,6 @@ def holds(folder: Path, database: str, seed: int) -> bool:
     finally:
         house.close()
     return True
-
-
-def a_house(folder: Path, database: str, **settings: str) -> House:
-    """With an empty database of its own."""
-    folder.mkdir()
-    environ = {**os.environ, "ENV_FILE": str(folder / "none.env"), "DISK_WATERMARK": "0", **settings}
-    if database == "postgresql":
-        environ |= cluster.settings(folder)
-    house = House.build(folder, environ)
-    done = house.command("migrate")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return house
 
 
 if __name__ == "__main__":
