@@ -63,7 +63,7 @@ from proxy.retrieval.query.answering import Queries
 from proxy.rounds import Rounds
 from proxy.routing.match import NodeFacts, RouteFacts, SnapshotCache
 from proxy.routing.refusals import Refusals
-from proxy.studies import quiet
+from proxy.studies import excluding, quiet
 from proxy.studies.lifecycle import LIFE
 from proxy.studies.models import Revision
 from proxy.vault import uids
@@ -134,7 +134,9 @@ def settle(now: datetime) -> int:
 def _release(revision: Revision, now: datetime) -> None:
     mine = Revision.objects.filter(quiet.of_free_study(), pk=revision.pk)
     with transaction.atomic():
-        if revision.route.review:
+        if excluding.is_aside(revision):
+            excluding.close(mine, revision, now)
+        elif revision.route.review:
             LIFE.move(mine, "ask")
         elif LIFE.move(mine, "release", released_at=now):
             detail = {"revision": revision.number, "images": revision.total}

@@ -6,6 +6,8 @@ from typing import Literal
 from proxy.deliveries import bitmap
 from proxy.deliveries.lifecycle import DELIVERED, DROPPED
 from proxy.deliveries.models import Delivery
+from proxy.studies.lifecycle import EXCLUDED
+from proxy.studies.models import Revision
 
 Arrival = Literal["arrived", "on its way", "given up"]
 Place = tuple[int, int]  # revision and ordinal
@@ -21,6 +23,8 @@ def everywhere(places: Iterable[Place]) -> Mapping[Place, Arrival]:
     columns = found.values_list("revision_id", "state", "acks", "commits", "destination__commitment")
     for revision_id, state, acks, commits, committing in columns:
         rows[revision_id].append((state, bytes(commits if committing else acks)))
+    for kept in Revision.objects.filter(pk__in=list(rows), state=EXCLUDED).values_list("pk", flat=True):
+        rows[kept].append((DROPPED, b""))  # its series never leaves
     return {place: judged(rows[place[0]], place[1]) for place in wanted}
 
 

@@ -167,7 +167,7 @@ def _by_revision(bound: Q, key: Any) -> Iterator[_Rows]:
     rows = _Bound.objects.filter(bound).filter(~Exists(opened))
     early = Q(revision__state__in=[study_life.RECEIVING, study_life.COMPLETE])
     free = Q(revision__study__held_at=None)
-    over = Q(revision__state__in=[study_life.REJECTED, study_life.EXPIRED])
+    over = Q(revision__state__in=[study_life.REJECTED, study_life.EXCLUDED, study_life.EXPIRED])
     images = Sum("revision__total")
     yield _say(rows.filter(over), key, EXCLUDED, images)
     released = Q(revision__state=study_life.RELEASED)  # and held before its deliveries were opened

@@ -53,6 +53,7 @@ def open_for(revision: Revision, destinations: Iterable[Destination], now: datet
     """See that the revision has one delivery for each of these; how many are new. Twice is as once."""
     wanted = list(destinations)
     with transaction.atomic():
+        _lock_revision(revision.pk)  # nobody takes a series out of it while it is counted
         before = Delivery.objects.filter(revision=revision).count()
         total = Instance.objects.filter(revision=revision).count()
         revision.destinations.add(*wanted)

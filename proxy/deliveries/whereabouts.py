@@ -13,12 +13,13 @@ from django.db.models import Count, QuerySet
 from proxy.deliveries import lifecycle
 from proxy.deliveries.models import Delivery
 from proxy.deliveries.queue import ahead_of
-from proxy.quarantine.lifecycle import HELD
+from proxy.quarantine.keeping import RULE
+from proxy.quarantine.lifecycle import DISCARDED, HELD
 from proxy.quarantine.models import HeldItem
 from proxy.routing.breaker import zone
 from proxy.routing.models import Destination
 from proxy.routing.standing import Standing, at, sentence, standing_of, standstill
-from proxy.studies import completeness
+from proxy.studies import completeness, excluding
 from proxy.studies import lifecycle as study_life
 from proxy.studies.models import PacsCount, Revision, Study
 
@@ -62,6 +63,7 @@ class Part:
     finished_at: datetime | None = None
     lacking: str = ""  # what its PACS has said, while it waits for that
     asked_next_at: datetime | None = None
+    excluded: str = ""  # why its series does not leave
 
     @property
     def said(self) -> str:
@@ -82,7 +84,8 @@ class Part:
 def whereabouts(study: Study, destination: str | None, now: datetime) -> list[Answer]:
     """What is in the way first; then a line for each destination and revision."""
     found = [*_held_study(study), *held_images(study.project_id, study.uid)]
-    return found + [answer(part, now) for part in parts_of(study, destination)]
+    found += ruled_out(study.project_id, study.uid)
+    return found + list(dict.fromkeys(answer(part, now) for part in parts_of(study, destination)))
 
 
 def _held_study(study: Study) -> Iterator[Answer]:
@@ -100,6 +103,16 @@ def held_images(project_id: int, study_uid: str) -> Iterator[Answer]:
         images = "1 image is" if number == 1 else f"{number} images are"
         where = f"{images} in quarantine ({code}): {sentence(reason)}"
         yield Answer(where, "Release or discard it in the admin (Held items).")
+
+
+def ruled_out(project_id: int, study_uid: str) -> Iterator[Answer]:
+    """What a gate stopped, and a rule of the route excludes anyhow."""
+    rows = HeldItem.objects.filter(
+        project_id=project_id, study_uid=study_uid, state=DISCARDED, decided_by=RULE
+    )
+    for why, number in rows.values_list("comment").annotate(number=Count("pk")).order_by("comment"):
+        images = "1 image is" if number == 1 else f"{number} images are"
+        yield Answer(f"{images} kept in quarantine and will not leave: {sentence(why)}", NOTHING)
 
 
 # --- from rows to facts ---------------------------------------------------------------------------
@@ -130,6 +143,8 @@ def _part(revision: Revision, destination: Destination | None, delivery: Deliver
     facts: dict[str, Any] = {"held": revision.study.is_held}
     if revision.state == study_life.RECEIVING:
         facts |= _counting(revision)
+    if revision.state == study_life.EXCLUDED:
+        facts |= {"excluded": excluding.why(revision)}
     if destination is not None:
         facts |= {"destination": destination.name, "standing": standing_of(destination), "zone": zone()}
     if delivery is not None:
@@ -167,6 +182,9 @@ def _of_revision(part: Part, now: datetime) -> Answer:
             return Answer(
                 f"{part.said} was rejected by a person.", "Reconsider it in the admin if it should go."
             )
+        case study_life.EXCLUDED:
+            where = f"{part.said} stays here, its series is excluded: {sentence(part.excluded)}"
+            return Answer(where, "Include the series in the admin (Series) if it should go.")
         case study_life.EXPIRED:
             return Answer(f"{part.said} has expired: its files are gone.", "Send it again from its source.")
     return _without_delivery(part)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from proxy.audit.actions import QUARANTINE_DECIDED
@@ -21,6 +21,24 @@ def discard(item: HeldItem, by: str, comment: str = "", now: datetime | None = N
         if not LIFE.move(HeldItem.objects.filter(pk=item.pk), "discard", **decision):
             return False
         _mark("discard", item, by, comment)
+    return True
+
+
+def hold_again(item: HeldItem, by: str, comment: str = "") -> bool:
+    """It was discarded by mistake, or by a rule, and its file is still here: it waits for a person again.
+
+    False: its file is gone, it is not discarded, or the same image is held by now.
+    """
+    undecided = {"decided_at": None, "decided_by": "", "comment": ""}
+    try:
+        with transaction.atomic():
+            if not LIFE.move(
+                HeldItem.objects.filter(pk=item.pk, file_gone_at=None), "hold again", **undecided
+            ):
+                return False
+            _mark("hold again", item, by, comment)
+    except IntegrityError:
+        return False
     return True
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from proxy.quarantine.lifecycle import HELD
+from proxy.quarantine.lifecycle import DISCARDED
 from proxy.quarantine.models import HeldItem
 from proxy.storage.files import Staged, remove, stage
 from proxy.storage.sealed import SealedWriter, open_sealed
 
 Key = Callable[[bytes], bytes]
 CONTEXT = b"quarantine"
+RULE = "rule"
+"""Who decided about what a route's rule excludes."""
 
 
 def folder() -> Path:
@@ -49,8 +51,17 @@ def spool(project_id: int, wrap: Key) -> Spool:
     return Spool(path, staged, SealedWriter(staged.write, wrap, CONTEXT))
 
 
+def discarded_by_rule(item: HeldItem, why: str) -> HeldItem:
+    """Its series never leaves, so nobody needs to look at it; it is kept as whatever a person discarded."""
+    item.state, item.decided_at, item.decided_by, item.comment = DISCARDED, item.held_at, RULE, why[:255]
+    return item
+
+
 def hold(item: HeldItem, spool: Spool, destination_ids: Sequence[int]) -> None:
     """Make it durable, then known. The same image sent again while it is held is as once."""
+    if item.state == DISCARDED and _is_there(item):
+        spool.discard()
+        return
     item.size = spool.commit()
     try:
         with transaction.atomic():
@@ -58,17 +69,19 @@ def hold(item: HeldItem, spool: Spool, destination_ids: Sequence[int]) -> None:
             item.destinations.set(destination_ids)
     except IntegrityError:
         remove(folder() / spool.path)
-        if not _is_held(item):
+        if not _is_there(item):
             raise
     except Exception:
         remove(folder() / spool.path)
         raise
 
 
-def _is_held(item: HeldItem) -> bool:
+def _is_there(item: HeldItem) -> bool:
+    """The same, in the same state; of what was discarded, by a rule and with its file."""
     names = ("project_id", "uid", "header_mac", "bulk_digest", "transfer_syntax")
     same = {name: getattr(item, name) for name in names}
-    return HeldItem.objects.filter(state=HELD, **same).exists()
+    rows = HeldItem.objects.filter(state=item.state, file_gone_at=None, **same)
+    return rows.filter(decided_by=item.decided_by).exists()
 
 
 def original(path: str, unwrap: Key) -> Iterator[bytes]:

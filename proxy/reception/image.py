@@ -33,10 +33,11 @@ from proxy.reception.replies import MISMATCH, NOT_TAKEN, NoRoom, WrongImage
 from proxy.reception.storing import Commit, Freed, Written
 from proxy.reception.treated import said
 from proxy.reception.twins import second_look
+from proxy.routing.excluding import rule_for
 from proxy.routing.match import NodeFacts, RouteFacts
 from proxy.storage.files import remove
 from proxy.storage.space import has_room
-from proxy.studies import index
+from proxy.studies import excluding, index
 from proxy.studies.index import OTHER_CONTENT, Arrival, Conflict
 from proxy.vault import pseudonyms, seals
 from proxy.vault.keyring import current
@@ -45,6 +46,7 @@ from proxy.vault.pseudonyms import Known
 Bytes = bytes | memoryview
 MEGABYTE = 1 << 20
 BUFFERS = 3 * MEGABYTE  # of an image's file and of its association
+EXCLUDED = "Its series is excluded by the rule “{rule}”."
 BUDGET = Budget(lambda: settings.DICOM_MEMORY_LIMIT * MEGABYTE)
 
 
@@ -240,7 +242,12 @@ class Image:
             pixel_columns=rows.number(values, rows.PIXEL_COLUMNS),
             bits=rows.number(values, rows.BITS),
             frames=rows.plain(values, rows.FRAMES)[:12],
+            rule=self._rule(),
         )
+
+    def _rule(self) -> str:
+        """Of the route, by which this series never leaves: only here the description is still the sender's."""
+        return rule_for(self._facts.series_description, self.route.exclude) if self._facts else ""
 
     def _mac(self, clean: Clean) -> str:
         return current().blind(self.route.project_id, clean.header_digest.hex())
@@ -272,8 +279,19 @@ class Image:
             path=spool.path,
             held_at=timezone.now(),
         )
+        if holds[0].code not in index.CONFLICTS and (
+            why := self._ruled_out(rows.plain(values, rows.SERIES_UID))
+        ):
+            item = keeping.discarded_by_rule(item, why)
         keeping.hold(item, spool, self.route.destination_ids)
         return Held(holds)
+
+    def _ruled_out(self, series_uid: str) -> str:
+        """Why nobody needs to look at it: its series never leaves, and nobody has included that."""
+        rule = self._rule()
+        if not rule or excluding.is_included(self.route.project_id, series_uid, self.route.id):
+            return ""
+        return EXCLUDED.format(rule=rule)
 
     def abort(self) -> None:
         self._share.release()

@@ -1,6 +1,7 @@
 """Which images whoever asks may know of: those that may leave the house, of projects in view.
 
-What a person is to look at first, or has rejected or held, is not out there; what expired is gone.
+What a person is to look at first, or has rejected or held, and series that never leave, are not out there; what expired
+is gone.
 """
 
 from django.db.models import Q, QuerySet
@@ -21,7 +22,8 @@ def of_revision(prefix: str = "revision__") -> Q:
 def may_leave(prefix: str) -> Q:
     """The condition on a revision of a study that nobody holds."""
     out = Q(**{f"{prefix}state__in": OUT})
-    return out | Q(**{f"{prefix}state__in": ON_ITS_WAY, f"{prefix}route__review": False})
+    coming = {f"{prefix}state__in": ON_ITS_WAY, f"{prefix}series": None, f"{prefix}route__review": False}
+    return out | Q(**coming)
 
 
 def instances(view: View) -> "QuerySet[Instance]":

@@ -34,6 +34,7 @@ class RouteFacts:
     destination_ids: tuple[int, ...]
     review: bool
     commit_when: str = Route.NEVER
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,7 @@ def _route_facts(row: Route) -> RouteFacts:
         destination_ids=tuple(sorted(d.pk for d in row.destinations.all() if not d.is_retired)),
         review=row.review,
         commit_when=row.commit_when,
+        exclude=tuple(row.exclude),
     )
 
 

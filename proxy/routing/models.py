@@ -249,6 +249,9 @@ class Route(Retirable):
         related_name="+",
         help_text="The PACS that is asked whether a study is here as a whole, before it is released.",
     )
+    exclude = models.JSONField(
+        default=list, blank=True, help_text="Series whose description fits one of these never leave."
+    )
 
     class Meta:
         constraints = [

@@ -83,10 +83,12 @@ def missing_of(row: PacsCount) -> int:
 
 
 def is_settled() -> Q:
-    """A condition on revisions, for moves: nobody is to be asked, or was, about just these images."""
+    """A condition on revisions, for moves: nobody is to be asked, or was, about just these images. Nobody asks about a
+    series that was set aside."""
     asking = Route.objects.filter(pk=OuterRef("route_id"), ask_counts__retired_at=None)
     settled = PacsCount.objects.filter(revision=OuterRef("pk"), total=OuterRef("total"))
-    return ~Exists(asking.exclude(ask_counts=None)) | Exists(settled.exclude(settled_at=None))
+    waits_for_none = Q(series__isnull=False) | ~Exists(asking.exclude(ask_counts=None))
+    return waits_for_none | Exists(settled.exclude(settled_at=None))
 
 
 def begin(now: datetime) -> int:
@@ -147,7 +149,7 @@ def give_up(now: datetime) -> int:
 
 def sureness(study: Study) -> str:
     """How sure it is that all of it is here, as far as it came: `412 of 412 by PACS`, or `quiet for 60 s`."""
-    last = study.revisions.order_by("-number").first()
+    last = study.revisions.order_by(F("series").asc(nulls_first=True), "-number").first()
     if last is None:
         return "nothing of it is here"
     if last.state == RECEIVING and not PacsCount.objects.filter(revision=last).exists():

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from proxy import sql
 from proxy.studies import treatments
 from proxy.studies.lifecycle import EXPIRED, RECEIVING
-from proxy.studies.models import Instance, Study
+from proxy.studies.models import Instance, Series, Study
 
 Columns = Callable[[], Mapping[str, str]]
 """What a row says besides its keys; asked for only where the row is new."""
@@ -49,6 +49,7 @@ class Arrival(NamedTuple):
     pixel_columns: str = ""
     bits: str = ""
     frames: str = ""
+    rule: str = ""  # of its route, by which its series is excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ RECOMPRESSED = Conflict(
     "recompressed", "This image is already here in another compression; its pixels are being compared."
 )
 TWO_PERSONS = Conflict("two-persons", "This study already belongs to another person; a person must decide.")
+CONFLICTS = frozenset({OTHER_CONTENT.code, RECOMPRESSED.code, TWO_PERSONS.code})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,10 @@ OF_SERIES = (
 )  # fmt: skip
 STUDY = ("project_id", "uid", "patient", "received_at", "held_reason", *OF_STUDY)
 SERIES = ("study_id", "uid", *OF_SERIES)
-REVISION = ("study_id", "route_id", "number", "state", "opened_at", "quiet_at", "total", "evidence")
+REVISION = (
+    "study_id", "route_id", "series_id", "number", "state", "opened_at", "quiet_at", "total", "evidence"
+)  # fmt: skip
+EXCLUSION = ("series_id", "route_id", "rule", "by", "comment", "made_at")
 COLUMNS = ("project_id", "revision_id", "series_id", "ordinal", "received_at", "treatment_id", *COPIED)
 
 
@@ -158,7 +163,16 @@ class Place:
 
     id: int
     patient: str
-    series: dict[str, int] = field(default_factory=dict)  # ids by UID, those that have been looked up
+    series: dict[str, "Line"] = field(default_factory=dict)  # by UID, those that have been looked up
+
+
+@dataclass(slots=True)
+class Line:
+    """A series of a study of the batch."""
+
+    id: int
+    excluded: bool = False  # from some route, at least
+    aside: dict[int, bool] = field(default_factory=dict)  # by route, those that have been looked up
 
 
 Studies = Mapping[Key, Place]
@@ -216,7 +230,7 @@ def _locked_studies(arrivals: Iterable[Arrival]) -> dict[Key, Place]:
 def _locked_study(arrival: Arrival) -> Place | None:
     """With the series of this arrival, so that one statement does for most batches."""
     found = sql.ask(
-        "SELECT study.id, study.patient, series.id FROM studies_study study"
+        "SELECT study.id, study.patient, series.id, series.excluded FROM studies_study study"
         " LEFT JOIN studies_series series ON series.study_id = study.id AND series.uid = %s"
         f" WHERE study.project_id = %s AND study.uid = %s {sql.lock('FOR UPDATE OF study')}",
         arrival.series_uid,
@@ -225,8 +239,8 @@ def _locked_study(arrival: Arrival) -> Place | None:
     )
     if not found:
         return None
-    study_id, patient, series_id = found[0]
-    return Place(study_id, patient, {} if series_id is None else {arrival.series_uid: series_id})
+    study_id, patient, *line = found[0]
+    return Place(study_id, patient, {} if line[0] is None else {arrival.series_uid: Line(*line)})
 
 
 def _made_study(arrival: Arrival) -> Place:
@@ -257,23 +271,25 @@ def _inserted(fresh: Sequence[Arrival], studies: Studies) -> dict[Key, int]:
     """Their ids."""
     rows: list[tuple[Any, ...]] = []
     treatments.keep([arrival.treatment for arrival in fresh if arrival.treatment])
-    for (study_key, _), group in groupby(sorted(fresh, key=_revision), key=_revision):
-        rows += _rows(studies[study_key], list(group))
+    placed = [(_revision(arrival, studies[_study(arrival)]), arrival) for arrival in fresh]
+    for (study_key, _, aside), group in groupby(sorted(placed, key=itemgetter(0)), key=itemgetter(0)):
+        rows += _rows(studies[study_key], aside or None, [arrival for _, arrival in group])
     made = sql.insert_many("studies_instance", COLUMNS, rows, returning="project_id, uid, id")
     return {(project_id, uid): instance_id for project_id, uid, instance_id in made}
 
 
-def _revision(arrival: Arrival) -> tuple[Key, int]:
-    """What those have in common that go into one revision."""
-    return _study(arrival), arrival.route_id
+def _revision(arrival: Arrival, study: Place) -> tuple[Key, int, int]:
+    """What those have in common that go into one revision; the last is the series if it is set aside, else 0."""
+    line = _series(study, arrival)
+    return _study(arrival), arrival.route_id, line.id if _is_aside(line, arrival) else 0
 
 
-def _rows(study: Place, group: Sequence[Arrival]) -> Iterator[tuple[Any, ...]]:
+def _rows(study: Place, aside: int | None, group: Sequence[Arrival]) -> Iterator[tuple[Any, ...]]:
     """Of arrivals that go into one revision."""
-    series = [_series_id(study, arrival) for arrival in group]
-    revision_id, ordinal = _places_in_open(study.id, group) or _places_in_new(study.id, group)
-    for number, (arrival, series_id) in enumerate(zip(group, series, strict=True), ordinal):
-        at = sql.time(arrival.received_at)
+    place = study.id, aside
+    revision_id, ordinal = _places_in_open(place, group) or _places_in_new(place, group)
+    for number, arrival in enumerate(group, ordinal):
+        at, series_id = sql.time(arrival.received_at), study.series[arrival.series_uid].id
         treated = arrival.treatment.digest if arrival.treatment else None
         yield arrival.project_id, revision_id, series_id, number, at, treated, *_copied(arrival)
 
@@ -281,30 +297,34 @@ def _rows(study: Place, group: Sequence[Arrival]) -> Iterator[tuple[Any, ...]]:
 _copied = attrgetter(*COPIED)
 
 
-def _places_in_open(study_id: int, group: Sequence[Arrival]) -> tuple[int, int] | None:
+def _places_in_open(place: tuple[int, int | None], group: Sequence[Arrival]) -> tuple[int, int] | None:
     """(revision, first ordinal). The update takes the revision's row: it cannot be closed before we have committed.
 
     The state stands in the statement, because SQLite plans a partial index anew for each value that it is given.
     """
+    study_id, aside = place
+    whose, values = ("series_id IS NULL", ()) if aside is None else ("series_id = %s", (aside,))
     taken = sql.ask(
         "UPDATE studies_revision SET total = total + %s, quiet_at = %s"
-        f" WHERE study_id = %s AND route_id = %s AND state = '{RECEIVING}' RETURNING id, total",
+        f" WHERE study_id = %s AND route_id = %s AND state = '{RECEIVING}' AND {whose} RETURNING id, total",
         len(group),
         sql.time(max(arrival.quiet_at for arrival in group)),
         study_id,
         group[0].route_id,
+        *values,
     )
     return (taken[0][0], taken[0][1] - len(group)) if taken else None
 
 
-def _places_in_new(study_id: int, group: Sequence[Arrival]) -> tuple[int, int]:
+def _places_in_new(place: tuple[int, int | None], group: Sequence[Arrival]) -> tuple[int, int]:
     """The study's next revision."""
-    first = group[0]
+    (study_id, aside), first = place, group[0]
     [(last,)] = sql.ask("SELECT max(number) FROM studies_revision WHERE study_id = %s", study_id)
     quiet_at = sql.time(max(arrival.quiet_at for arrival in group))
     row = (
         study_id,
         first.route_id,
+        aside,
         (last or 0) + 1,
         RECEIVING,
         sql.time(first.received_at),
@@ -318,16 +338,46 @@ def _places_in_new(study_id: int, group: Sequence[Arrival]) -> tuple[int, int]:
     return revision_id, 0
 
 
-def _series_id(study: Place, arrival: Arrival) -> int:
+def _series(study: Place, arrival: Arrival) -> Line:
     """Looked up under the study's lock: another process may have made it while we waited for that."""
     known = study.series.get(arrival.series_uid)
     if known is None:
-        question = "SELECT id FROM studies_series WHERE study_id = %s AND uid = %s"
+        question = "SELECT id, excluded FROM studies_series WHERE study_id = %s AND uid = %s"
         found = sql.ask(question, study.id, arrival.series_uid) or _made_series(study, arrival)
-        known = study.series.setdefault(arrival.series_uid, found[0][0])
+        known = study.series.setdefault(arrival.series_uid, Line(*found[0]))
     return known
 
 
 def _made_series(study: Place, arrival: Arrival) -> list[sql.Row]:
     row = study.id, arrival.series_uid, *_said(arrival.series, OF_SERIES)
-    return sql.insert_many("studies_series", SERIES, [row], returning="id")
+    return sql.insert_many("studies_series", SERIES, [row], returning="id, excluded")
+
+
+# --- series that are excluded -----------------------------------------------------------------------------
+
+
+def _is_aside(line: Line, arrival: Arrival) -> bool:
+    """What was decided once holds, whatever became of the rule, until a person decides again."""
+    if not line.excluded and not arrival.rule:
+        return False
+    if arrival.route_id not in line.aside:
+        decided = sql.ask(DECIDED, line.id, arrival.route_id)
+        line.aside[arrival.route_id] = (
+            any(stands for (stands,) in decided) if decided else _exclude(line, arrival)
+        )
+    return line.aside[arrival.route_id]
+
+
+DECIDED = (
+    "SELECT lifted_at IS NULL FROM studies_exclusion WHERE series_id = %s AND (route_id = %s OR rule = '')"
+)
+"""By this route's rule, or by a person, who speaks for all routes."""
+
+
+def _exclude(line: Line, arrival: Arrival) -> bool:
+    if arrival.rule:
+        row = (line.id, arrival.route_id, arrival.rule, "", "", sql.time(arrival.received_at))
+        sql.insert_many("studies_exclusion", EXCLUSION, [row])
+        Series.objects.filter(pk=line.id).update(excluded=True)
+        line.excluded = True
+    return bool(arrival.rule)

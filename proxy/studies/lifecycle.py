@@ -4,6 +4,7 @@ from proxy.lives import Life
 
 RECEIVING, COMPLETE, REVIEW = "receiving", "complete", "review"
 RELEASED, REJECTED, DELIVERED, EXPIRED = "released", "rejected", "delivered", "expired"
+EXCLUDED = "excluded"
 
 LIFE = Life(
     first=RECEIVING,
@@ -14,8 +15,10 @@ LIFE = Life(
         "approve": ((REVIEW,), RELEASED),
         "reject": ((REVIEW,), REJECTED),
         "reconsider": ((REJECTED,), REVIEW),
+        "exclude": ((RECEIVING, COMPLETE, REVIEW, REJECTED, RELEASED), EXCLUDED),
+        "include": ((EXCLUDED,), RELEASED),
         "delivered": ((RELEASED,), DELIVERED),
         "resend": ((DELIVERED,), RELEASED),
-        "expire": ((DELIVERED, REJECTED), EXPIRED),
+        "expire": ((DELIVERED, REJECTED, EXCLUDED), EXPIRED),
     },
 )

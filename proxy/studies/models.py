@@ -57,7 +57,10 @@ class Study(models.Model):
 
 
 class Revision(models.Model):
-    """What arrived of a study on one route between two silences; it is released and delivered as one."""
+    """What arrived of a study on one route between two silences; it is released and delivered as one.
+
+    What arrives of a series that is excluded there has a revision of its own, which is never released.
+    """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="revisions")
     route = models.ForeignKey(Route, on_delete=models.PROTECT)
@@ -83,6 +86,14 @@ class Revision(models.Model):
         null=True, blank=True, help_text="Its images cannot be restored any more."
     )
     total = models.PositiveIntegerField(default=0, help_text="Instances; the next one's ordinal.")
+    series = models.ForeignKey(
+        "Series",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="set_aside",
+        help_text="It holds images of this series alone, which was excluded when they came, or later.",
+    )
     destinations = models.ManyToManyField(
         Destination, blank=True, help_text="Bound when the revision was opened."
     )
@@ -99,8 +110,13 @@ class Revision(models.Model):
             models.UniqueConstraint(fields=["study", "number"], name="one_revision_for_a_number"),
             models.UniqueConstraint(
                 fields=["study", "route"],
-                condition=Q(state="receiving"),
+                condition=Q(state="receiving", series=None),
                 name="one_open_revision_for_a_route",
+            ),
+            models.UniqueConstraint(
+                fields=["study", "route", "series"],
+                condition=Q(state="receiving", series__isnull=False),
+                name="one_open_revision_for_an_excluded_series",
             ),
         ]
         indexes = [
@@ -174,6 +190,9 @@ class Series(models.Model):
     station = _text(16)
     anatomic_region = _nested()
     request_attributes = _nested()
+    excluded = models.BooleanField(
+        default=False, db_default=False, help_text="It does not leave, by one route at least: see why."
+    )
 
     class Meta:
         verbose_name_plural = "series"
@@ -181,6 +200,28 @@ class Series(models.Model):
 
     def __str__(self) -> str:
         return self.uid
+
+
+class Exclusion(models.Model):
+    """Why a series does not leave by a route: a rule of the site, or a person, who speaks for all routes."""
+
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="exclusions")
+    route = models.ForeignKey(Route, on_delete=models.PROTECT)
+    rule = models.CharField(max_length=64, blank=True, default="", help_text="Empty: a person decided.")
+    by = models.CharField(max_length=150, blank=True, default="", help_text="Whoever decided.")
+    comment = models.CharField(max_length=255, blank=True, default="")
+    made_at = models.DateTimeField()
+    lifted_at = models.DateTimeField(
+        null=True, blank=True, help_text="A person has included the series again, whatever the rule says."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["series", "route"], name="one_exclusion_for_series_and_route")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series_id} by {self.rule or self.by}"
 
 
 class Treatment(models.Model):

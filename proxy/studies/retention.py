@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from proxy.studies.lifecycle import DELIVERED, EXPIRED, REJECTED
+from proxy.studies.lifecycle import DELIVERED, EXCLUDED, EXPIRED, REJECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Policy:
 
     keep_for: timedelta
     by_itself: bool = True
-    rejected: bool = False  # a person wants those gone, too
+    rejected: bool = False  # a person wants those gone, too, and what was excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ GONE = "It has expired."
 HELD = "Its study is held; set it free first."
 UNKNOWN = "Nobody noted when it was over."
 REJECTED_HERE = "It was rejected, so nobody else has it; `expire --rejected` lets it go."
+EXCLUDED_HERE = "Its series is excluded, so nobody else has it; `expire --rejected` lets it go."
 NOT_OVER = "It is not delivered yet."
 NOBODY = "No destination has it."
 COMING_HOME = "A result made from it is on its way home."
@@ -81,7 +82,9 @@ def _whatever_its_age(facts: Facts, policy: Policy) -> Iterator[str]:
         yield HELD
     if facts.state == REJECTED and not policy.rejected:
         yield REJECTED_HERE
-    if facts.state not in (DELIVERED, REJECTED):
+    if facts.state == EXCLUDED and not policy.rejected:
+        yield EXCLUDED_HERE
+    if facts.state not in (DELIVERED, REJECTED, EXCLUDED):
         yield NOT_OVER
     if facts.state == DELIVERED and facts.undelivered:
         yield NOT_OVER

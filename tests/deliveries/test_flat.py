@@ -11,12 +11,12 @@ from django.test.utils import CaptureQueriesContext
 
 from proxy.deliveries import queue
 from proxy.deliveries.outcomes import Delivered
-from proxy.studies import quiet
+from proxy.studies import completeness, quiet
 from tests.deliveries.builders import NOW, a_waiting_delivery
 
 pytestmark = pytest.mark.django_db
 
-SMALL = ("revision_to_release", "revision_to_open")  # indexes of what is under way
+SMALL = ("revision_to_release", "revision_to_open", "count_to_ask")  # indexes of what is under way
 LARGE = ("deliveries_delivery", "studies_revision", "U0", "U1")
 
 
@@ -49,6 +49,9 @@ ASKED: dict[str, Callable[[], object]] = {
     "what went quiet": lambda: quiet.close_quiet(NOW),
     "what may go": quiet.awaiting_release,
     "what has no delivery yet": quiet.awaiting_deliveries,
+    "whose PACS is to be asked from now on": lambda: completeness.begin(NOW),
+    "whose PACS is to be asked now": lambda: completeness.due(NOW),
+    "whose PACS nobody asked": lambda: completeness.give_up(NOW),
 }
 
 

@@ -372,6 +372,8 @@ def test_hours_limits_and_a_priority_are_read_and_written_back() -> None:
             ("[Sat-Sun 00:00-24:00, 22:00-06:00, 22:00-06:00]", "22:00-06:00"),
             "destinations[1].windows: this must be a list.",
         ),
+        (("priority: urgent", "exclude: ['*']"), "routes[0].exclude[0]: this would fit every series;"),
+        (("priority: urgent", "exclude: Dose"), "routes[0].exclude: this must be a list."),
         (("priority: urgent", "priority: stat"), "routes[0].priority: choose one of urgent, routine, bulk."),
     ],
 )

@@ -72,7 +72,12 @@ SITE = Site(
     ),
     routes=(
         RouteSpec(
-            "DICOMRCV", "default", destinations=("outbox", "pacs"), ask_counts="CLIN", priority="urgent"
+            "DICOMRCV",
+            "default",
+            destinations=("outbox", "pacs"),
+            ask_counts="CLIN",
+            priority="urgent",
+            exclude=("*dose*", "Patient Protocol"),
         ),
     ),
 ).in_order()

@@ -19,7 +19,7 @@ from proxy.backend.models import UserRight
 from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination, Node, Project, Route
 from proxy.routing.site import apply, load_site
-from proxy.studies.models import Revision, Study
+from proxy.studies.models import Revision, Series, Study
 from proxy.web.templatetags import house
 from tests.cast import NEEDLES
 from tests.scene import NOW, Scene
@@ -293,6 +293,27 @@ class TestDecisions:
         assert "set it free first" in act(chief, type(scene.revision), "approve", scene.revision)
         assert "1 set free" in act(chief, Study, "set_free", scene.study)
         assert "1 approved" in act(chief, type(scene.revision), "approve", scene.revision)
+
+    def test_a_series_is_excluded_with_a_comment_and_its_study_says_why(
+        self, chief: Client, scene: Scene
+    ) -> None:
+        series = Series.objects.get()
+        assert "1 excluded" in act(chief, Series, "exclude_series", series)
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "excluded"
+        page = chief.get(reverse("admin:studies_study_change", args=[scene.study.pk])).content.decode()
+        assert "Series CT (2 images kept) is excluded by chief on " in page
+        assert "looked at it" in page
+        assert last().action == "study.series-excluded"
+        assert "a person has excluded it already" in act(chief, Series, "exclude_series", series)
+        assert "1 included" in act(chief, Series, "include_series", series)
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "released"
+
+    def test_what_is_gone_already_is_said(self, chief: Client, scene: Scene) -> None:
+        Revision.objects.update(state="delivered")
+        said = act(chief, Series, "exclude_series", Series.objects.get())
+        assert "2 images are on their way or gone, and are not called back" in said
 
     def test_deciding_twice_says_so(self, chief: Client, scene: Scene) -> None:
         act(chief, type(scene.revision), "approve", scene.revision)

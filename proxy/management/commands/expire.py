@@ -40,7 +40,9 @@ class Command(TeachingCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what would go")
         parser.add_argument("--project", default="", help="of this project only")
         parser.add_argument("--older-than", type=days, metavar="DAYS", help="over since so many days")
-        parser.add_argument("--rejected", action="store_true", help="rejected revisions, too")
+        parser.add_argument(
+            "--rejected", action="store_true", help="rejected revisions and excluded series, too"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         prepare()

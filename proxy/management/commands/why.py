@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from proxy.deliveries.whereabouts import held_images, whereabouts
+from proxy.deliveries.whereabouts import Answer, held_images, ruled_out, whereabouts
 from proxy.management.originals import studies_behind
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
@@ -89,7 +89,7 @@ def lines(project: Project, uid: str, destination: str | None) -> Iterator[str]:
     study = Study.objects.filter(project=project, uid=uid).first()
     patient = f", {study.patient}" if study else ""
     yield f"Study {uid} (project {project.name}{patient}):"
-    answers = whereabouts(study, destination, timezone.now()) if study else list(held_images(project.pk, uid))
+    answers = whereabouts(study, destination, timezone.now()) if study else _in_quarantine(project.pk, uid)
     results = list(results_of(project.pk, uid, destination))
     for answer in (*answers, *results):
         yield f"  {answer}"
@@ -101,3 +101,8 @@ def lines(project: Project, uid: str, destination: str | None) -> Iterator[str]:
             if destination
             else "  All of it was decided by a person."
         )
+
+
+def _in_quarantine(project_id: int, uid: str) -> list[Answer]:
+    """It may be all there is of a study."""
+    return [*held_images(project_id, uid), *ruled_out(project_id, uid)]

@@ -168,6 +168,7 @@ class _Keeper:
         key = {"called_ae": spec.called_ae, "calling_ae": spec.calling_ae}
         columns: dict[str, Any] = {"project": projects[spec.project], "review": spec.review}
         columns |= {"commit_when": spec.commit_when, "priority": spec.priority}
+        columns |= {"exclude": list(spec.exclude)}
         columns |= {"ask_counts": nodes[spec.ask_counts] if spec.ask_counts else None}
         row = self._row(Route, spec.name, key, columns)
         self._many(row, "destinations", [destinations[name] for name in spec.destinations])

@@ -101,6 +101,7 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "commit_when": One(values.one_of("never", "stored", "delivered")),
         "ask_counts": One(values.name),
         "priority": One(values.one_of("urgent", "routine", "bulk")),
+        "exclude": Many(values.description),
     },
 }
 SECTIONS: Mapping[str, type[Any]] = {

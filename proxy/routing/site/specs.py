@@ -78,6 +78,7 @@ class RouteSpec:
     commit_when: str = "never"
     ask_counts: str = ""
     priority: str = "routine"
+    exclude: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

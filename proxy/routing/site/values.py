@@ -44,6 +44,13 @@ def line_of_text(limit: int, *, empty: bool = False) -> Check:
     return check
 
 
+def description(text: str) -> str:
+    """Of a series, with `*` for any characters and `?` for one. All of them are no description of any."""
+    if not text.strip("*? "):
+        raise WrongValueError("this would fit every series; say what its description is.")
+    return str(line_of_text(64)(text))
+
+
 def ascii_line(limit: int) -> Check:
     def check(text: str) -> str:
         if not text.isascii():

@@ -85,4 +85,5 @@ def route_spec(row: Route) -> RouteSpec:
         commit_when=row.commit_when,
         ask_counts=row.ask_counts.name if row.ask_counts else "",
         priority=row.priority,
+        exclude=tuple(sorted(row.exclude)),
     )

@@ -29,7 +29,7 @@ class HeldItemAdmin(ReadOnlyAdmin):
     list_select_related = ("project", "node")
     search_fields = ("=uid", "=study_uid", "=patient")
     exclude = ("header_mac", "bulk_digest")
-    actions = ("release", "discard")
+    actions = ("release", "discard", "hold_again")
 
     @admin.action(description="Release (through the pipeline, past this gate)", permissions=["decide"])
     def release(self, request: HttpRequest, rows: "QuerySet[HeldItem]") -> None:
@@ -40,6 +40,11 @@ class HeldItemAdmin(ReadOnlyAdmin):
     def discard(self, request: HttpRequest, rows: "QuerySet[HeldItem]") -> None:
         now, why = timezone.now(), comment_of(request)
         decide(self, request, rows, lambda row: decisions.discard(row, by(request), why, now), "discarded")
+
+    @admin.action(description="Hold again (what was discarded and is still here)", permissions=["decide"])
+    def hold_again(self, request: HttpRequest, rows: "QuerySet[HeldItem]") -> None:
+        why = comment_of(request)
+        decide(self, request, rows, lambda row: decisions.hold_again(row, by(request), why), "held again")
 
 
 def release(item: HeldItem, who: str, why: str) -> bool | str:

@@ -286,12 +286,25 @@ class DestinationForm(SiteForm):
 
 
 class RouteForm(SiteForm):
+    exclude = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Series with these descriptions never leave, one in a line, such as Patient Protocol or *dose*.",
+    )
+
     class Meta:
         model = Route
         fields = (
             *("called_ae", "calling_ae", "project", "destinations"),
-            *("review", "commit_when", "ask_counts", "priority"),
+            *("review", "commit_when", "ask_counts", "priority", "exclude"),
         )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["exclude"] = "\n".join(self.instance.exclude)
+
+    def clean_exclude(self) -> list[str]:
+        return lines_of(self.cleaned_data["exclude"])
 
     def spec(self) -> RouteSpec:
         names = tuple(sorted(one.name for one in self.cleaned_data["destinations"]))
@@ -305,4 +318,5 @@ class RouteForm(SiteForm):
             self.value("commit_when"),
             self.cleaned_data["ask_counts"].name if self.cleaned_data["ask_counts"] else "",
             self.value("priority"),
+            tuple(self.cleaned_data["exclude"]),
         )

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,22 +12,35 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
+from proxy.deliveries import recalling
 from proxy.deliveries.whereabouts import whereabouts
 from proxy.evidence import notary
 from proxy.retention import outlook
-from proxy.studies import completeness, review
-from proxy.studies.models import Instance, PacsCount, Revision, Series, Study, Treatment
+from proxy.studies import completeness, excluding, review
+from proxy.studies.excluding import Done, Undone
+from proxy.studies.models import Exclusion, Instance, PacsCount, Revision, Series, Study, Treatment
 from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
 
 
 class SeriesInline(ReadOnlyInline):
     model = Series
-    fields = ("number", "modality", "description", "body_part", "uid")
+    fields = ("number", "modality", "description", "body_part", "uid", "excluded")
 
 
 class RevisionInline(ReadOnlyInline):
     model = Revision
-    fields = ("number", "route", "state", "total", "opened_at", "quiet_at", "released_at", "ended_at")
+    fk_name = "study"
+    fields = (
+        "number",
+        "route",
+        "series",
+        "state",
+        "total",
+        "opened_at",
+        "quiet_at",
+        "released_at",
+        "ended_at",
+    )
 
 
 @admin.register(Study)
@@ -38,7 +51,7 @@ class StudyAdmin(ReadOnlyAdmin):
     search_fields = ("=uid", "=patient", "=accession")
     date_hierarchy = "received_at"
     inlines = (RevisionInline, SeriesInline)
-    readonly_fields = ("sureness", "where", "stays")
+    readonly_fields = ("sureness", "where", "never_leaves", "stays")
     actions = ("hold", "set_free")
 
     @admin.display(description="how sure it is that all of it is here")
@@ -49,6 +62,11 @@ class StudyAdmin(ReadOnlyAdmin):
     def where(self, study: Study) -> str:
         answers = whereabouts(study, None, timezone.now())
         return format_html_join(mark_safe("<br>"), "{}", ((str(answer),) for answer in answers)) or "-"
+
+    @admin.display(description="series that never leave, and why")
+    def never_leaves(self, study: Study) -> str:
+        lines = ((sentence,) for sentence in excluding.of_study(study))
+        return format_html_join(mark_safe("<br>"), "{}", lines) or "-"
 
     @admin.display(description="until when its files stay, and why")
     def stays(self, study: Study) -> str:
@@ -135,10 +153,57 @@ class PacsCountAdmin(ReadOnlyAdmin):
 
 @admin.register(Series)
 class SeriesAdmin(ReadOnlyAdmin):
-    list_display = ("uid", "study", "modality", "number", "description")
-    list_filter = ("modality",)
+    list_display = ("uid", "study", "modality", "number", "description", "excluded")
+    list_filter = ("excluded", "modality")
     list_select_related = ("study",)
     search_fields = ("=uid", "=study__uid", "=study__patient")
+    readonly_fields = ("why",)
+    actions = ("exclude_series", "include_series")
+
+    @admin.display(description="why it does not leave")
+    def why(self, series: Series) -> str:
+        lines = ((sentence,) for sentence in excluding.sentences(series))
+        return format_html_join(mark_safe("<br>"), "{}", lines) or "-"
+
+    @admin.action(description="Exclude (never leaves, counted as excluded)", permissions=["decide"])
+    def exclude_series(self, request: HttpRequest, rows: "QuerySet[Series]") -> None:
+        now, why = timezone.now(), comment_of(request)
+        decide(
+            self,
+            request,
+            rows,
+            lambda row: self._told(request, row, recalling.exclude(row, by(request), now, why)),
+            "excluded",
+        )
+
+    @admin.action(description="Include (leaves after all)", permissions=["decide"])
+    def include_series(self, request: HttpRequest, rows: "QuerySet[Series]") -> None:
+        now, why = timezone.now(), comment_of(request)
+        decide(
+            self,
+            request,
+            rows,
+            lambda row: self._told(request, row, excluding.include(row, by(request), now, why)),
+            "included",
+        )
+
+    def _told(self, request: HttpRequest, row: Series, outcome: Done | Undone) -> bool | str:
+        if isinstance(outcome, Undone):
+            return outcome.why
+        if outcome.too_late:
+            said = f"{row}: {outcome.too_late} images are on their way or gone, and are not called back."
+            self.message_user(request, said, messages.WARNING)
+        return True
+
+
+@admin.register(Exclusion)
+class ExclusionAdmin(ReadOnlyAdmin):
+    """Series that never leave: by a rule of a route, or by a person. Decided on the page of series."""
+
+    list_display = ("series", "route", "rule", "by", "comment", "made_at", "lifted_at")
+    list_filter = (("lifted_at", admin.EmptyFieldListFilter), "route")
+    list_select_related = ("series", "route")
+    search_fields = ("=series__uid", "=series__study__uid")
 
 
 @admin.register(Instance)
