@@ -5,7 +5,7 @@ kept text looks like somebody's, the buffer is visited again from the start with
 still stands after that is a reason to hold the object.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,8 +17,7 @@ from proxy.deid.hunting import NONE, TOO_MANY, UNHUNTED, own_values, residual
 from proxy.deid.needles import Needles, squeeze
 from proxy.deid.plan import MARKS, Plan
 from proxy.deid.recipe import Recipe
-from proxy.deid.rules import tag_number
-from proxy.deid.splice import Splice, make_element
+from proxy.deid.splice import Splice, make_element, position
 from proxy.deid.stream import Scan
 from proxy.deid.tables import types_of
 from proxy.deid.text import cut_value, has_pattern
@@ -105,7 +104,7 @@ class Rewriter:
         splice = Splice(scan, self.context)
         index = 0
         for tag, element in self._inserts(scan.explicit) if first else ():
-            at = _position(scan, tag)
+            at = position(scan, tag)
             stop = bisect_left(scan.tokens, at, key=_start)
             splice.visit(index, stop)
             splice.insert(at, element)
@@ -160,10 +159,3 @@ class Rewriter:
 
 def _start(token: "Token") -> int:
     return token[1]
-
-
-def _position(scan: Scan, tag: int) -> int:
-    """Where at the top level an element with this tag belongs."""
-    buf, starts = scan.buf, scan.starts
-    index = bisect_right(starts, tag, key=lambda at: tag_number(buf[at : at + 4]))
-    return starts[index] if index < len(starts) else len(buf)

@@ -6,11 +6,12 @@ whatever is changed here can be restored. `delta` is how far clean offsets are a
 sequence or item of defined length whose children moved it gets its length corrected, as one more edit.
 """
 
+from bisect import bisect_right
 from struct import Struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from proxy.deid.errors import EngineFault
-from proxy.deid.rules import RUN, SPACE_PADDED, drop, tag_bytes
+from proxy.deid.rules import RUN, SPACE_PADDED, drop, tag_bytes, tag_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,3 +226,10 @@ def make_element(tag: int, vr: str, value: bytes, explicit: bool) -> bytes:
 def item(body: bytes) -> bytes:
     """An item of defined length."""
     return b"\xfe\xff\x00\xe0" + len(body).to_bytes(4, "little") + body
+
+
+def position(scan: "Scan", tag: int) -> int:
+    """Where at the top level an element with this tag belongs."""
+    buf, starts = scan.buf, scan.starts
+    index = bisect_right(starts, tag, key=lambda at: tag_number(buf[at : at + 4]))
+    return starts[index] if index < len(starts) else len(buf)

@@ -19,7 +19,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils import timezone
 
-from proxy.deid import Clean, Engine, Facts, Hold, Pass, Subject, restored_pieces
+from proxy.deid import Clean, Engine, Facts, Hold, Pass, restored_pieces
 from proxy.deid.syntaxes import IMPLICIT
 from proxy.network.door import StoreCommand
 from proxy.quarantine import keeping
@@ -123,7 +123,7 @@ class Image:
         check(facts, self.command)
         self._facts = facts
         self._known = self._person(facts)
-        self._holds = self._standing(self._pass.settle(subject_of(self._known)))
+        self._holds = self._standing(self._pass.settle(self._known.subject))
         if self._holds:
             self._to_quarantine(self._known, self._original)
         self._original.clear()
@@ -316,10 +316,6 @@ def check(facts: Facts, command: StoreCommand | None) -> None:
         return
     if (facts.sop_class_uid, facts.sop_instance_uid) != (command.sop_class_uid, command.sop_instance_uid):
         raise WrongImage(MISMATCH, "The UIDs of command and data set differ.")
-
-
-def subject_of(known: Known) -> Subject:
-    return Subject(known.pseudonym, known.shift_days, known.uid_key)
 
 
 def studies_folder() -> Path:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from proxy.audit.actions import QUARANTINE_DECIDED
 from proxy.audit.record import record
@@ -17,10 +17,10 @@ from proxy.quarantine import keeping
 from proxy.quarantine.lifecycle import DISCARDED, DUPLICATE, EXPIRED, HELD, LIFE, RELEASED
 from proxy.quarantine.models import HeldItem
 from proxy.retention.images import Going
+from proxy.retention.pages import paged
 from proxy.storage import files
 
 ANNOUNCED: Final = timedelta(days=3)
-PAGE: Final = 200
 WHY: Final = "Nobody decided within RETENTION_QUARANTINE."
 
 
@@ -41,13 +41,13 @@ def announce(keep_for: timedelta, now: datetime) -> None:
     held = HeldItem.objects.filter(state=HELD)
     soon = held.filter(held_at__lte=now - keep_for + ANNOUNCED) if keep_for else held.none()
     held.exclude(goes_at=None).exclude(pk__in=soon.values("pk")).update(goes_at=None)
-    for item in _paged(soon.filter(goes_at=None)):
+    for item in paged(soon.filter(goes_at=None)):
         at = max(item.held_at + keep_for, now + ANNOUNCED)
         HeldItem.objects.filter(pk=item.pk, state=HELD).update(goes_at=at)
 
 
 def _overdue(keep_for: timedelta, now: datetime) -> Iterator[HeldItem]:
-    return _paged(HeldItem.objects.filter(state=HELD, goes_at__lte=now, held_at__lte=now - keep_for))
+    return paged(HeldItem.objects.filter(state=HELD, goes_at__lte=now, held_at__lte=now - keep_for))
 
 
 def _expired(item: HeldItem, now: datetime, by: str) -> int:
@@ -66,11 +66,4 @@ def _with_useless_file(keep_for: timedelta, now: datetime) -> Iterator[HeldItem]
     over = Q(state__in=(RELEASED, DUPLICATE, EXPIRED))
     if keep_for:
         over |= Q(state=DISCARDED, decided_at__lte=now - keep_for)
-    return _paged(HeldItem.objects.filter(over, file_gone_at=None))
-
-
-def _paged(rows: "QuerySet[HeldItem]") -> Iterator[HeldItem]:
-    last = 0
-    while page := list(rows.filter(pk__gt=last).order_by("pk")[:PAGE]):
-        yield from page
-        last = page[-1].pk
+    return paged(HeldItem.objects.filter(over, file_gone_at=None))

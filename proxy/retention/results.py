@@ -7,7 +7,6 @@ says who removes it. The file of somebody who was forgotten opens no more: it st
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -16,6 +15,7 @@ from proxy.audit.actions import RESULT_EXPIRED
 from proxy.audit.record import record
 from proxy.retention.facts import ON_THE_WAY
 from proxy.retention.images import Going
+from proxy.retention.pages import paged
 from proxy.retrieval.home import keeping
 from proxy.retrieval.home.lifecycle import DELIVERED
 from proxy.retrieval.models import Homecoming, Result
@@ -23,8 +23,6 @@ from proxy.storage import files
 from proxy.studies import lifecycle as studies
 from proxy.studies.retention import Facts, Go, Policy, Verdict, decide
 from proxy.vault.models import Person
-
-PAGE: Final = 200
 
 
 def due(policy: Policy, now: datetime, going: Going, by: str, project: str = "") -> int:
@@ -34,7 +32,7 @@ def due(policy: Policy, now: datetime, going: Going, by: str, project: str = "")
             break
         _decide(result, policy, now, by)
     gone = 0
-    for result in _paged(Result.objects.filter(file_gone_at=None).exclude(expired_at=None)):
+    for result in paged(Result.objects.filter(file_gone_at=None).exclude(expired_at=None)):
         if not going():
             break
         files.remove(keeping.folder() / result.path)
@@ -52,7 +50,7 @@ def waiting(policy: Policy, now: datetime, project: str = "") -> Iterator[Result
     if policy.by_itself:
         young = mine.filter(finished_at__gt=now - policy.keep_for)
         ready |= Q(Exists(mine.filter(state=DELIVERED)), ~Exists(young))
-    return _paged(rows.filter(ready))
+    return paged(rows.filter(ready))
 
 
 def _decide(result: Result, policy: Policy, now: datetime, by: str) -> None:
@@ -84,10 +82,3 @@ def facts_of(result: Result) -> Facts:
 
 def _forgotten(project_id: int | OuterRef, pseudonym: str | OuterRef) -> "QuerySet[Person]":
     return Person.objects.filter(project_id=project_id, pseudonym=pseudonym).exclude(forgotten_at=None)
-
-
-def _paged(rows: "QuerySet[Result]") -> Iterator[Result]:
-    last = 0
-    while page := list(rows.filter(pk__gt=last).order_by("pk")[:PAGE]):
-        yield from page
-        last = page[-1].pk

@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from proxy import sql
-from proxy.deid import identifiers
+from proxy.deid import Subject, identifiers
 from proxy.deid.who import VERSION, Who, normalise, who_is
 from proxy.vault import issuers, tokens
 from proxy.vault.keyring import Keyring, current
@@ -43,6 +43,11 @@ class Known:
     uid_key: bytes = field(repr=False)
     data_key: bytes = field(repr=False)
     family: int | None = None
+
+    @property
+    def subject(self) -> Subject:
+        """As whom their images leave."""
+        return Subject(self.pseudonym, self.shift_days, self.uid_key)
 
     def wrap(self, key: bytes) -> bytes:
         """For the data key of a sealed file that is to be forgotten with the person."""

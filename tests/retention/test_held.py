@@ -10,7 +10,7 @@ from proxy.audit.models import Entry
 from proxy.deliveries import ledger
 from proxy.quarantine import decide, keeping
 from proxy.quarantine.models import HeldItem
-from proxy.retention import held
+from proxy.retention import held, pages
 from proxy.routing.match import RouteFacts
 from tests import cast
 from tests.deliveries.builders import NOW
@@ -113,7 +113,7 @@ def test_a_held_image_whose_file_is_gone_already_expires_all_the_same(item: Held
 
 
 def test_many_are_looked_at_in_pages(item: HeldItem, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held, "PAGE", 3)
+    monkeypatch.setattr(pages, "PAGE", 3)
     for number in range(10):
         HeldItem.objects.create(
             project=item.project, route=item.route, code="burned-in", reason="-", transfer_syntax="1.2", size=1,

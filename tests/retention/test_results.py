@@ -16,7 +16,7 @@ from proxy.books.balance import balance
 from proxy.management.backups import places
 from proxy.management.doctor import stock
 from proxy.quarantine.models import HeldItem
-from proxy.retention import keeper, results
+from proxy.retention import keeper, pages, results
 from proxy.retention.facts import policy_of
 from proxy.retrieval.home import deciding, keeping
 from proxy.retrieval.home.whereabouts import said
@@ -206,7 +206,7 @@ def test_doctor_and_backup_miss_nothing_and_find_what_comes_back(seg: Dataset) -
 
 
 def test_many_go_in_pages(seg: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PAGE", 3)
+    monkeypatch.setattr(pages, "PAGE", 3)
     first = Result.objects.get()
     for number in range(7):
         row = Result.objects.create(

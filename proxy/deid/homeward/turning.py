@@ -5,7 +5,7 @@ character set does not have, its text is written in UTF-8.
 """
 
 import warnings
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +22,7 @@ from proxy.deid.homeward.mentions import scanned, top_level
 from proxy.deid.homeward.originals import Level, Originals
 from proxy.deid.homeward.parts import Parts
 from proxy.deid.parts import fail_closed
-from proxy.deid.rules import tag_number
-from proxy.deid.splice import Splice, make_element
+from proxy.deid.splice import Splice, make_element, position
 from proxy.deid.stream import Scan
 
 if TYPE_CHECKING:
@@ -53,20 +52,13 @@ def _visited(scan: Scan, context: Homeward, *, first: bool) -> bytes:
     splice = Splice(scan, context)
     index, stand = 0, {token[0].tag for token in top_level(scan)}
     for tag in sorted(context.elements.keys() - stand) if first else ():
-        at = _position(scan, tag)
+        at = position(scan, tag)
         stop = bisect_left(scan.tokens, at, key=lambda token: token[1])
         splice.visit(index, stop)
         splice.insert(at, context.elements[tag])
         index = stop
     splice.visit(index, len(scan.tokens))
     return splice.finish()
-
-
-def _position(scan: Scan, tag: int) -> int:
-    """Where at the top level an element with this tag belongs."""
-    buf, starts = scan.buf, scan.starts
-    index = bisect_right(starts, tag, key=lambda at: tag_number(buf[at : at + 4]))
-    return starts[index] if index < len(starts) else len(buf)
 
 
 # --- what stands at the top level afterwards ------------------------------------------------------

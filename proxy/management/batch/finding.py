@@ -34,7 +34,7 @@ def find(source: Path) -> Found:
         seen.files = [source]
     else:
         seen.files = sorted(_below(source, seen))
-    seen.sizes = [_size(path) for path in seen.files]
+    seen.sizes = [size_of(path) for path in seen.files]
     return seen
 
 
@@ -46,7 +46,7 @@ def _below(source: Path, seen: Found) -> Iterator[Path]:
         yield from (path for name in names if (path := Path(folder, name)).is_file())
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:

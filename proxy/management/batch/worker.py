@@ -13,6 +13,7 @@ from proxy.deid.who import normalise, who_is
 from proxy.management.batch import mapping, sealing
 from proxy.management.batch.cleaning import Cleaned, IsDirectory, NotDicom, cleaned
 from proxy.management.batch.fates import CLEAN, DIRECTORY, HELD, NOT_DICOM, REFUSED, Done, Fate, Uids
+from proxy.management.batch.finding import size_of
 from proxy.management.batch.sealing import Draft
 from proxy.storage.errors import SealBroken, full_is_said
 from proxy.storage.keys import KeysMissing
@@ -96,14 +97,7 @@ def _tried(work: Work, number: int, path: Path) -> tuple[Done, Draft | None]:
     except Exception as trouble:
         if part is not None:
             part.unlink(missing_ok=True)
-        return Done(number, _fate(trouble), _size(path)), None
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+        return Done(number, _fate(trouble), size_of(path)), None
 
 
 def _fate(trouble: Exception) -> Fate:
@@ -145,7 +139,7 @@ def _meeting(work: Work, met: list[Known]) -> Callable[[Facts], Subject]:
         issuer = facts.issuer or work.issuer
         known = pseudonyms.person_for(work.project_id, issuer, facts.patient_id, name, facts.study_uid)
         met.append(known)
-        return Subject(known.pseudonym, known.shift_days, known.uid_key)
+        return known.subject
 
     return subject
 

@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 
 from proxy.deid import RecipeError, load_recipe
 from proxy.deid.describe import Row, describe
+from proxy.deid.rules import show
 from proxy.management.teaching import TeachingCommand
 
 
@@ -31,20 +32,16 @@ class Command(TeachingCommand):
         except RecipeError as error:
             raise CommandError(str(error)) from None
         if options["json"]:
-            self.stdout.write(json.dumps([asdict(row) | {"tag": shown(row.tag)} for row in rows]))
+            self.stdout.write(json.dumps([asdict(row) | {"tag": show(row.tag)} for row in rows]))
         else:
             self.stdout.writelines(f"{line}\n" for line in _lines(rows))
 
 
-def shown(tag: int) -> str:
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
-
-
 def _fits(row: Row, find: str) -> bool:
-    return find.lower() in f"{row.keyword} {shown(row.tag)}".lower()
+    return find.lower() in f"{row.keyword} {show(row.tag)}".lower()
 
 
 def _lines(rows: Iterable[Row]) -> Iterable[str]:
     for row in rows:
         action = " ".join((row.action, *(repr(argument) for argument in row.arguments)))
-        yield f"{shown(row.tag)} {row.vr:2} {action:28} {row.where or row.source:8} {row.keyword}"
+        yield f"{show(row.tag)} {row.vr:2} {action:28} {row.where or row.source:8} {row.keyword}"

@@ -26,7 +26,7 @@ from proxy.retrieval.home import keeping, looking
 from proxy.retrieval.models import Result
 from proxy.studies.models import Instance
 from proxy.vault.models import Person
-from proxy.vault.pseudonyms import Known, known_by
+from proxy.vault.pseudonyms import known_by
 from proxy.vault.reidentify import VIEW, Behind, Identity, Principal, behind_result
 
 _HEAD: Final = 8  # bytes of a UID's element before its value, in either VR encoding
@@ -75,7 +75,7 @@ def _opened(behind: Behind, via: Instance | None, study: str) -> tuple[Originals
     originals, level = Originals(), None
     originals.uids.update((ours.encode(), theirs.encode()) for ours, theirs in behind.uids.items())
     for uid, one in behind.opened():
-        subject = _subject(one.known)
+        subject = one.known.subject
         seal = learn(originals, one.plain, subject)
         if level is None and (via is None or via.uid == uid):
             level = _level(via, seal, subject, study)
@@ -99,10 +99,6 @@ def _level(via: Instance | None, seal: Seal, subject: Subject, study: str) -> Le
     level = level_of(seal, _clean_header(via, seal) if via else None, subject)
     own = level.elements.get(STUDY_UID, b"")[_HEAD:].strip(b" \0")
     return level if via or own == study.encode("ascii") else None
-
-
-def _subject(known: Known) -> Subject:
-    return Subject(known.pseudonym, known.shift_days, known.uid_key)
 
 
 def _clean_header(image: Instance, opened: Seal) -> Parts | None:

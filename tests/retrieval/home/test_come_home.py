@@ -15,7 +15,6 @@ from proxy.deid.homeward import Unfit
 from proxy.management.batch.sealing import Draft, keep
 from proxy.pipeline import release_held
 from proxy.quarantine.models import HeldItem
-from proxy.reception.image import subject_of
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Project
 from proxy.studies.models import Instance
@@ -169,7 +168,7 @@ def by_command(image: Dataset, folder: Path) -> Dataset:
         known.append(
             person_for(project.pk, "", facts.patient_id, {"name": facts.patient_name}, facts.study_uid)
         )
-        return subject_of(known[0])
+        return known[0].subject
 
     clean = deidentify(data, syntax, engine, subject)
     made = results.read(clean.meta + b"".join(clean.rest))
