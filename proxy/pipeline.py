@@ -31,6 +31,7 @@ from datetime import datetime
 
 from django.db import close_old_connections, connections, transaction
 
+from proxy import clocks
 from proxy.alerts import looking, notices
 from proxy.audit.actions import RELEASED
 from proxy.audit.record import record
@@ -175,6 +176,7 @@ def work(
         Rounds("looking for trouble", lambda: looking.look(now(), going), looking.LOOK_EVERY, first=10.0),
         Rounds("telling of alerts", lambda: notices.tell(now, going), notices.TELL_EVERY),
         Rounds("sweeping alerts", lambda: notices.sweep(now()), notices.SWEEP_EVERY),
+        Rounds("minding the clock", lambda: clocks.mind(now()), clocks.LOOK_EVERY, first=0.0),
         Rounds("making evidence", lambda: notary.attest_released(now(), going), pause=2.0),
     )
     for one in rounds:

@@ -112,7 +112,8 @@ class Conversation:
         if health is None:
             return
         since = now - self._told_at if self._told_at else HEALTH_EVERY
-        if since >= HEALTH_EVERY or (health != self._told and since >= NOT_MORE_OFTEN):
+        is_due = since >= HEALTH_EVERY or since < timedelta(0)  # or the clock was put back
+        if is_due or (health != self._told and since >= NOT_MORE_OFTEN):
             self._say(messages.health_update(health.is_online, self.version, health.nodes))
             self._told, self._told_at = health, now
 

@@ -68,6 +68,14 @@ def test_health_is_told_every_ten_seconds_and_on_change(scene: Scene) -> None:
     assert scene.line.said[-1]["nodes"] == [{"node_id": "n1", "is_reachable": False}]
 
 
+def test_health_is_told_after_the_clock_was_put_back(scene: Scene) -> None:
+    """The backend would take us for dead until the clock is there again."""
+    scene.talk.go_on(NOW)
+    scene.talk.go_on(NOW - timedelta(days=1))
+    scene.talk.go_on(NOW - timedelta(days=1))
+    assert scene.line.kinds() == ["health_update"] * 2
+
+
 def test_before_anybody_looked_no_health_is_told(scene: Scene) -> None:
     scene.talk.health = lambda: None
     scene.talk.go_on(NOW)
