@@ -47,9 +47,8 @@ def postings(
 def _with_closed_days() -> Accounts:
     """Read first what is closed, then count the days that were not: whatever is opened or closed meanwhile, each day
     is counted once."""
-    book = closed.read()
-    entries = [("", pk, column, number) for _, pk, column, number in book.entries()]
-    return _joined(added(entries), count(book.left()))
+    spans, figures = closed.totals()
+    return _joined(added(("", pk, column, number) for pk, column, number in figures), count(spans))
 
 
 def _days(since: date | None) -> Accounts:

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+from django.db.models import Sum
+
 from proxy.books.counting import Figures, Span
-from proxy.books.models import Day
+from proxy.books.models import Day, DayLine
 from proxy.deliveries import ledger
 
 MOST_SPANS: Final = 32
+PATIENCE: Final = 3
 ONE: Final = timedelta(days=1)
 COLUMNS: Final = {
     "received": ledger.RECEIVED,
@@ -54,6 +57,35 @@ def read(since: date | None = None) -> Book:
         if destination_id is not None:
             lines[destination_id] = dict(zip(COLUMNS.values(), figures, strict=True))
     return Book(days, since)
+
+
+def totals() -> tuple[list[Span], Iterator[tuple[int, str, int]]]:
+    """What is left to be counted, and (destination, column, images) of all closed days together, added up where they
+    lie. They belong together: if a day was opened or closed between the questions, they are asked again."""
+    for _ in range(PATIENCE):
+        days = _closed_days()
+        spans = spans_between(days, None)
+        if any(is_within(day, spans) for day in (days if len(spans) == MOST_SPANS else ())):
+            break  # spans were joined across closed days: their lines are not to be added
+        figures = _sums()
+        if _closed_days() == days:
+            return spans, iter(figures)
+    book = read()
+    return book.left(), ((pk, column, images) for _, pk, column, images in book.entries())
+
+
+def _closed_days() -> list[date]:
+    return list(Day.objects.exclude(closed_at=None).order_by("day").values_list("day", flat=True))
+
+
+def _sums() -> list[tuple[int, str, int]]:
+    lines = DayLine.objects.exclude(day__closed_at=None).order_by()
+    sums = lines.values_list("destination").annotate(*(Sum(name) for name in COLUMNS))
+    return [
+        (destination_id, column, images)
+        for destination_id, *figures in sums
+        for column, images in zip(COLUMNS.values(), figures, strict=True)
+    ]
 
 
 def spans_between(closed: Sequence[date], since: date | None, most: int = MOST_SPANS) -> list[Span]:

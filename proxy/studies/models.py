@@ -47,6 +47,7 @@ class Study(models.Model):
     class Meta:
         verbose_name_plural = "studies"
         constraints = [models.UniqueConstraint(fields=["project", "uid"], name="one_study_for_a_uid")]
+        indexes = [models.Index(fields=["held_at"], condition=Q(held_at__isnull=False), name="study_held")]
 
     def __str__(self) -> str:
         return self.uid

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from proxy.books import closing, counting
+from proxy.books import closed, closing, counting
 from proxy.books.balance import DAY, DESTINATION, STUDY, balance, postings
 from proxy.books.models import Day, DayLine
 from proxy.deliveries import queue
@@ -56,6 +56,41 @@ def test_a_day_on_which_all_is_delivered_is_closed_and_counts_the_same__promise_
     assert (done.entered, done.closed) == (9, 9)
     assert balance() == before == balance(anew=True) == [Line("outbox", 7, 7, 0, 0, 0)]
     assert DayLine.objects.count() == 2
+
+
+def test_the_whole_is_the_same_whether_days_are_added_up_or_read_one_by_one__promise_4(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With so many open days in between that spans are joined, and without."""
+    outbox = a_folder()
+    for number in range(12):
+        delivered(number, number + 1, MONDAY + number * DAY_LONG, outbox)
+    closing.look(MONDAY + 20 * DAY_LONG)
+    whole = balance(anew=True)
+    assert balance() == whole == [Line("outbox", 78, 78, 0, 0, 0)]
+    Day.objects.filter(day__day__in=[14, 16, 18, 20]).update(closed_at=None)
+    for most in (32, 3, 2, 1):
+        monkeypatch.setattr(closed, "MOST_SPANS", most)
+        monkeypatch.setattr(closed.spans_between, "__defaults__", (most,))
+        assert balance() == whole
+
+
+def test_a_day_that_is_opened_between_two_questions_is_counted_once__promise_4(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outbox = a_folder()
+    delivered(1, 3, MONDAY, outbox)
+    delivered(2, 4, MONDAY + DAY_LONG, outbox)
+    closing.look(LATER)
+    sums, opened_meanwhile = closed._sums, [date(2026, 1, 12), date(2026, 1, 13)]
+
+    def slow_sums() -> list[tuple[int, str, int]]:
+        if opened_meanwhile:
+            Day.objects.filter(day=opened_meanwhile.pop()).update(closed_at=None)
+        return sums()
+
+    monkeypatch.setattr(closed, "_sums", slow_sums)
+    assert balance() == [Line("outbox", 7, 7, 0, 0, 0)]
 
 
 def test_what_is_closed_is_read_and_not_counted() -> None:

@@ -16,7 +16,7 @@ _COLUMNS = {RECEIVED: "received", EXPIRED: "expired", DELIVERED: "delivered", DR
 
 
 def entries(which: Q, key: Any) -> Iterator[tuple[Any, int, str, int]]:
-    """(key, destination, column of the ledger, results), as one statement. `which` and `key` begin at the result:
+    """(key, destination, column of the ledger, results), as one statement. `which` and `key` begin at the result, as in
     `result__received_at`. What is held on arrival is quarantine's to count."""
     bound: QuerySet[Any] = Result.destinations.through.objects.filter(which)
     gone = bound.filter(result__expired_at__isnull=False)
@@ -28,6 +28,8 @@ def entries(which: Q, key: Any) -> Iterator[tuple[Any, int, str, int]]:
 
 
 def _counted(rows: "QuerySet[Any]", key: Any, what: Any) -> "QuerySet[Any]":
-    said = rows.order_by().values("destination_id", key=key, what=what).annotate(results=Count("pk"))
-    counted: QuerySet[Any] = said.values_list("key", "destination_id", "what", "results")
+    """By a number and no column, as `deliveries/ledger.py` says why."""
+    place = F("destination_id") + Value(0)
+    said = rows.order_by().values(key=key, place=place, what=what).annotate(results=Count("pk"))
+    counted: QuerySet[Any] = said.values_list("key", "place", "what", "results")
     return counted
