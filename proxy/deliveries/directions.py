@@ -15,6 +15,7 @@ from proxy.deliveries.parcel import Address, Shelf, Wire
 from proxy.network.addresses import goes_in_clear
 from proxy.routing.models import Destination
 from proxy.routing.peers import file_of, peer_of
+from proxy.storage.templates import parse
 
 NO_BACKEND = TryLater("There is no backend to deliver to: set ITH_URL and ITH_TOKEN.")
 IN_CLEAR = TryLater(
@@ -37,7 +38,8 @@ def _shelf(destination: Destination) -> Shelf:
     """A relative path lies below DATA_DIR and may be made; any other may be a mount that is away."""
     path = Path(destination.path)
     ours = not path.is_absolute() and ".." not in path.parts
-    return Shelf(Path(settings.DATA_DIR) / path, make=ours, as_zip=destination.as_zip)
+    template = parse(destination.template) if destination.template else None
+    return Shelf(Path(settings.DATA_DIR) / path, ours, destination.as_zip, template)
 
 
 def _web(destination: Destination) -> Web | TryLater:

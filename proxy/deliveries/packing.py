@@ -26,7 +26,7 @@ def pack(claim: Claim, restoring: Restoring = nobody) -> Parcel | TryLater | Ref
 
     With DICOM_ANONYMIZE_PATIENTS=False its items are made by `restoring` when their turn comes, or nothing is packed.
     """
-    delivery = Delivery.objects.select_related("revision__study", "destination__node").get(
+    delivery = Delivery.objects.select_related("revision__study__project", "destination__node").get(
         pk=claim.delivery_id
     )
     root = Path(settings.DICOM_STORAGE_DIR) / "studies"
@@ -67,6 +67,7 @@ def _parcel(claim: Claim, delivery: Delivery, to: Address, items: tuple[Item, ..
         again=claim.number > 1,
         items=items,
         description=revision.study.description,
+        project=revision.study.project.name,
     )
 
 
@@ -80,9 +81,12 @@ def _restored(delivery: Delivery, items: tuple[Item, ...], restoring: Restoring)
 
 def _items(delivery: Delivery, root: Path, acks: bytes) -> tuple[Item, ...]:
     rows = Instance.objects.filter(revision_id=delivery.revision_id).order_by("ordinal")
-    columns = rows.values_list("ordinal", "sop_class", "uid", "transfer_syntax", "path", "series__uid")
+    columns = rows.values_list(
+        *("ordinal", "sop_class", "uid", "transfer_syntax", "path"),
+        *("series__uid", "series__number", "series__modality"),
+    )
     return tuple(
-        Item(ordinal, sop_class, uid, syntax, root / path, series_uid)
-        for ordinal, sop_class, uid, syntax, path, series_uid in columns.iterator()
+        Item(ordinal, sop_class, uid, syntax, root / path, *series)
+        for ordinal, sop_class, uid, syntax, path, *series in columns.iterator()
         if not bitmap.has(acks, ordinal)
     )

@@ -7,6 +7,11 @@ from pathlib import Path
 from proxy.deliveries.addresses import Platform, Web
 from proxy.network.giving import Restored
 from proxy.network.scu import Peer
+from proxy.storage import templates
+from proxy.storage.templates import Template
+
+IMAGE = templates.parse(templates.IMAGE)
+STUDY = templates.parse(templates.STUDY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,8 @@ class Item:
     transfer_syntax: str
     path: Path
     series_uid: str
+    series_number: str = ""  # as the clean index has them
+    modality: str = ""
     restore: Callable[[], Restored] | None = None
 
 
@@ -36,11 +43,17 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A folder to write to. `make` is said for one below our own, never for what may be an absent mount."""
+    """A folder to write to. `make` is said for one below our own, never for what may be an absent mount. The template
+    names its images; with `as_zip` it names the ZIPs, in which images have the names of IMAGE."""
 
     path: Path
     make: bool
     as_zip: bool
+    template: Template | None = None
+
+    @property
+    def names(self) -> Template:
+        return self.template or (STUDY if self.as_zip else IMAGE)
 
 
 Address = Wire | Shelf | Web | Platform
@@ -64,6 +77,7 @@ class Parcel:
     again: bool
     items: tuple[Item, ...]
     description: str = ""  # of the study, as the clean index has it
+    project: str = ""
 
     @property
     def goes_as_a_whole(self) -> bool:

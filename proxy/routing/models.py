@@ -131,6 +131,12 @@ class Destination(Retirable):
     as_zip = models.BooleanField(
         default=False, help_text="For a folder: one ZIP for each study and revision."
     )
+    template = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="For a folder: names of its files, such as {patient_id}/{study_uid}/{instance_uid}.dcm.",
+    )
     associations = models.PositiveSmallIntegerField(
         default=1,
         help_text="For a DICOM node: associations that one delivery may have open at once, 1 to 16.",

@@ -6,7 +6,9 @@ import pytest
 from proxy.deliveries import packing, queue
 from proxy.deliveries.outcomes import TryLater
 from proxy.deliveries.parcel import Parcel, Shelf, Wire
-from proxy.routing.models import Destination
+from proxy.routing.models import Destination, Project
+from proxy.storage.templates import parse
+from proxy.studies.models import Series
 from tests.deliveries.builders import NOW, a_folder, a_peer, a_waiting_delivery
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +46,21 @@ def test_paths_are_absolute_and_below_the_store(data: Path) -> None:
 )
 def test_only_a_folder_below_our_own_may_be_made(data: Path, path: str, make: bool) -> None:
     assert packed(a_folder(path=path)).to == Shelf(data / path, make=make, as_zip=False)
+
+
+def test_a_folder_s_template_and_what_it_may_name_are_packed() -> None:
+    folder = a_folder()
+    Destination.objects.filter(pk=folder.pk).update(template="{project}/{patient_id}/{instance_uid}")
+    folder.refresh_from_db()
+    a_waiting_delivery(images=2, to=folder)
+    Project.objects.update(name="heart")
+    Series.objects.update(number="7", modality="MR")
+    claim = queue.claim(NOW, "t")
+    assert claim is not None
+    parcel = packing.pack(claim)
+    assert isinstance(parcel, Parcel) and isinstance(parcel.to, Shelf) and parcel.project == "heart"
+    assert parcel.to.names == parse("{project}/{patient_id}/{instance_uid}")
+    assert {(item.series_number, item.modality) for item in parcel.items} == {("7", "MR")}
 
 
 def test_a_peer_is_addressed_by_its_node() -> None:

@@ -163,6 +163,20 @@ def test_what_cannot_be_meant_about_a_node_is_said(field: str, sentence: str) ->
         ("{name: x, kind: folder, path: studies/x}", "studies is a folder of Postern itself"),
         ("{name: x, kind: folder, path: out, zip: maybe}", "say true or false."),
         ("{name: x, kind: folder, path: out, associations: 2}", "a folder destination has no associations."),
+        ("{name: x, kind: folder, path: out, template: '{n}.dcm'}", "two images could have one name"),
+        ("{name: x, kind: folder, path: out, template: '../{patient_id}'}", "without a dot at either end"),
+        (
+            "{name: x, kind: folder, path: out, template: '{patient_name}/{n}'}",
+            "there is no {patient_name}; known:",
+        ),
+        (
+            "{name: x, kind: folder, path: out, zip: true, template: '{patient_id}/{instance_uid}'}",
+            "a ZIP holds many images",
+        ),
+        (
+            "{name: x, kind: backend, template: '{patient_id}/{instance_uid}'}",
+            "a backend destination has no template.",
+        ),
         (
             "{name: x, kind: folder, path: out, commitment: true}",
             "a folder destination has no commitment.",
@@ -173,7 +187,7 @@ def test_what_cannot_be_meant_about_a_node_is_said(field: str, sentence: str) ->
         ("{name: [x], kind: folder, path: out}", "this must be a single value."),
         (
             "just-text",
-            "this must be a mapping with the keys name, kind, node, path, zip, associations, commitment, url,",
+            "this must be a mapping with the keys name, kind, node, path, zip, template, associations,",
         ),
     ],
 )

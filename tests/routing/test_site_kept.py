@@ -26,6 +26,7 @@ from proxy.routing.site import (
 from proxy.routing.site.reading import read as read_file
 from proxy.routing.site.recipes import is_file_name
 from proxy.routing.site.writing import dump
+from proxy.storage.templates import IMAGE, STUDY
 
 Told = list[tuple[str, list[str]]]
 
@@ -291,7 +292,13 @@ def sites(draw: Callable[..., Any]) -> Site:
             if nodes and draw(st.booleans())
             else draw(web(name))
             if draw(st.booleans())
-            else DestinationSpec(name, "folder", path=f"out/{number}", zip=draw(st.booleans()))
+            else DestinationSpec(
+                name,
+                "folder",
+                path=f"out/{number}",
+                zip=(zip_ := draw(st.booleans())),
+                template=draw(st.sampled_from(["", STUDY if zip_ else IMAGE])),
+            )
             for number, name in enumerate(folders)
         ),
         tuple(

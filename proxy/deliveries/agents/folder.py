@@ -1,11 +1,11 @@
-"""Deliver into a folder: <path>/<patient>/<study>/<series>/<instance>.dcm, or one ZIP for a study's revision.
+"""Deliver into a folder: <path>/<patient>/<study>/<series>/<instance>.dcm, or one ZIP for a study's revision, under
+these names or those of a template of the site (`proxy/storage/templates.py`).
 
 A file is written beside its place, fsynced and renamed, so that whoever watches the folder never sees half a
 file, and a retry replaces instead of doubling. An image is acknowledged once its folder is fsynced, too.
 """
 
 import errno
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,25 +20,24 @@ from proxy.deliveries.outcomes import (
     Verdict,
     fold,
 )
-from proxy.deliveries.parcel import Address, Item, Parcel, Shelf
+from proxy.deliveries.parcel import IMAGE, Address, Item, Parcel, Shelf
+from proxy.storage.templates import Template
 
 BATCH = 32
 PROBE_BYTES = 64 << 10
 FULL = {errno.ENOSPC, errno.EDQUOT}
 GONE = "Its stored file cannot be read; let doctor compare index and disk."
 NO_NAME = "A pseudonym or UID of it is no safe file name; nothing was written."
-_SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 
 
 def deliver(
     parcel: Parcel, acknowledge: Callable[[Sequence[int]], None], keep_going: Callable[[], bool]
 ) -> Outcome:
-    if not isinstance(parcel.to, Shelf):
-        raise TypeError("The folder agent delivers to shelves only.")
+    shelf = _shelf(parcel)
     try:
-        _open(parcel.to)
-        way = _as_zip if parcel.to.as_zip else _as_files
-        return way(parcel, parcel.to.path, acknowledge, keep_going)
+        _open(shelf)
+        way = _as_zip if shelf.as_zip else _as_files
+        return way(parcel, shelf.path, acknowledge, keep_going)
     except OSError as trouble:
         return later(trouble)
 
@@ -101,7 +100,7 @@ def _put_all(parcel: Parcel, items: Sequence[Item], base: Path) -> list[Result]:
 
 
 def _put(parcel: Parcel, item: Item, base: Path) -> tuple[Result, Path | None]:
-    place = place_of(parcel, item)
+    place = place_of(parcel, item, _shelf(parcel).names)
     if place is None:
         return Result(item.ordinal, Verdict.REFUSED, NO_NAME), None
     try:
@@ -111,11 +110,34 @@ def _put(parcel: Parcel, item: Item, base: Path) -> tuple[Result, Path | None]:
     return Result(item.ordinal, Verdict.STORED), base / place
 
 
-def place_of(parcel: Parcel, item: Item) -> Path | None:
-    names = (parcel.patient, parcel.study_uid, item.series_uid, item.uid)
-    if not all(_SAFE.fullmatch(name) for name in names):
-        return None
-    return Path(*names[:-1]) / f"{item.uid}.dcm"
+def _shelf(parcel: Parcel) -> Shelf:
+    if not isinstance(parcel.to, Shelf):
+        raise TypeError("The folder agent delivers to shelves only.")
+    return parcel.to
+
+
+def place_of(parcel: Parcel, item: Item, template: Template = IMAGE) -> Path | None:
+    """None: a pseudonym or UID of it is no name that may stand in a path. Its ordinal is its own for good."""
+    place = template.fill(
+        _of_study(parcel)
+        | {
+            "series_uid": item.series_uid,
+            "instance_uid": item.uid,
+            "n": f"{item.ordinal + 1:06}",
+            "modality": item.modality,
+            "series_number": item.series_number,
+        }
+    )
+    return Path(place) if place is not None else None
+
+
+def _of_study(parcel: Parcel) -> dict[str, str]:
+    return {
+        "project": parcel.project,
+        "patient_id": parcel.patient,
+        "study_uid": parcel.study_uid,
+        "revision": str(parcel.revision),
+    }
 
 
 # --- one ZIP for each revision --------------------------------------------------------------------
@@ -126,9 +148,10 @@ def _as_zip(
 ) -> Outcome:
     places = [place_of(parcel, item) for item in parcel.items]
     members = [(item, place) for item, place in zip(parcel.items, places, strict=True) if place is not None]
-    if len(members) < len(parcel.items):
+    place = _shelf(parcel).names.fill(_of_study(parcel))
+    if len(members) < len(parcel.items) or place is None:
         return Refused(NO_NAME)
-    target = base / parcel.patient / f"{parcel.study_uid}-{parcel.revision}.zip"
+    target = base / place
     try:
         beside.write(target, zipped(members, keep_going), base)
     except zipping.SourceError:

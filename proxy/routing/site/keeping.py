@@ -154,7 +154,7 @@ class _Keeper:
         node = nodes[spec.node] if spec.node else None
         columns: dict[str, Any] = {"kind": spec.kind, "node": node, "path": spec.path, "as_zip": spec.zip}
         columns |= {"associations": spec.associations, "commitment": spec.commitment}
-        columns |= {name: getattr(spec, name) for name in ("url", *LOGIN, *LINE, *LIMITS)}
+        columns |= {name: getattr(spec, name) for name in ("template", "url", *LOGIN, *LINE, *LIMITS)}
         columns |= {"windows": list(spec.windows)}
         return self._row(Destination, spec.name, {"name": spec.name, "origin": self.origin}, columns)
 

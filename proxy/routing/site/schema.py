@@ -12,6 +12,7 @@ from proxy.network.addresses import goes_in_clear
 from proxy.network.quirks import QUIRKS
 from proxy.routing.site import values
 from proxy.routing.site.specs import DestinationSpec, GrantSpec, NodeSpec, ProjectSpec, RouteSpec
+from proxy.storage.templates import complaint, parse
 
 RIGHTS = ("store", "find", "retrieve")
 
@@ -74,6 +75,7 @@ FIELDS: Mapping[type[Any], Mapping[str, Field]] = {
         "node": One(values.name),
         "path": One(values.folder),
         "zip": One(values.boolean),
+        "template": One(values.template),
         "associations": One(values.number(1, 16)),
         "commitment": One(values.boolean),
         "url": One(values.web_address),
@@ -144,7 +146,7 @@ LIMITS = ("at_once", "images_per_minute", "megabytes_per_minute")
 OF_ANY = (*LIMITS, "windows")
 OF_KIND = {
     "dimse": ("associations", "commitment"),
-    "folder": ("zip",),
+    "folder": ("zip", "template"),
     "dicomweb": (*LOGIN, *LINE),
     "backend": LINE,
 }
@@ -158,6 +160,8 @@ def destination_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
     for name in _said(spec):
         if name not in (wanted, *OF_KIND[spec.kind], *OF_ANY):
             yield name, f"a {spec.kind} destination has no {name}."
+    if spec.kind == "folder" and spec.template:
+        yield from template_complaints(spec)
     if spec.kind == "dicomweb":
         yield from login_complaints(spec)
     if spec.kind in ("dicomweb", "backend"):
@@ -171,6 +175,12 @@ def _said(spec: DestinationSpec) -> list[str]:
         for one in fields(spec)
         if one.default is not MISSING and getattr(spec, one.name) != one.default
     ]
+
+
+def template_complaints(spec: DestinationSpec) -> Iterator[Complaint]:
+    found = complaint(parse(spec.template), of_studies=spec.zip)
+    if found:
+        yield "template", found
 
 
 def login_complaints(spec: DestinationSpec) -> Iterator[Complaint]:

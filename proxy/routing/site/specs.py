@@ -51,6 +51,7 @@ class DestinationSpec:
     zip: bool = False
     associations: int = 1
     commitment: bool = False
+    template: str = ""
     url: str = ""
     auth: str = "none"
     secret: str = ""

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from proxy.routing import windows
 from proxy.routing.site.places import BELOW_DATA, is_ours
+from proxy.storage.templates import TemplateError, parse
 
 Check = Callable[[str], Any]
 
@@ -218,6 +219,15 @@ def day(text: str) -> str:
 
 def _no_day() -> str:
     raise WrongValueError("give a day as 2030-01-31.")
+
+
+def template(text: str) -> str:
+    """Names of files below a folder; what it is for is compared later."""
+    try:
+        parse(str(line_of_text(255)(text)))
+    except TemplateError as wrong:
+        raise WrongValueError(str(wrong)) from None
+    return text
 
 
 def folder(text: str) -> str:

@@ -67,7 +67,7 @@ def node_spec(row: Node) -> NodeSpec:
 
 def destination_spec(row: Destination) -> DestinationSpec:
     node = row.node.name if row.node else ""
-    same = {name: getattr(row, name) for name in ("url", *LOGIN, *LINE, *LIMITS)}
+    same = {name: getattr(row, name) for name in ("template", "url", *LOGIN, *LINE, *LIMITS)}
     same |= {"windows": tuple(sorted(row.windows))}
     return DestinationSpec(
         row.name, row.kind, node, row.path, row.as_zip, row.associations, row.commitment, **same

@@ -45,7 +45,7 @@ FIELD_NAMES = {"zip": "as_zip", "purpose": "grant_purpose", "until": "grant_unti
 
 
 WEB = ("url", *LOGIN, *LINE)
-PLAIN = (*WEB, *LIMITS)
+PLAIN = ("template", *WEB, *LIMITS)
 SECTION_OF = {spec: section for section, spec in SECTIONS.items()}
 SPEC_OF: dict[Any, Callable[[Any], Spec]] = {
     Project: project_spec,

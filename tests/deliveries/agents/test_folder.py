@@ -1,6 +1,7 @@
 import dataclasses
 import errno
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from proxy.deliveries.agents import folder
 from proxy.deliveries.outcomes import INTERRUPTED, Delivered, Outcome, Refused, TryLater
 from proxy.deliveries.parcel import Parcel, Shelf
+from proxy.storage.templates import parse
 from tests.deliveries.agents.parcels import PATIENT, SERIES, STUDY, Ear, items_in, parcel_of
 
 UNDER = Path(PATIENT) / STUDY / SERIES
@@ -47,6 +49,47 @@ def test_each_image_has_its_place_below_patient_study_and_series(parcel: Parcel,
     assert files_below(shelf) == sorted(str(UNDER / f"2.25.12{n}.dcm") for n in range(5))
     for item in parcel.items:
         assert (shelf.path / UNDER / f"{item.uid}.dcm").read_bytes() == item.path.read_bytes()
+
+
+def named(parcel: Parcel, template: str, **more: object) -> Parcel:
+    assert isinstance(parcel.to, Shelf)
+    to = dataclasses.replace(parcel.to, template=parse(template))
+    return dataclasses.replace(parcel, to=to, **more)  # type: ignore[arg-type]
+
+
+def test_a_template_names_the_files(parcel: Parcel, shelf: Shelf) -> None:
+    items = tuple(dataclasses.replace(item, modality="CT", series_number="2") for item in parcel.items)
+    template = "{project}/{patient_id}/{study_uid}/{modality}-{series_number}/{n}-{revision}.dcm"
+    to_go = named(parcel, template, items=items, project="heart")
+    assert deliver(to_go) == (Delivered(), [0, 1, 2, 3, 4])
+    below = f"heart/{PATIENT}/{STUDY}/CT-2"
+    assert files_below(shelf) == [f"{below}/00000{n}-2.dcm" for n in range(1, 6)]
+    assert deliver(to_go) == (Delivered(), [0, 1, 2, 3, 4]) and len(files_below(shelf)) == 5
+
+
+def test_a_rest_of_a_revision_has_the_names_it_always_had(parcel: Parcel, shelf: Shelf) -> None:
+    deliver(named(parcel, "{patient_id}/{study_uid}/{revision}/{n}", items=parcel.items[3:]))
+    assert files_below(shelf) == [f"{PATIENT}/{STUDY}/2/00000{n}" for n in (4, 5)]
+
+
+def test_a_template_names_the_zip(parcel: Parcel, shelf: Shelf) -> None:
+    assert deliver(named(zip_parcel(parcel), "v{revision}/{patient_id}_{study_uid}.zip"))[0] == Delivered()
+    assert files_below(shelf) == [f"v2/{PATIENT}_{STUDY}.zip"]
+
+
+@pytest.mark.parametrize(
+    "hostile", ["../../../etc/cron.d/x", "/tmp/x", "..", "Exampleova^Ada", "a\\..\\b", ""]
+)
+def test_what_an_image_says_of_itself_leads_nowhere(parcel: Parcel, shelf: Shelf, hostile: str) -> None:
+    items = [dataclasses.replace(item, modality=hostile, series_number=hostile) for item in parcel.items]
+    template = "{modality}/{series_number}/{patient_id}/{instance_uid}"
+    assert deliver(named(parcel, template, items=tuple(items)))[0] == Delivered()
+    assert len(files_below(shelf)) == 5
+    assert all(
+        re.fullmatch(rf"[A-Za-z0-9]+/[A-Za-z0-9]+/{PATIENT}/2\.25\.12\d", one) for one in files_below(shelf)
+    )
+    beside_it = [path for path in shelf.path.parent.rglob("*.dcm") if not path.is_relative_to(shelf.path)]
+    assert {path.parent.name for path in beside_it} == {"store"} and len(beside_it) == 5
 
 
 def test_a_retry_never_doubles_a_file(parcel: Parcel, shelf: Shelf) -> None:
