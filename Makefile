@@ -72,7 +72,7 @@ conformance: $(STAMP) ## Write the tables of docs/conformance.md anew from the c
 soak: $(STAMP) ## The whole house under mixed load for an hour (SOAK_MINUTES=n): memory and descriptors must stay flat
 	TCP_NODELAY=1 $(BIN)/python -m tests.soak
 
-STORMS := stress-mutants stress-storm
+STORMS := stress-mutants stress-storm stress-dead stress-large
 .PHONY: $(STORMS)
 
 stress: $(STORMS) ## What takes too long for the suite, all of it or one: make stress-storm (SEED=n repeats a run)
@@ -82,6 +82,12 @@ stress-mutants: $(STAMP) ## Ten thousand broken files through the engine (COUNT=
 
 stress-storm: $(STAMP) ## Workers killed while 200 studies go to four kinds of destination, of which one request in ten fails
 	TCP_NODELAY=1 $(BIN)/python -m tests.stress.storming
+
+stress-dead: $(STAMP) ## What a destination that is dead in any way costs the sender and the others (DEAD=dimse,dicomweb,backend)
+	TCP_NODELAY=1 $(BIN)/python -m tests.stress.dead
+
+stress-large: $(STAMP) ## A study of 5 GB as one ZIP, its upload cut at nine tenths (GIGABYTES=n)
+	TCP_NODELAY=1 $(BIN)/python -m tests.stress.large
 
 BENCHES := $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/bench_*.py))
 .PHONY: $(subst _,-,$(BENCHES))
