@@ -3,6 +3,7 @@
 Each decision that changes something leaves a mark.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
@@ -12,8 +13,8 @@ from django.db.models import QuerySet
 from proxy.audit.actions import DELIVERY_CHANGED
 from proxy.audit.record import record
 from proxy.deliveries import archives
-from proxy.deliveries.lifecycle import DELIVERED, LIFE, WAITING
-from proxy.deliveries.models import Delivery
+from proxy.deliveries.lifecycle import CLAIMED, DELIVERED, LIFE, REFUSED, WAITING
+from proxy.deliveries.models import Delivery, Priority
 from proxy.deliveries.queue import close_revision
 from proxy.routing.models import Destination
 from proxy.studies.lifecycle import EXPIRED
@@ -31,29 +32,30 @@ def retry(delivery: Delivery, by: str, now: datetime) -> bool:
     False: it is being sent at this moment, or its files are gone.
     """
     with transaction.atomic():
-        again = _send_again(delivery, now)
+        again = send_again(delivery, now)
         if again:
             _mark("retry", delivery, by)
     return again
 
 
-def _send_again(delivery: Delivery, now: datetime) -> bool:
+def send_again(delivery: Delivery, now: datetime, **changes: object) -> bool:
+    """In a transaction of the caller's, who leaves the mark. False as with `retry`."""
     revision = Revision.objects.select_for_update(no_key=True).get(pk=delivery.revision_id)
-    if revision.state == EXPIRED or not _wait_again(delivery, now):
+    if revision.state == EXPIRED or not _wait_again(delivery, now, changes):
         return False
     REVISION_LIFE.move(Revision.objects.filter(pk=revision.pk), "resend")
     return True
 
 
-def _wait_again(delivery: Delivery, now: datetime) -> bool:
-    again = _moved(delivery, now)
+def _wait_again(delivery: Delivery, now: datetime, changes: Mapping[str, object]) -> bool:
+    again = _moved(delivery, now, changes)
     if again:
         delivery.commitment_requests.all().delete()  # what was refused before the decision does not count any more
     return again
 
 
-def _moved(delivery: Delivery, now: datetime) -> bool:
-    fresh = {"next_try_at": now, "finished_at": None, "attempts": 0, "reason": ""}
+def _moved(delivery: Delivery, now: datetime, changes: Mapping[str, object]) -> bool:
+    fresh = {"next_try_at": now, "finished_at": None, "attempts": 0, "reason": "", **changes}
     anew = {"acks": b"", "acknowledged": 0, "commits": b"", "committed": 0}
     if LIFE.move(_row(delivery).filter(state=DELIVERED), "again", **fresh, **anew):
         return True
@@ -62,18 +64,14 @@ def _moved(delivery: Delivery, now: datetime) -> bool:
     return bool(_row(delivery).filter(state=WAITING).update(next_try_at=now))
 
 
-def replay(destination: Destination, since: datetime, by: str, now: datetime) -> int:
-    """Send everything once more that the destination got since then; how many deliveries."""
-    rows = Delivery.objects.filter(destination=destination, state=DELIVERED, finished_at__gte=since)
-    again = sum(_replay_one(row, now) for row in list(rows.order_by("pk")))
-    detail = {"decision": "replay", "since": since.isoformat(), "deliveries": again}
-    record(DELIVERY_CHANGED, actor=by, subject=destination.name, detail=detail)
-    return again
-
-
-def _replay_one(delivery: Delivery, now: datetime) -> bool:
+def prefer(delivery: Delivery, priority: Priority, by: str) -> bool:
+    """Let it have its turn before others, or after them. False: it is over, or has that priority."""
     with transaction.atomic():
-        return _send_again(delivery, now)
+        rows = _row(delivery).filter(state__in=(WAITING, CLAIMED, REFUSED)).exclude(priority=priority)
+        if not rows.update(priority=priority):
+            return False
+        _mark(priority.label.lower(), delivery, by)
+    return True
 
 
 def drop(delivery: Delivery, by: str, now: datetime, why: str = "") -> bool:

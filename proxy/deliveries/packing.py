@@ -64,7 +64,7 @@ def _parcel(claim: Claim, delivery: Delivery, to: Address, items: tuple[Item, ..
         study_uid=revision.study.uid,
         revision=revision.number,
         total=delivery.total,
-        again=claim.number > 1,
+        again=delivery.tries.exclude(pk=claim.attempt_id).exists(),
         items=items,
         description=revision.study.description,
         project=revision.study.project.name,

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.audit.models import Entry
 from proxy.deliveries import decisions, ledger, queue
-from proxy.deliveries.models import Delivery
+from proxy.deliveries.models import Delivery, Priority
 from proxy.deliveries.outcomes import Delivered, Refused
 from proxy.routing.models import Destination
 from proxy.studies import lifecycle as study_life
@@ -70,16 +70,15 @@ def test_what_has_expired_cannot_be_sent_again() -> None:
     assert delivery.state == "delivered"
 
 
-def test_a_replay_sends_again_what_arrived_since_a_time_and_leaves_one_mark() -> None:
-    for study in (1, 2, 3):
-        a_waiting_delivery(study)
-        attempted(Delivered())
-    early = Delivery.objects.order_by("pk")[0]
-    Delivery.objects.filter(pk=early.pk).update(finished_at=NOW - seconds(60))
-    assert decisions.replay(Destination.objects.get(), NOW - seconds(30), ADMIN, NOW) == 2
-    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["delivered", "waiting", "waiting"]
-    assert marks() == [(ADMIN, "outbox", "replay")]
-    assert ledger.balance()[0].difference == 0
+def test_a_person_lets_a_study_go_first_or_last() -> None:
+    old, new = a_waiting_delivery(1), a_waiting_delivery(2)
+    assert decisions.prefer(new, Priority.URGENT, ADMIN)
+    assert not decisions.prefer(new, Priority.URGENT, ADMIN)
+    claim = queue.claim(NOW, "t")
+    assert claim is not None and claim.delivery_id == new.pk
+    assert marks() == [(ADMIN, new.revision.study.uid, "urgent")]
+    Delivery.objects.filter(pk=old.pk).update(state="dropped")
+    assert not decisions.prefer(old, Priority.BULK, ADMIN), "it is over"
 
 
 def test_a_dropped_delivery_is_excluded_and_keeps_what_had_arrived__promise_4() -> None:

@@ -19,6 +19,7 @@ from proxy.deliveries.agents import Acknowledge, Agent, KeepGoing
 from proxy.deliveries.models import Attempt, Delivery
 from proxy.deliveries.outcomes import Delivered, Outcome, Result, TryLater, Verdict, fold
 from proxy.deliveries.parcel import Parcel
+from proxy.deliveries.replay import Span, replay
 from proxy.deliveries.work import Workers
 from proxy.routing import breaker
 from proxy.routing.models import Destination
@@ -527,3 +528,25 @@ def test_promise_1_without_pseudonymization_nothing_leaves_to_where_no_identity_
     assert delivery.state == "refused"
     assert "DICOM_ANONYMIZE_PATIENTS" in delivery.reason
     assert delivery.acknowledged == 0
+
+
+def test_what_a_peer_has_already_is_delivered_when_it_is_replayed() -> None:
+    """One that takes nothing twice lost only a part of what it had."""
+    kept: set[str] = set()
+
+    def store(uid: str) -> int:
+        known = uid in kept
+        kept.add(uid)
+        return 0x0111 if known else 0
+
+    with answering(store) as (port, heard):
+        archive = a_peer(port=port)
+        real_files_of(ready(1, archive))
+        began = timezone.now()
+        assert work.deliver_one(timezone.now())
+        kept.pop()
+        assert replay(archive, Span.of(began, None, timezone.now()), "admin", timezone.now()).images == 3
+        assert work.deliver_one(timezone.now())
+    assert len(heard) == 6
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.acknowledged) == ("delivered", 3)

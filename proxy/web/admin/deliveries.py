@@ -7,7 +7,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from proxy.deliveries import decisions
-from proxy.deliveries.models import Attempt, CommitmentRequest, Delivery
+from proxy.deliveries.models import Attempt, CommitmentRequest, Delivery, Priority
 from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
 from proxy.web.admin.ledger import ledger_page
 
@@ -27,13 +27,16 @@ class CommitmentInline(ReadOnlyInline):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ("study", "destination", "state", "progress", "attempts", "next_try_at", "reason")
-    list_filter = ("state", "destination")
+    list_display = (
+        *("study", "destination", "state", "priority", "progress"),
+        *("attempts", "next_try_at", "reason"),
+    )
+    list_filter = ("state", "destination", "priority")
     list_select_related = ("revision__study", "destination")
     search_fields = ("=revision__study__uid", "=revision__study__patient")
     exclude = ("acks", "commits", "token")
     inlines = (AttemptInline, CommitmentInline)
-    actions = ("retry", "drop")
+    actions = ("retry", "first", "last", "drop")
 
     def get_urls(self) -> list[URLPattern]:
         return [path("ledger/", self.admin_site.admin_view(self._ledger), name="ledger"), *super().get_urls()]
@@ -54,6 +57,19 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def retry(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
         now = timezone.now()
         decide(self, request, rows, lambda row: decisions.retry(row, by(request), now), "will be tried now")
+
+    @admin.action(description="Send before others (urgent)", permissions=["decide"])
+    def first(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
+        self._prefer(request, rows, Priority.URGENT, "will go before others")
+
+    @admin.action(description="Send after others (bulk)", permissions=["decide"])
+    def last(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
+        self._prefer(request, rows, Priority.BULK, "will go after others")
+
+    def _prefer(
+        self, request: HttpRequest, rows: "QuerySet[Delivery]", priority: Priority, done: str
+    ) -> None:
+        decide(self, request, rows, lambda row: decisions.prefer(row, priority, by(request)), done)
 
     @admin.action(description="Drop (give it up, counted as excluded)", permissions=["decide"])
     def drop(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:

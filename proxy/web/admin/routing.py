@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
 from django.utils import timezone
 
 from proxy.deliveries import decisions
@@ -14,6 +16,7 @@ from proxy.routing.models import BACKEND, SITE, Destination, Node, Project, Refu
 from proxy.routing.site.keeping import one_at_a_time
 from proxy.routing.standing import standstill_of
 from proxy.web.admin.base import CommentForm, MarkedAdmin, ReadOnlyAdmin, by, decide
+from proxy.web.admin.replay import may_replay, replay_page
 from proxy.web.admin.site_form import (
     DestinationForm,
     NodeForm,
@@ -146,7 +149,17 @@ class DestinationAdmin(RetirableAdmin):
         *("origin", "failures", "trouble", "rests_until"),
         *("probed_at", "spent_until", "paused_at"),
     )
-    actions = ("retire", "reinstate", "pause", "resume")
+    actions = ("retire", "reinstate", "pause", "resume", "replay")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self._replay, cacheable=False)
+        return [path("<int:pk>/replay/", page, name="routing_destination_replay"), *super().get_urls()]
+
+    def _replay(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return replay_page(self, request, get_object_or_404(Destination, pk=pk))
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return may_replay(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """One of the backend's is shown, and paused or resumed like any other."""
@@ -166,6 +179,14 @@ class DestinationAdmin(RetirableAdmin):
     @admin.action(description="Resume (send again, at once)", permissions=["change"])
     def resume(self, request: HttpRequest, rows: "QuerySet[Destination]") -> None:
         decide(self, request, rows, lambda row: decisions.resume(row, by(request)), "resumed")
+
+    @admin.action(description="Replay (send once more what it got since a time)", permissions=["replay"])
+    def replay(self, request: HttpRequest, rows: "QuerySet[Destination]") -> HttpResponse | None:
+        """Asks for the time on a page of its own."""
+        if len(rows) == 1:
+            return redirect("admin:routing_destination_replay", pk=rows[0].pk)
+        self.message_user(request, "Choose one destination: each has its own time.", messages.WARNING)
+        return None
 
 
 @admin.register(Route)
