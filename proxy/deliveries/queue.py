@@ -249,8 +249,13 @@ def _let_go(claim: Claim, outcome: Outcome, gained: int, now: datetime, chance: 
         case TryLater(reason, after):
             tries = 1 if gained else claim.number
             wait = backoff.pause(tries, pace(), chance) if after is None else after
-            again = {"next_try_at": now + wait} if wait else {}  # what only was interrupted keeps its turn
+            again = {"next_try_at": now + wait} if wait else _as_before(outcome)
             return LIFE.move(_ours(claim), "later", **free, **again, reason=reason)
+
+
+def _as_before(outcome: TryLater) -> dict[str, object]:
+    """What goes on at once keeps its turn; if nothing went wrong, this was no attempt that failed."""
+    return {} if outcome.rests else {"attempts": F("attempts") - 1}
 
 
 def _note_health(

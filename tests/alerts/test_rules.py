@@ -20,7 +20,7 @@ from proxy.studies.models import Revision, Study
 from proxy.vault import keyring
 from proxy.vault.pseudonyms import forget_cache
 from tests.cast import NEEDLES
-from tests.deliveries.builders import NOW, a_folder, a_peer, a_revision, a_route, opened
+from tests.deliveries.builders import NOW, a_folder, a_peer, a_revision, a_route, a_waiting_delivery, opened
 from tests.deliveries.test_ledger import a_held_item
 from tests.scene import make_scene
 
@@ -144,6 +144,23 @@ class TestStudiesThatDoNotMove:
     ) -> None:
         some_deliveries(1, a_folder(), **facts)
         assert bool(look("study-stuck").get("outbox")) is found
+
+    @pytest.mark.parametrize(
+        ("changes", "is_sending"),
+        [({"windows": ["22:00-06:00"]}, False), ({"spent_until": NOW}, False), ({}, True)],
+    )
+    def test_that_have_their_turn_late_where_that_takes_its_time_are_not_stuck(
+        self, changes: dict[str, object], is_sending: bool
+    ) -> None:
+        late = a_waiting_delivery()
+        other = a_waiting_delivery(2)
+        assert look("study-stuck")["outbox"].weight == 2
+        Destination.objects.update(**changes)
+        if is_sending:
+            Delivery.objects.filter(pk=other.pk).update(state="claimed", lease_until=LATER)
+        assert look("study-stuck") == {}
+        Delivery.objects.filter(pk=late.pk).update(attempts=10)
+        assert look("study-stuck")["outbox"].weight == 1
 
     @pytest.mark.parametrize("facts", [{"paused_at": NOW}, {"rests_until": LATER}, {"retired_at": NOW}])
     def test_at_a_destination_with_an_alert_of_its_own(self, facts: dict[str, object]) -> None:

@@ -484,6 +484,7 @@ def test_what_was_interrupted_keeps_its_turn() -> None:
     again = queue.claim(later, "t")
     assert again is not None
     assert claim.delivery_id == again.delivery_id == first.pk
+    assert again.number == 1, "no attempt of it has failed"
 
 
 # --- rescuing -------------------------------------------------------------------------------------

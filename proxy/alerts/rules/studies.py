@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Count, Q
 
 from proxy.alerts.findings import HOUR, MINUTE, Finding, Rule, counted
-from proxy.deliveries.lifecycle import WAITING
+from proxy.deliveries.lifecycle import CLAIMED, WAITING
 from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination
 from proxy.studies.lifecycle import COMPLETE, DELIVERED, EXPIRED, RECEIVING, RELEASED, REVIEW
@@ -38,13 +38,17 @@ def _unsettled(now: datetime) -> Iterator[Finding]:
 
 
 def _undelivered(now: datetime) -> Iterator[Finding]:
-    """At destinations that neither rest nor are paused: for those there is an alert of its own."""
-    usable = Destination.objects.filter(retired_at=None, paused_at=None, rests_until=None)
+    """At destinations that neither rest nor are paused: for those there is an alert of its own. Where somebody sends,
+    or hours and limits say that it takes its time, a delivery may have its turn late."""
+    usable = list(Destination.objects.filter(retired_at=None, paused_at=None, rests_until=None))
     long_ago = now - timedelta(hours=settings.ALERT_STUCK_HOURS)
-    rows = Delivery.objects.filter(destination__in=list(usable), state=WAITING).order_by()
-    late = rows.filter(
-        Q(attempts__gte=MANY_TRIES) | Q(next_try_at__lt=long_ago), revision__study__held_at=None
+    sending = set(
+        Delivery.objects.filter(state=CLAIMED, lease_until__gte=now).values_list("destination", flat=True)
     )
+    swift = [one for one in usable if not (one.windows or one.spent_until or one.pk in sending)]
+    rows = Delivery.objects.filter(destination__in=usable, state=WAITING).order_by()
+    left = Q(next_try_at__lt=long_ago, destination__in=swift)
+    late = rows.filter(Q(attempts__gte=MANY_TRIES) | left, revision__study__held_at=None)
     for name, many in late.values_list("destination__name").annotate(studies=Count("pk")):
         said = f"{counted(many, 'delivery')} to it failed again and again, or nobody takes them up."
         yield Finding(name, said, many)
