@@ -225,9 +225,17 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["proxy.api.bodies.StrictJSON"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],  # no browsable pages
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "proxy.api.problems.as_problem",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Postern",
+    "DESCRIPTION": "What programs may ask; docs/api.md says it in words.",
+    "VERSION": PROXY_VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api",
 }
 
 # Django's own 500 pages and error mails would show request values: they are off for good.

@@ -5,6 +5,7 @@ from typing import Any, Final
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from proxy.api.answers import HealthAnswer, described
 from proxy.api.doors import Door
 from proxy.api.looking import Look, Looker
 from proxy.api.permissions import Anybody
@@ -18,7 +19,9 @@ class Health(Door):
     permission_classes = (Anybody,)
     throttle_classes = ()
 
+    @described(HealthAnswer, badly=HealthAnswer)
     def get(self, request: Request) -> Response:
+        """Whether listener, database and disks do what they should; asked at most every three seconds."""
         found = looker.look()
         return Response(said(found), status=200 if found.is_well else 503)
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from proxy.api import asked, telling
+from proxy.api import answers, asked, telling
+from proxy.api.answers import described
 from proxy.api.authentication import UserToken
 from proxy.api.doors import Door, caller
 from proxy.api.permissions import Somebody
@@ -60,6 +62,7 @@ class Identities(Door):
 
 class One(Identities):
     def post(self, request: Request) -> Response:
+        """Who it is, and what it was."""
         name, purpose = self.wish(request)
         found = telling.told(request.user, self.kind.level, [name], purpose)
         if not found:
@@ -69,6 +72,7 @@ class One(Identities):
 
 class Many(Identities):
     def post(self, request: Request) -> Response:
+        """As one by one; what is not known is listed."""
         names, purpose = self.wish(request)
         found = telling.told(request.user, self.kind.level, names, purpose)
         known = {one.place.name for one in found}
@@ -87,7 +91,9 @@ class Whole(Identities):
 
     kind = Kind(asked.OneStudy, "study_instance_uid", STUDY, telling.as_study)
 
+    @described(answers.WholeAnswer, asked.OneStudy, codes=answers.ONE)
     def post(self, request: Request) -> Response:
+        """A study with its patient and all of its series, as they were."""
         name, purpose = self.wish(request)
         found = telling.told(request.user, STUDY, [name], purpose, deep=True)
         if not any(one.place.level == STUDY for one in found):
@@ -97,25 +103,31 @@ class Whole(Identities):
         return Response(telling.as_whole(mine, telling.projects_named(mine)[study.place.project_id]))
 
 
+@extend_schema_view(post=described(answers.PatientAnswer, asked.OnePatient, codes=answers.ONE))
 class Patient(One):
     kind = Kind(asked.OnePatient, "anonymous_patient_id", PATIENT, telling.as_patient)
 
 
+@extend_schema_view(post=described(answers.StudyAnswer, asked.OneStudy, codes=answers.ONE))
 class Study(One):
     kind = Kind(asked.OneStudy, "study_instance_uid", STUDY, telling.as_study)
 
 
+@extend_schema_view(post=described(answers.SeriesAnswer, asked.OneSeries, codes=answers.ONE))
 class Series(One):
     kind = Kind(asked.OneSeries, "series_instance_uid", SERIES, telling.as_series)
 
 
+@extend_schema_view(post=described(answers.PatientsAnswer, asked.ManyPatients, codes=answers.MANY))
 class Patients(Many):
     kind = Kind(asked.ManyPatients, "anonymous_patient_ids", PATIENT, telling.as_patient)
 
 
+@extend_schema_view(post=described(answers.StudiesAnswer, asked.ManyStudies, codes=answers.MANY))
 class Studies(Many):
     kind = Kind(asked.ManyStudies, "study_instance_uids", STUDY, telling.as_study)
 
 
+@extend_schema_view(post=described(answers.SeriesBatchAnswer, asked.ManySeries, codes=answers.MANY))
 class SeriesMany(Many):
     kind = Kind(asked.ManySeries, "series_instance_uids", SERIES, telling.as_series)

@@ -10,6 +10,7 @@ from proxy.api.permissions import Anybody
 
 
 class Missing(Door):
+    schema = None  # in no description
     permission_classes = (Anybody,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from proxy.api import house
+from proxy.api.answers import KNOWN, StatusAnswer, described
 from proxy.api.authentication import ProxyKey, UserToken
 from proxy.api.doors import Door
 from proxy.api.permissions import Somebody
@@ -24,7 +25,9 @@ class Status(Door):
     authentication_classes = (UserToken, ProxyKey)
     permission_classes = (Somebody,)
 
+    @described(StatusAnswer, codes=KNOWN)
     def get(self, request: Request) -> Response:
+        """How we are set up and how much is here: counts, and no person."""
         look = house.looker.look()
         return Response(
             {

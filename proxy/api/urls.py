@@ -3,6 +3,7 @@
 from django.urls import re_path
 
 from proxy.api import identities
+from proxy.api.description import Description
 from proxy.api.house import Health
 from proxy.api.missing import Missing
 from proxy.api.status import Status
@@ -19,5 +20,6 @@ urlpatterns = [
     re_path(rf"{PHI}/patient/batch/?$", identities.Patients.as_view(), name="api-phi-patients"),
     re_path(rf"{PHI}/study/batch/?$", identities.Studies.as_view(), name="api-phi-studies"),
     re_path(rf"{PHI}/series/batch/?$", identities.SeriesMany.as_view(), name="api-phi-series-batch"),
+    re_path(r"^docs/?$", Description.as_view(), name="api-docs"),
     re_path(r"^api(?:/.*)?$", Missing.as_view()),
 ]

@@ -8,7 +8,19 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from proxy.audit.record import record
-from proxy.management.doctor import alerts, backend, base, books, numbers, restored, sites, stock, webs, wire
+from proxy.management.doctor import (
+    alerts,
+    backend,
+    base,
+    books,
+    doors,
+    numbers,
+    restored,
+    sites,
+    stock,
+    webs,
+    wire,
+)
 from proxy.management.doctor.findings import FAIL, Examination, Finding, examine, fail
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
@@ -32,6 +44,7 @@ HOUSE: tuple[tuple[str, Examination], ...] = (
     ("peer", wire.examine_peers),
     ("web-peer", webs.examine_webs),
     ("backend", backend.examine_backend),
+    ("api", doors.examine_doors),
     ("images", stock.examine_images),
     ("quarantine", stock.examine_quarantine),
     ("results", stock.examine_results),
