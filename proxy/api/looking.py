@@ -16,7 +16,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connections
 
-from proxy.network.alive import is_alive
+from proxy.routing import listener
 from proxy.routing.models import Project
 from proxy.storage import space
 
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 FRESH_FOR: Final = 3.0  # seconds
 PATIENCE: Final = 4.0
 MEGABYTE: Final = 1 << 20
-EVERYWHERE: Final = {"", "0.0.0.0", "::"}  # noqa: S104 - read, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,8 @@ class Look:
         return all(self.parts.values())
 
 
-def listener() -> bool:
-    bind = settings.DICOM_BIND_ADDRESS
-    return is_alive("127.0.0.1" if bind in EVERYWHERE else bind, settings.DICOM_PORT, PATIENCE)
+def reads() -> bool:
+    return listener.reads(PATIENCE)
 
 
 def database() -> bool:
@@ -56,7 +54,7 @@ def disk() -> bool:
     return all(space.free(one) > settings.DISK_WATERMARK * MEGABYTE for one in folders)
 
 
-PARTS: Final[Mapping[str, Callable[[], bool]]] = {"database": database, "disk": disk, "listener": listener}
+PARTS: Final[Mapping[str, Callable[[], bool]]] = {"database": database, "disk": disk, "listener": reads}
 
 
 class Looker:

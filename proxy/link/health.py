@@ -1,19 +1,18 @@
 """How we are and which nodes answer: a thread asks now and then, whoever tells the backend reads what it found."""
 
 import logging
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
 from proxy.backend.models import BackendNode
 from proxy.network.scu import echo
+from proxy.routing import listener
 from proxy.routing.models import Node
 from proxy.routing.peers import peer_of
 
@@ -33,14 +32,8 @@ class Health:
 
 
 def listens() -> bool:
-    """Whether something answers on the port on which images arrive."""
-    bind = settings.DICOM_BIND_ADDRESS
-    host = "127.0.0.1" if bind in {"", "0.0.0.0", "::"} else bind  # noqa: S104 - read, not bound
-    try:
-        with socket.create_connection((host, settings.DICOM_PORT), timeout=PATIENCE):
-            return True
-    except OSError:
-        return False
+    """Whether the listener reads what arrives."""
+    return listener.reads(PATIENCE)
 
 
 def answers(node: Node) -> bool:

@@ -97,6 +97,6 @@ def test_a_part_that_cannot_be_asked_is_not_well(caplog: pytest.LogCaptureFixtur
 @pytest.mark.django_db
 def test_the_parts_are_really_asked(settings: LazySettings) -> None:
     settings.DICOM_PORT, settings.DISK_WATERMARK = free_port(), 0
-    assert looking.database() and looking.disk() and not looking.listener()
+    assert looking.database() and looking.disk() and not looking.reads()
     settings.DISK_WATERMARK = 10_000_000_000
     assert not looking.disk()

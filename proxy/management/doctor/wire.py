@@ -12,6 +12,7 @@ from proxy.management import ports
 from proxy.management.doctor.findings import Finding, fail, ok, warn
 from proxy.network.scu import EchoResult, Peer, echo
 from proxy.network.tls import TlsUnusable, expires_at, server_context
+from proxy.routing import listener
 from proxy.routing.models import Destination, Node, Refusal
 from proxy.routing.peers import peer_of
 from proxy.routing.site import load_site
@@ -24,7 +25,7 @@ UNKNOWN_CALLER = "1/1/3"  # PS3.8 9.3.4: calling AE title not recognised
 
 def examine_listener() -> Iterator[Finding]:
     """It should answer a C-ECHO; in private mode it knows no such node as the doctor and says so."""
-    host, port = _reachable(settings.DICOM_BIND_ADDRESS), settings.DICOM_PORT
+    host, port = listener.host(), settings.DICOM_PORT
     if not _open(host, port):
         yield warn(
             "listener", f"nothing listens on port {port}; start it with `make run` or `manage.py listen`."
@@ -54,7 +55,7 @@ def examine_tls() -> Iterator[Finding]:
         yield fail("tls", "the certificate has expired; callers will refuse it.")
     elif left.days < SOON:
         yield warn("tls", f"the certificate expires in {left.days} days; put the new one in its place.")
-    elif not _open(_reachable(settings.DICOM_BIND_ADDRESS), settings.DICOM_TLS_PORT):
+    elif not _open(listener.host(), settings.DICOM_TLS_PORT):
         yield warn(
             "tls", f"nothing listens on port {settings.DICOM_TLS_PORT}, although a certificate is set."
         )
