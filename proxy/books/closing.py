@@ -66,10 +66,11 @@ def look(now: datetime, going: Going = lambda: True, seconds: float = TIME) -> R
 
 
 def enter(now: datetime) -> int:
-    """A row for each day that is over; how many are new."""
+    """A row for each day that is over; how many are new. What a clock that was ahead has entered is no day yet."""
+    end = (now - GRACE).astimezone(UTC).date()
+    Day.objects.filter(day__gte=end).delete()
     last = Day.objects.order_by("-day").values_list("day", flat=True).first()
     first = _first_day() if last is None else last + ONE
-    end = (now - GRACE).astimezone(UTC).date()
     if first is None or first >= end:
         return 0
     days = [first + ONE * number for number in range(min((end - first).days, MOST_ENTERED))]
@@ -90,8 +91,8 @@ def _first_day() -> date | None:
 
 def _oldest_counted(rows: "QuerySet[Day]", now: datetime) -> "QuerySet[Day]":
     """Not those that this round has counted. NULLs, which were never counted, come first in SQLite and last in
-    PostgreSQL unless one says so."""
-    due = rows.filter(Q(counted_at=None) | Q(counted_at__lt=now))
+    PostgreSQL unless one says so; a clock that was ahead may have counted in the future."""
+    due = rows.exclude(counted_at=now)
     return due.order_by(F("counted_at").asc(nulls_first=True), "day")
 
 

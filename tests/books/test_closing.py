@@ -248,3 +248,17 @@ def test_counting_a_day_begins_at_the_index_of_days__flat(number: int) -> None:
     assert not [step for step in plan if step.startswith("SCAN") or "Seq Scan" in step], plan
     index = ("revision_by_day", "retrieval_result_received_at")[number]
     assert [step for step in plan if index in step], plan
+
+
+def test_a_clock_that_was_ahead_leaves_no_closed_days_to_come__promise_12() -> None:
+    outbox = a_folder()
+    delivered(1, 3, MONDAY, outbox)
+    closing.look(LATER + 300 * DAY_LONG, seconds=30.0)
+    delivered(2, 4, LATER - DAY_LONG, outbox)
+    closing.look(LATER)
+    assert max(closed_days()) == (LATER - 2 * DAY_LONG).date()
+    assert balance() == [Line("outbox", 7, 7, 0, 0, 0)]
+    Delivery.objects.filter(revision__study__uid="2.25.4711.1").update(acknowledged=2)
+    for minute in range(5):
+        closing.look(LATER + timedelta(minutes=minute))
+    assert balance()[0].difference == 1

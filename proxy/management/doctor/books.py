@@ -9,8 +9,9 @@ from django.utils import timezone
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
 from proxy.books.balance import balance
+from proxy.books.models import Day
 from proxy.deliveries import bitmap
-from proxy.deliveries.ledger import recount
+from proxy.deliveries.ledger import Line, recount
 from proxy.deliveries.lifecycle import CLAIMED, REFUSED, WAITING
 from proxy.deliveries.models import Delivery
 from proxy.management.doctor.findings import Finding, count, fail, ok, warn
@@ -35,6 +36,18 @@ def examine_ledger() -> Iterator[Finding]:
         )
     if not off:
         yield ok("ledger", f"the books balance at {count(len(lines), 'destination')}.")
+        yield from _closed_days(lines)
+
+
+def _closed_days(lines: list[Line]) -> Iterator[Finding]:
+    """Added up, they must come to what was counted; what moved while we counted makes no difference twice."""
+    if balance() != lines and balance() != balance(anew=True):
+        yield warn("ledger", "closed days do not say what their rows say: --repair opens them.", _open_days)
+
+
+def _open_days() -> str:
+    days = Day.objects.exclude(closed_at=None).update(closed_at=None)
+    return f"Opened {count(days, 'closed day')}; `work` counts and closes them again."
 
 
 def examine_counters() -> Iterator[Finding]:

@@ -60,5 +60,5 @@ def examine(examinations: Iterable[tuple[str, Examination]]) -> list[Finding]:
 
 def count(number: int, thing: str) -> str:
     """`2 studies`, `1 study`: the thing is given in the singular."""
-    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    many = f"{thing[:-1]}ies" if thing.endswith("y") and thing[-2] not in "aeo" else f"{thing}s"
     return f"{number} {thing if number == 1 else many}"
