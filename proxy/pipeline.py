@@ -28,11 +28,13 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from django.db import close_old_connections, connections, transaction
 
 from proxy import clocks
 from proxy.alerts import looking, notices
+from proxy.alerts.channels import CHANNELS
 from proxy.audit.actions import RELEASED
 from proxy.audit.record import record
 from proxy.backend.remembered import load_table
@@ -174,7 +176,10 @@ def work(
         Rounds("retention", lambda: keeper.look(now(), going), keeper.LOOK_EVERY, first=0.0),
         Rounds("keeping the books", lambda: closing.look(now(), going), closing.LOOK_EVERY, first=5.0),
         Rounds("looking for trouble", lambda: looking.look(now(), going), looking.LOOK_EVERY, first=10.0),
-        Rounds("telling of alerts", lambda: notices.tell(now, going), notices.TELL_EVERY),
+        *(
+            Rounds(f"telling by {one.name}", partial(notices.tell, one, now, going), notices.TELL_EVERY)
+            for one in CHANNELS
+        ),
         Rounds("sweeping alerts", lambda: notices.sweep(now()), notices.SWEEP_EVERY),
         Rounds("minding the clock", lambda: clocks.mind(now()), clocks.LOOK_EVERY, first=0.0),
         Rounds("making evidence", lambda: notary.attest_released(now(), going), pause=2.0),

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from proxy.alerts import notices
 from proxy.alerts.deciding import Change, Known, Step, decide
@@ -19,6 +20,7 @@ from proxy.alerts.rules import BLIND, RULES
 log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 15.0  # seconds between two rounds; each rule has a pause of its own
+LONG_AGO: Final = timedelta(days=2)
 MOST: Final = 100
 """Findings of one rule that are alerts; more than so many, nobody reads."""
 
@@ -64,11 +66,10 @@ def _let_go(names: set[str], now: datetime) -> None:
 
 
 def claim(rule: Rule, now: datetime) -> bool:
-    """Whoever moves its next look on, looks."""
+    """Whoever moves its next look on, looks. One that lies further ahead than it may was set by a wrong clock."""
     Look.objects.get_or_create(rule=rule.name, defaults={"next_at": now})
-    return bool(
-        Look.objects.filter(rule=rule.name, next_at__lte=now).update(next_at=now + rule.every, looked_at=now)
-    )
+    due = Q(next_at__lte=now) | Q(next_at__gt=now + rule.every)
+    return bool(Look.objects.filter(due, rule=rule.name).update(next_at=now + rule.every, looked_at=now))
 
 
 def _look(rule: Rule, now: datetime) -> Mapping[str, Finding] | Finding:
@@ -99,15 +100,21 @@ def keep(rule: Rule, found: Mapping[str, Finding], now: datetime, only: set[str]
     rows = Alert.objects.filter(rule=rule.name).exclude(state=CLEARED)
     if only is not None:
         rows = rows.filter(subject__in=only)
-    known = {row.subject: _known(row) for row in rows}
+    known = {row.subject: _known(row, now) for row in rows}
     told: list[Told] = []
     for change in decide(rule, known, found, now):
         told += _make(rule, change, now)
     return told
 
 
-def _known(row: Alert) -> Known:
-    return Known(row.pk, row.state, row.told_weight, row.found_at, row.raised_at, row.gone_at)
+def _known(row: Alert, now: datetime) -> Known:
+    """A time that is still to come was written by a clock that was ahead: it counts as long ago, or nothing would be
+    raised, told again or cleared until then."""
+    found_at, raised_at, gone_at = (
+        now - LONG_AGO if moment is not None and moment > now else moment
+        for moment in (row.found_at, row.raised_at, row.gone_at)
+    )
+    return Known(row.pk, row.state, row.told_weight, found_at or now, raised_at, gone_at)
 
 
 def _make(rule: Rule, change: Change, now: datetime) -> list[Told]:

@@ -80,16 +80,13 @@ def _entry(event: str, alert: Alert) -> dict[str, Any]:
 # --- telling --------------------------------------------------------------------------------------
 
 
-def tell(now: Callable[[], datetime], going: Callable[[], bool] = lambda: True) -> int:
-    """Tell what is due, channel by channel; how many notices were told. A channel that fails waits as a whole."""
+def tell(channel: Channel, now: Callable[[], datetime], going: Callable[[], bool] = lambda: True) -> int:
+    """Tell what is due on this channel; how many notices were told. One that fails makes the others wait, and only
+    those: each channel has a thread of its own."""
     rescue(now())
-    return sum(_tell_on(one, now, going) for one in channels.in_force())
-
-
-def _tell_on(channel: Channel, now: Callable[[], datetime], going: Callable[[], bool]) -> int:
     told = 0
     for _ in range(AT_ONCE):
-        notice = claim(channel.name, now()) if going() else None
+        notice = claim(channel.name, now()) if channel.place() and going() else None
         if notice is None or not _tell(channel, notice, now):
             break
         told += 1

@@ -5,6 +5,7 @@ import json
 import socketserver
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import Any
 @dataclass
 class MailServer:
     """`fault`: what it answers with after this verb, such as {"RCPT": "550 no"}, or after this line; "cut" ends
-    the connection."""
+    the connection, "drip" never ends its answer."""
 
     port: int = 0
     fault: dict[str, str] = field(default_factory=dict)
@@ -61,6 +62,8 @@ class _Mail(socketserver.StreamRequestHandler):
         if fault := self.facts.fault.get(line, self.facts.fault.get(verb)):
             if fault == "cut":
                 raise _Cut
+            if fault == "drip":
+                self._drip()
             self._say(fault)
             return
         match verb:
@@ -87,6 +90,12 @@ class _Mail(socketserver.StreamRequestHandler):
                 raise _Cut
             case _:
                 self._say("250 fine")
+
+    def _drip(self) -> None:
+        """A byte now and then, of a line without an end."""
+        while True:
+            self.wfile.write(b"2")
+            time.sleep(0.1)
 
     def _take(self) -> None:
         lines = []

@@ -230,3 +230,18 @@ def test_looks_are_written_down() -> None:
 def test_a_stop_ends_the_round_before_the_next_rule() -> None:
     assert looking.look(NOW, going=lambda: False) == 0
     assert not Look.objects.exists()
+
+
+def test_a_clock_that_was_ahead_for_a_while_silences_nothing__promise_12() -> None:
+    """What it wrote lies ten years ahead: looks, patience, calm and the end of an alert."""
+    world = World(patience=5 * MINUTE)
+    world.now += timedelta(days=3653)
+    world.found = [Finding("ARCHIVE", "It rests."), Finding("OLD", "It rests.")]
+    for _ in range(6):
+        world.later(1)
+    Alert.objects.filter(subject="ARCHIVE").update(state=SEEN)
+    world.found = world.found[:1]
+    world.later(1)
+    world.now = NOW
+    world.later(1)
+    assert dict(Alert.objects.values_list("subject", "state")) == {"ARCHIVE": RAISED, "OLD": CLEARED}

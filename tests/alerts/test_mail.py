@@ -1,6 +1,7 @@
 """E-mail through a real server of the test, with and without TLS, and everything that may go wrong."""
 
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,20 @@ def test_what_goes_wrong_is_said_in_our_own_words(
         reason = told(settings, server)
     assert expected in reason
     assert "Exampleova" not in reason
+
+
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+def test_a_server_that_answers_a_byte_now_and_then_is_left(
+    settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, security: str
+) -> None:
+    monkeypatch.setattr(mail, "SECONDS", 1.0)
+    context, authority = context_of(tmp_path)
+    settings.ALERT_AUTHORITIES = str(authority)
+    tls = None if security == "none" else context
+    with mail_server(fault={"MAIL": "drip"}, tls=tls, at_once=security == "tls") as server:
+        began = time.monotonic()
+        assert "does not answer in time" in told(settings, server, security)
+        assert time.monotonic() - began < 15
 
 
 def test_a_server_that_is_not_there(settings: LazySettings) -> None:

@@ -1,5 +1,5 @@
 """`python -m tests.bench.bookkeeping`: what the books and the rules of alerts ask of the database that the environment
-names; the milliseconds of each step, as JSON. With `close`, the days are closed first."""
+names; the milliseconds of each step (of CPU in SQLite, else of time), as JSON. With `close`, days are closed."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
+from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from proxy.alerts.rules import RULES  # noqa: E402
@@ -46,11 +47,13 @@ def measure() -> dict[str, float]:
 
 
 def _median(step: Callable[[], object]) -> float:
+    """SQLite works in this process, so its CPU is ours, however busy the machine is."""
+    clock = time.process_time if connection.vendor == "sqlite" else time.perf_counter
     times = []
     for _ in range(TIMES):
-        began = time.perf_counter()
+        began = clock()
         step()
-        times.append((time.perf_counter() - began) * 1e3)
+        times.append((clock() - began) * 1e3)
     return statistics.median(times)
 
 

@@ -1,8 +1,9 @@
 """`alerts` lists what is wrong and tries the channels; `doctor` says where alerts go."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -10,10 +11,16 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from proxy.alerts.models import Alert, Look, Notice
+from proxy.books.models import Day, DayLine
 from proxy.management.doctor.alerts import examine_alerts
+from proxy.management.doctor.books import examine_ledger
 from proxy.management.doctor.findings import FAIL, OK, WARN
+from proxy.routing.models import Destination
+from proxy.vault import keyring
+from proxy.vault.pseudonyms import forget_cache
 from tests.alerts.post import mail_server, webhook
 from tests.alerts.test_mail import use
+from tests.scene import Scene, make_scene
 
 pytestmark = pytest.mark.django_db
 
@@ -23,6 +30,14 @@ SECRET = "0123456789abcdef-secret"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.management.commands.alerts.prepare", lambda: None)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, settings: LazySettings) -> Scene:
+    settings.KEY_DIR = tmp_path / "keys"
+    forget_cache()
+    keyring.ensure_keys(settings.KEY_DIR)
+    return make_scene()
 
 
 def run(*words: str) -> tuple[str, int]:
@@ -146,3 +161,15 @@ class TestTheDoctor:
     def test_counts_what_is_open(self) -> None:
         an_alert()
         assert any(one.startswith("1 alert open") for one in self.levels())
+
+
+def test_the_doctor_opens_closed_days_that_do_not_say_what_their_rows_say(scene: Scene) -> None:
+    """What is written down of a day proves nothing: it was changed here by hand."""
+    day = Day.objects.create(day=date(2020, 1, 1), closed_at=timezone.now())
+    assert [one.level for one in examine_ledger()] == [OK]
+    archive = Destination.objects.get(name="archive")
+    DayLine.objects.create(day=day, destination=archive, received=5, delivered=5)
+    [_, found] = examine_ledger()
+    assert found.level == WARN and found.repair is not None
+    assert found.repair() == "Opened 1 closed day; `work` counts and closes them again."
+    assert [one.level for one in examine_ledger()] == [OK]

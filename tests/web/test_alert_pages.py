@@ -1,11 +1,13 @@
 """Alerts and notices as pages: what is wrong, what to do, and who was told."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from proxy.alerts.models import Alert, Notice
+from proxy.alerts.models import Alert, Look, Notice
 from proxy.audit.models import Entry
 from tests.scene import Scene
 from tests.web.conftest import colleague
@@ -70,3 +72,15 @@ def test_a_notice_that_was_given_up_is_told_again(chief: Client, scene: Scene) -
 def test_a_stranger_sees_the_login_alone(client: Client, db: None) -> None:
     for model in ("alert", "notice"):
         assert client.get(reverse(f"admin:alerts_{model}_changelist")).status_code == 302
+
+
+def test_the_first_page_says_what_is_open_and_whether_anybody_looks(chief: Client, alert: Alert) -> None:
+    first = reverse("admin:index")
+    assert "No rule has looked for trouble; does `work` run?" in chief.get(first).content.decode()
+    row = Look.objects.create(rule="disk", next_at=timezone.now(), looked_at=timezone.now())
+    assert "Open alerts: ARCHIVE." in chief.get(first).content.decode()
+    Alert.objects.update(state="cleared")
+    assert "No alert is open." in chief.get(first).content.decode()
+    Look.objects.filter(pk=row.pk).update(looked_at=timezone.now() - timedelta(minutes=11))
+    assert "No rule has looked for trouble since" in chief.get(first).content.decode()
+    assert "No rule has looked" not in colleague().get(first).content.decode()

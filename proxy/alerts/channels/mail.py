@@ -1,10 +1,12 @@
 """By e-mail, through Django's backend and its settings. One notice is one mail to all addresses."""
 
 import smtplib
+import socket
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,8 @@ from proxy.alerts.channels import words
 from proxy.alerts.channels.outcomes import NotTold
 from proxy.routing.peers import file_of
 
+SECONDS: Final = 60.0
+TOO_SLOW: Final = "It does not answer in time."
 TROUBLES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (smtplib.SMTPAuthenticationError, "It does not accept EMAIL_HOST_USER with EMAIL_HOST_PASSWORD."),
     (smtplib.SMTPNotSupportedError, "It does not offer what we ask for; check EMAIL_SECURITY."),
@@ -27,14 +31,52 @@ TROUBLES: Final[tuple[tuple[type[Exception], str], ...]] = (
         "We do not believe its certificate; see ALERT_AUTHORITIES and EMAIL_HOST.",
     ),
     (ssl.SSLError, "TLS with it fails; check EMAIL_SECURITY and EMAIL_PORT."),
-    (TimeoutError, "It does not answer in time."),
+    (TimeoutError, TOO_SLOW),
     (ConnectionRefusedError, "Nothing listens at EMAIL_HOST on EMAIL_PORT."),
     (OSError, "It cannot be reached; check EMAIL_HOST, EMAIL_PORT and the network."),
 )
 
 
+class _Bounded(smtplib.SMTP):
+    """A server that answers one byte a second is always in time. `SECONDS` after it was reached the line is cut."""
+
+    _timer: threading.Timer | None = None
+
+    def __init__(self, *args: Any, was_cut: threading.Event, **facts: Any) -> None:
+        self._was_cut = was_cut
+        super().__init__(*args, **facts)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> Any:
+        self._timer = threading.Timer(SECONDS, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+        return super()._get_socket(host, port, timeout)  # type: ignore[misc]
+
+    def _cut(self) -> None:
+        self._was_cut.set()
+        with suppress(OSError, AttributeError):
+            self.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().close()
+
+
+class _BoundedTls(_Bounded, smtplib.SMTP_SSL):
+    """With TLS from the first byte."""
+
+
 class Backend(EmailBackend):
-    """Believes the authorities of ALERT_AUTHORITIES, where those are said."""
+    """Believes the authorities of ALERT_AUTHORITIES, where those are said, and waits for nobody for long."""
+
+    @cached_property
+    def was_cut(self) -> threading.Event:
+        return threading.Event()
+
+    @property
+    def connection_class(self) -> Callable[..., smtplib.SMTP]:  # type: ignore[override]
+        return partial(_BoundedTls if self.use_ssl else _Bounded, was_cut=self.was_cut)
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext:
@@ -62,7 +104,7 @@ def tell(body: Mapping[str, Any]) -> NotTold | None:
         line.open()  # so that it is ours to close: what a server says to the goodbye takes no mail back
         message.send()
     except (smtplib.SMTPException, OSError) as error:
-        return NotTold(f"The mail server: {trouble(error)}")
+        return NotTold(f"The mail server: {TOO_SLOW if line.was_cut.is_set() else trouble(error)}")
     finally:
         with suppress(smtplib.SMTPException, OSError):
             line.close()

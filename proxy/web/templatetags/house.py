@@ -1,10 +1,15 @@
-"""Lines for the admin's pages: does anything leave with a name, do the books balance, is the audit whole?"""
+"""Lines for the admin's pages: does anything leave with a name, is anything wrong, do the books balance, is the audit
+whole?"""
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django import template
+from django.utils import timezone
 
+from proxy.alerts.lifecycle import RAISED, STILL
+from proxy.alerts.models import Alert, Look
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
 from proxy.backend.remembered import anonymizes
@@ -19,6 +24,8 @@ RESTORED = (
 )
 AT_ONCE = 5_000
 FRESH_FOR = 60.0
+SILENT = timedelta(minutes=10)
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,21 @@ def _verdict() -> Line:
     except KeysMissing as missing:
         return Line(False, str(missing))
     return Line(report.ok, report.sentence())
+
+
+@register.simple_tag
+def alert_line() -> Line:
+    """Rules look while `work` runs."""
+    last = Look.objects.order_by("-looked_at").values_list("looked_at", flat=True).first()
+    if last is None or timezone.now() - last > SILENT:
+        since = f" since {last:%Y-%m-%d %H:%M} UTC" if last else ""
+        return Line(False, f"No rule has looked for trouble{since}; does `work` run?")
+    rows = list(
+        Alert.objects.filter(state__in=[RAISED, STILL]).values_list("subject", flat=True)[:MOST_NAMED]
+    )
+    if rows:
+        return Line(False, f"Open alerts: {', '.join(rows)}{' ...' if len(rows) == MOST_NAMED else ''}.")
+    return Line(True, "No alert is open.")
 
 
 @register.simple_tag
