@@ -15,9 +15,9 @@ from django.conf import settings
 from proxy.api.problems import Problem
 from proxy.backend import remembered, users
 from proxy.backend.users import BackendUser
-from proxy.deliveries.addresses import Trust
 from proxy.deliveries.agents.web import platform
 from proxy.deliveries.agents.web.line import Line, Patience
+from proxy.deliveries.directions import backend_trust
 from proxy.vault.remembered import Remembered
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def _ask(token: str) -> BackendUser | None:
     if not _asking.acquire(blocking=False):
         raise Problem(503, "busy", BUSY, 1.0)
     try:
-        with Line(Trust(), lambda: True, platform.AGENT, PATIENCE) as line:
+        with Line(backend_trust(), lambda: True, platform.AGENT, PATIENCE) as line:
             ids = known.workspace_id, known.proxy_id
             said = platform.user(line, settings.ITH_URL, settings.ITH_TOKEN, ids, token)
     finally:

@@ -34,6 +34,10 @@ class Trust:
     key: Path | None = None
 
 
+SYSTEMS = Trust()
+"""Whom the system believes, and nothing to show."""
+
+
 @dataclass(frozen=True, slots=True)
 class Web:
     """A DICOMweb service: `url` is the root below which `/studies` lies."""

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from config import reading
 from proxy.backend.models import Standing
-from proxy.deliveries.addresses import Auth, Credentials, Platform, Trust, Web
+from proxy.deliveries.addresses import SYSTEMS, Auth, Credentials, Platform, Trust, Web
 from proxy.deliveries.outcomes import TryLater
 from proxy.deliveries.parcel import Address, Shelf, Wire
 from proxy.network.addresses import goes_in_clear
@@ -72,6 +72,13 @@ def _platform(destination: Destination) -> Platform | TryLater:
         room=settings.DISK_WATERMARK << 20,
         trust=trust_of(destination),
     )
+
+
+def backend_trust() -> Trust:
+    """Whom we believe, and what we show, whatever we ask the backend: as the site says for its destination."""
+    rows = Destination.objects.filter(kind=Destination.BACKEND, retired_at=None)
+    row = rows.order_by("pk").first()
+    return trust_of(row) if row is not None else SYSTEMS
 
 
 def trust_of(destination: Destination) -> Trust:

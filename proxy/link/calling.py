@@ -1,11 +1,13 @@
 """Call the backend's WebSocket. Our key goes to ITH_URL and nowhere else, whatever the answer says."""
 
+import ssl
 from dataclasses import dataclass
 from typing import Final
 
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, reconnect
 
+from proxy.deliveries.addresses import SYSTEMS, Trust
 from proxy.link import addresses
 from proxy.link.messages import LARGEST
 
@@ -36,12 +38,15 @@ class _Straight(reconnect):
         return exc
 
 
-def call(base: str, key: str, *, key_in_query: bool) -> ClientConnection | NotConnected:
+def call(
+    base: str, key: str, *, key_in_query: bool, trust: Trust = SYSTEMS
+) -> ClientConnection | NotConnected:
     headers = {} if key_in_query else {"X-Proxy-Key": key}
     try:
         return _Straight(
             addresses.websocket(base, key if key_in_query else ""),
             additional_headers=headers,
+            ssl=context(trust) if base.startswith("https:") else None,
             compression=None,
             open_timeout=OPEN_TIMEOUT,
             ping_interval=PING_EVERY,
@@ -53,6 +58,14 @@ def call(base: str, key: str, *, key_in_query: bool) -> ClientConnection | NotCo
         return NotConnected(_refused(answer.response.status_code))
     except (OSError, WebSocketException, ValueError, EOFError):
         return NotConnected(AWAY)
+
+
+def context(trust: Trust) -> ssl.SSLContext:
+    """Whom we believe, and what we show. OSError, if a file cannot be read."""
+    made = ssl.create_default_context(cafile=trust.authorities)
+    if trust.certificate is not None:
+        made.load_cert_chain(trust.certificate, trust.key or trust.certificate)
+    return made
 
 
 def _refused(status: int) -> str:

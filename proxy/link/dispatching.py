@@ -24,6 +24,7 @@ from proxy.backend.keeping import PLATFORM
 from proxy.backend.lifecycle import COMPLETED, DOWNLOADING, FAILED, PROCESSING
 from proxy.backend.models import Dispatch
 from proxy.backend.statuses import tell as tell_backend
+from proxy.deliveries.directions import backend_trust
 from proxy.link import downloading, shelf
 from proxy.link.downloading import STOPPED, Bounds, Failed, Later, Wanted
 from proxy.link.shelf import Place
@@ -103,9 +104,8 @@ class Errand:
             return NO_WORKSPACE
         tell(self.row, DOWNLOADING)
         wanted = Wanted(workspace, self.row.kind, self.row.entity, self.row.subject)
-        return downloading.download(
-            settings.ITH_URL, settings.ITH_TOKEN, wanted, place.archive, bounds(), self.going
-        )
+        ours = settings.ITH_URL, settings.ITH_TOKEN
+        return downloading.download(*ours, wanted, place.archive, bounds(), self.going, trust=backend_trust())
 
     def _unpacked(self, place: Place) -> list[Path] | Later | Failed:
         tell(self.row, PROCESSING)

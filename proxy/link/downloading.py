@@ -12,13 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from proxy.backend.values import identifier
+from proxy.deliveries.addresses import SYSTEMS, Trust
+from proxy.deliveries.agents.web import line
 from proxy.deliveries.agents.web.meanings import retry_after
+from proxy.deliveries.agents.web.platform import AGENT
 from proxy.deliveries.agents.web.watch import Watch, WatchedAdapter
 from proxy.link import addresses
 from proxy.routing.site.values import WrongValueError
@@ -107,12 +110,13 @@ def download(
     into: Path,
     bounds: Bounds,
     going: Callable[[], bool] = lambda: True,
+    trust: Trust = SYSTEMS,
 ) -> Later | Failed | None:
     """None: the whole archive is there, and durable. STOPPED, if `going` turned false."""
     pace = _Pace()
     with (
         Watch(lambda: going() and not pace.is_too_slow(), math.inf) as watch,
-        _session(key, watch) as session,
+        _session(key, trust, watch) as session,
     ):
         pace.was_cut = lambda: watch.stopped
         try:
@@ -126,18 +130,17 @@ def download(
     return outcome
 
 
-def _session(key: str, watch: Watch) -> requests.Session:
-    session = requests.Session()
-    session.headers.update({"X-Proxy-Key": key, "Accept-Encoding": "identity"})
+def _session(key: str, trust: Trust, watch: Watch) -> requests.Session:
     adapter = WatchedAdapter(TIMEOUT[1])
     adapter.watched_by(watch)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    session = line.session(trust, adapter, AGENT)
+    session.headers.update({"X-Proxy-Key": key, "Accept-Encoding": "identity"})
     return session
 
 
 def _ask(session: requests.Session, url: str, params: dict[str, str]) -> requests.Response:
-    return session.get(url, params=params, timeout=TIMEOUT, allow_redirects=False, stream=True)
+    more: dict[str, Any] = {"timeout": TIMEOUT, "proxies": line.proxies(url)}
+    return session.get(url, params=params, allow_redirects=False, stream=True, **more)
 
 
 def _fetch(

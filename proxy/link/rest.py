@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from proxy.deliveries.addresses import Trust
 from proxy.deliveries.agents.web import platform
 from proxy.deliveries.agents.web.line import LARGEST_ANSWER, Line, Patience
 from proxy.deliveries.agents.web.platform import Said, Trouble
+from proxy.deliveries.directions import backend_trust
 
 __all__ = ["LARGEST_ANSWER", "Said", "Trouble", "configuration"]
 
@@ -14,5 +14,5 @@ PATIENCE: Final = Patience(connect=5.0, sending=20.0, silence=20.0, answer=60.0)
 
 def configuration(base: str, key: str) -> Said | Trouble:
     """What the backend says about us, or why it says nothing."""
-    with Line(Trust(), lambda: True, platform.AGENT, PATIENCE) as line:
+    with Line(backend_trust(), lambda: True, platform.AGENT, PATIENCE) as line:
         return platform.configuration(line, base, key)

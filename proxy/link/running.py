@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection
 from proxy.backend import outbox
 from proxy.backend.keeping import standing
 from proxy.backend.models import Standing
+from proxy.deliveries.directions import backend_trust
 from proxy.link import addresses, messages, whereabouts
 from proxy.link.asking import Asker
 from proxy.link.calling import NotConnected, call
@@ -80,7 +81,7 @@ class Link:
 
     def _once(self) -> bool:
         key_in_query = settings.ITH_WS_KEY_IN_QUERY
-        answer = call(settings.ITH_URL, settings.ITH_TOKEN, key_in_query=key_in_query)
+        answer = call(settings.ITH_URL, settings.ITH_TOKEN, key_in_query=key_in_query, trust=backend_trust())
         if isinstance(answer, NotConnected):
             log.warning("%s", answer.reason)
             return False

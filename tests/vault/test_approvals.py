@@ -99,3 +99,15 @@ def test_without_the_permission_there_is_no_question(known: Known) -> None:
     with pytest.raises(NotAllowed, match="without"):
         look(known, who=Principal("intern", lambda permission: False, watched=frozenset({1})))
     assert not Approval.objects.exists()
+
+
+def test_promise_9_nobody_approves_for_themselves_under_another_name(known: Known) -> None:
+    """A user of the backend may be a user of the pages too."""
+    them = Principal("backend user 17 (Ada@Ward.example)", lambda permission: True, watched=frozenset({1}))
+    with pytest.raises(NotAllowed):
+        look(known, who=them)
+    question, now = Approval.objects.get(), timezone.now()
+    assert approve(question, "ada@ward.example", now) == "nobody approves for themselves."
+    assert approve(question, "ada", now, ["ada@ward.EXAMPLE"]) == "nobody approves for themselves."
+    assert approve(question, "ward", now, ["", "ward.example"]) is True
+    assert look(known, who=them) == "AE-4711"

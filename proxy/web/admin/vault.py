@@ -155,8 +155,8 @@ class ApprovalAdmin(VaultAdmin):
 
     @admin.action(description="Approve for an hour", permissions=["decide"])
     def approve(self, request: HttpRequest, rows: "QuerySet[Approval]") -> None:
-        now = timezone.now()
-        decide(self, request, rows, lambda row: approvals.approve(row, by(request), now), "approved")
+        now, called = timezone.now(), [str(getattr(request.user, "email", ""))]
+        decide(self, request, rows, lambda row: approvals.approve(row, by(request), now, called), "approved")
 
     @admin.action(description="Reject", permissions=["decide"])
     def reject(self, request: HttpRequest, rows: "QuerySet[Approval]") -> None:

@@ -65,7 +65,7 @@ class Line:
         self._keep_going = keep_going
         self._patience = patience
         self._adapter = WatchedAdapter(patience.sending)
-        self._session = _session(trust, self._adapter, agent)
+        self._session = session(trust, self._adapter, agent)
 
     def __enter__(self) -> "Line":
         return self
@@ -109,7 +109,7 @@ class Line:
                 stream=True,
                 allow_redirects=False,
                 timeout=(self._patience.connect, self._patience.silence),
-                proxies=_proxies(url),
+                proxies=proxies(url),
             )
         ) as response:
             return _answer(response)
@@ -161,16 +161,17 @@ def _cut(watch: Watch) -> TryLater | None:
     return TOO_LONG if watch.too_long else None
 
 
-def _session(trust: Trust, adapter: WatchedAdapter, agent: str) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # no ~/.netrc: what we log in with is said by the site alone
-    session.verify = _authorities(trust)
+def session(trust: Trust, adapter: WatchedAdapter, agent: str) -> requests.Session:
+    """The one way in which we speak HTTP to others; whoever asks says `proxies` with each request."""
+    made = requests.Session()
+    made.trust_env = False  # no ~/.netrc: what we log in with is said by the site alone
+    made.verify = _authorities(trust)
     if trust.certificate is not None:
-        session.cert = (str(trust.certificate), str(trust.key or trust.certificate))
-    session.headers.update({"User-Agent": agent, "Accept": "*/*"})
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+        made.cert = (str(trust.certificate), str(trust.key or trust.certificate))
+    made.headers.update({"User-Agent": agent, "Accept": "*/*"})
+    made.mount("https://", adapter)
+    made.mount("http://", adapter)
+    return made
 
 
 def _authorities(trust: Trust) -> Any:
@@ -197,6 +198,6 @@ def _readable(path: Path) -> bool:
         return False
 
 
-def _proxies(url: str) -> dict[str, str]:
+def proxies(url: str) -> dict[str, str]:
     host = urlsplit(url).hostname or ""
     return {} if is_loopback(host) else dict(get_environ_proxies(url, no_proxy=None))
