@@ -115,6 +115,7 @@ def exclude(
             said = {"rule": "", "by": by[:150], "comment": comment[:255], "made_at": now, "lifted_at": None}
             Exclusion.objects.update_or_create(series=series, route_id=route_id, defaults=said)
         Series.objects.filter(pk=series.pk).update(excluded=True)
+        Study.objects.filter(pk=study.pk).update(excludes=True)
         images = sum(_set_aside(row, series, now) for row in _with(series, STILL_HERE))
         images += sum(_recalled(row, series, now, recall) for row in _with(series, (RELEASED,)))
         late = Instance.objects.filter(series=series, revision__state__in=GONE_OUT).count()

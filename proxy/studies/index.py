@@ -163,6 +163,7 @@ class Place:
 
     id: int
     patient: str
+    excludes: bool = False  # a series of it, once
     series: dict[str, "Line"] = field(default_factory=dict)  # by UID, those that have been looked up
 
 
@@ -171,7 +172,6 @@ class Line:
     """A series of a study of the batch."""
 
     id: int
-    excluded: bool = False  # from some route, at least
     aside: dict[int, bool] = field(default_factory=dict)  # by route, those that have been looked up
 
 
@@ -228,9 +228,13 @@ def _locked_studies(arrivals: Iterable[Arrival]) -> dict[Key, Place]:
 
 
 def _locked_study(arrival: Arrival) -> Place | None:
-    """With the series of this arrival, so that one statement does for most batches."""
+    """With the series of this arrival, so that one statement does for most batches.
+
+    Of the study's own row a database that waited for the lock gives what stands there now; of the series' row it may
+    give what stood there before it waited.
+    """
     found = sql.ask(
-        "SELECT study.id, study.patient, series.id, series.excluded FROM studies_study study"
+        "SELECT study.id, study.patient, study.excludes, series.id FROM studies_study study"
         " LEFT JOIN studies_series series ON series.study_id = study.id AND series.uid = %s"
         f" WHERE study.project_id = %s AND study.uid = %s {sql.lock('FOR UPDATE OF study')}",
         arrival.series_uid,
@@ -239,8 +243,10 @@ def _locked_study(arrival: Arrival) -> Place | None:
     )
     if not found:
         return None
-    study_id, patient, *line = found[0]
-    return Place(study_id, patient, {} if line[0] is None else {arrival.series_uid: Line(*line)})
+    study_id, patient, excludes, series_id = found[0]
+    return Place(
+        study_id, patient, excludes, {} if series_id is None else {arrival.series_uid: Line(series_id)}
+    )
 
 
 def _made_study(arrival: Arrival) -> Place:
@@ -281,7 +287,7 @@ def _inserted(fresh: Sequence[Arrival], studies: Studies) -> dict[Key, int]:
 def _revision(arrival: Arrival, study: Place) -> tuple[Key, int, int]:
     """What those have in common that go into one revision; the last is the series if it is set aside, else 0."""
     line = _series(study, arrival)
-    return _study(arrival), arrival.route_id, line.id if _is_aside(line, arrival) else 0
+    return _study(arrival), arrival.route_id, line.id if _is_aside(study, line, arrival) else 0
 
 
 def _rows(study: Place, aside: int | None, group: Sequence[Arrival]) -> Iterator[tuple[Any, ...]]:
@@ -342,7 +348,7 @@ def _series(study: Place, arrival: Arrival) -> Line:
     """Looked up under the study's lock: another process may have made it while we waited for that."""
     known = study.series.get(arrival.series_uid)
     if known is None:
-        question = "SELECT id, excluded FROM studies_series WHERE study_id = %s AND uid = %s"
+        question = "SELECT id FROM studies_series WHERE study_id = %s AND uid = %s"
         found = sql.ask(question, study.id, arrival.series_uid) or _made_series(study, arrival)
         known = study.series.setdefault(arrival.series_uid, Line(*found[0]))
     return known
@@ -350,21 +356,20 @@ def _series(study: Place, arrival: Arrival) -> Line:
 
 def _made_series(study: Place, arrival: Arrival) -> list[sql.Row]:
     row = study.id, arrival.series_uid, *_said(arrival.series, OF_SERIES)
-    return sql.insert_many("studies_series", SERIES, [row], returning="id, excluded")
+    return sql.insert_many("studies_series", SERIES, [row], returning="id")
 
 
 # --- series that are excluded -----------------------------------------------------------------------------
 
 
-def _is_aside(line: Line, arrival: Arrival) -> bool:
+def _is_aside(study: Place, line: Line, arrival: Arrival) -> bool:
     """What was decided once holds, whatever became of the rule, until a person decides again."""
-    if not line.excluded and not arrival.rule:
+    if not study.excludes and not arrival.rule:
         return False
     if arrival.route_id not in line.aside:
         decided = sql.ask(DECIDED, line.id, arrival.route_id)
-        line.aside[arrival.route_id] = (
-            any(stands for (stands,) in decided) if decided else _exclude(line, arrival)
-        )
+        stands = any(one for (one,) in decided) if decided else _exclude(study, line, arrival)
+        line.aside[arrival.route_id] = stands
     return line.aside[arrival.route_id]
 
 
@@ -374,10 +379,11 @@ DECIDED = (
 """By this route's rule, or by a person, who speaks for all routes."""
 
 
-def _exclude(line: Line, arrival: Arrival) -> bool:
+def _exclude(study: Place, line: Line, arrival: Arrival) -> bool:
     if arrival.rule:
         row = (line.id, arrival.route_id, arrival.rule, "", "", sql.time(arrival.received_at))
         sql.insert_many("studies_exclusion", EXCLUSION, [row])
         Series.objects.filter(pk=line.id).update(excluded=True)
-        line.excluded = True
+        Study.objects.filter(pk=study.id).update(excludes=True)
+        study.excludes = True
     return bool(arrival.rule)

@@ -43,6 +43,9 @@ class Study(models.Model):
     received_at = models.DateTimeField(db_index=True)
     held_at = models.DateTimeField(null=True, blank=True, help_text="Only a person sets a held study free.")
     held_reason = models.CharField(max_length=255, blank=True, default="")
+    excludes = models.BooleanField(
+        default=False, db_default=False, help_text="Some of its series were excluded once."
+    )
 
     class Meta:
         verbose_name_plural = "studies"
