@@ -4,15 +4,19 @@ An image under a UID that we gave out is ours. It goes out restored, made of wha
 other content. Anything else is a result: it is matched with certainty, or held for a person.
 """
 
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
-from pydicom import dcmread
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import UID
 
 from proxy.deid import DeidError, Hold, split
 from proxy.deid.homeward import Found, Match, Mentions, decide, mentions, parts_of
@@ -28,6 +32,8 @@ from proxy.routing.peers import peer_of
 from proxy.vault.models import Seal
 
 MEGABYTE = 1 << 20
+BEGINNING = MEGABYTE
+UIDS = [Tag("SOPClassUID"), Tag("SOPInstanceUID")]
 NO_ROUTE = "No route of its project is in force."
 UNREADABLE = "It cannot be read."
 TOO_LARGE = "It is larger than a result may be (DICOM_MEMORY_LIMIT)."
@@ -60,13 +66,31 @@ class Told:
 
 
 def read(path: Path) -> Image | None:
-    """None: a file without the UIDs that an image has."""
+    """None: a file without the UIDs that an image has. Only its beginning is looked at, because a stranger made it: an
+    element, or what a deflated data set swells to, may be larger than our memory."""
     try:
-        head = dcmread(path, specific_tags=["SOPClassUID", "SOPInstanceUID"], stop_before_pixels=True)
-        syntax = str(head.file_meta.TransferSyntaxUID)
-        return Image(path, str(head.SOPInstanceUID), str(head.SOPClassUID), syntax)
+        with path.open("rb") as file:
+            part = split(file.read(BEGINNING))
+        syntax = UID(part.syntax)
+        data = _inflated(part.dataset) if syntax.is_deflated else bytes(part.dataset)
+        head = read_dataset(
+            BytesIO(data),
+            syntax.is_implicit_VR,
+            syntax.is_little_endian,
+            stop_when=_is_behind,
+            specific_tags=UIDS,
+        )
+        return Image(path, str(head.SOPInstanceUID), str(head.SOPClassUID), part.syntax)
     except Exception:  # whatever a stranger's file makes pydicom stumble over
         return None
+
+
+def _inflated(data: "bytes | memoryview") -> bytes:
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, BEGINNING)
+
+
+def _is_behind(tag: BaseTag, *_: object) -> bool:
+    return bool(tag > UIDS[-1])
 
 
 def owners(images: Iterable[Image]) -> dict[str, Owner]:
