@@ -3,8 +3,10 @@
 import dataclasses
 import errno
 import hashlib
+import io
 import json
 import os
+import struct
 import subprocess
 import zipfile
 from pathlib import Path
@@ -65,6 +67,18 @@ def test_other_programs_read_it(parcel: Parcel, archives: Path) -> None:
         check=True,
     )
     assert "Done testing" in said.stdout
+
+
+def test_every_member_is_written_for_zip64(parcel: Parcel, archives: Path) -> None:
+    """4.5 and 8-byte sizes (APPNOTE 4.4.3, 4.5.3), whatever the size: what is streamed is not known before."""
+    whole = ready(parcel, archives).read_bytes()
+    with zipfile.ZipFile(io.BytesIO(whole)) as found:
+        for member in found.infolist():
+            assert member.extract_version == 45
+            name, extra = struct.unpack_from("<HH", whole, member.header_offset + 26)
+            fields = whole[member.header_offset + 30 + name :][:extra]
+            assert struct.unpack_from("<HH", fields) == (0x0001, 16)
+    assert b"PK\x06\x06" in whole and b"PK\x06\x07" in whole  # the end of the directory, in 64 bits
 
 
 def test_the_same_images_make_the_same_bytes(parcel: Parcel, archives: Path) -> None:
