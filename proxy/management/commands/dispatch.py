@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from proxy.audit import actions
 from proxy.management.pulling import options as given
 from proxy.management.pulling.options import node_named
-from proxy.management.pulling.telling import aloud
+from proxy.management.pulling.runs import logged
 from proxy.management.pulling.working import Work, ending_in_order
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
@@ -44,8 +44,8 @@ class Command(TeachingCommand):
             raise CommandError("--from and --to are one node.")
         peer = peer_of(wanted.node)
         order = Order(wanted.node.pk, to.ae_title, console_user(), to.pk)
-        work = Work(wanted, order, peer, "moved", actions.IMAGES_DISPATCHED, aloud(self.stdout))
-        with ending_in_order(self.stderr.write):
+        with ending_in_order(self.stderr.write), logged("dispatch", self.stdout) as say:
+            work = Work(wanted, order, peer, "moved", actions.IMAGES_DISPATCHED, say)
             if wanted.practice:
                 work.practice()
                 return

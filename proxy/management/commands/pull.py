@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from proxy import pipeline
 from proxy.audit import actions
 from proxy.management.pulling import options as given
-from proxy.management.pulling.telling import aloud
+from proxy.management.pulling.runs import logged
 from proxy.management.pulling.working import Work, ending_in_order
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
@@ -71,8 +71,8 @@ class Command(TeachingCommand):
         route = _route(called, wanted.node)
         peer = peer_of(wanted.node)
         order = Order(wanted.node.pk, called, console_user())
-        work = Work(wanted, order, peer, "here", actions.IMAGES_PULLED, aloud(self.stdout))
-        with ending_in_order(self.stderr.write):
+        with ending_in_order(self.stderr.write), logged("pull", self.stdout) as say:
+            work = Work(wanted, order, peer, "here", actions.IMAGES_PULLED, say)
             if wanted.practice:
                 work.practice()
                 return
