@@ -17,7 +17,7 @@ from proxy.backend import remembered, users
 from proxy.backend.users import BackendUser
 from proxy.deliveries.agents.web import platform
 from proxy.deliveries.agents.web.line import Line, Patience
-from proxy.deliveries.directions import backend_trust
+from proxy.deliveries.directions import backend_in_clear, backend_trust
 from proxy.vault.remembered import Remembered
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,8 @@ def forget() -> None:
 def _ask(token: str) -> BackendUser | None:
     if not (settings.ITH_URL and settings.ITH_TOKEN):
         raise Problem(503, "no-backend", NO_BACKEND)
+    if in_clear := backend_in_clear():
+        raise Problem(503, "no-backend", in_clear.reason)
     known = remembered.last_known()
     if not (known.workspace_id and known.proxy_id):
         raise Problem(503, "no-backend", NOT_YET, 10.0)

@@ -81,6 +81,12 @@ def backend_trust() -> Trust:
     return trust_of(row) if row is not None else SYSTEMS
 
 
+def backend_in_clear() -> TryLater | None:
+    """What is wrong where others could read our token along, and the site did not say that they may."""
+    allowed = Destination.objects.filter(kind=Destination.BACKEND, retired_at=None, insecure=True)
+    return IN_CLEAR if goes_in_clear(settings.ITH_URL) and not allowed.exists() else None
+
+
 def trust_of(destination: Destination) -> Trust:
     return Trust(file_of(destination.authorities), file_of(destination.certificate), file_of(destination.key))
 

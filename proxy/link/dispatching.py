@@ -24,7 +24,7 @@ from proxy.backend.keeping import PLATFORM
 from proxy.backend.lifecycle import COMPLETED, DOWNLOADING, FAILED, PROCESSING
 from proxy.backend.models import Dispatch
 from proxy.backend.statuses import tell as tell_backend
-from proxy.deliveries.directions import backend_trust
+from proxy.deliveries.directions import backend_in_clear, backend_trust
 from proxy.link import downloading, shelf
 from proxy.link.downloading import STOPPED, Bounds, Failed, Later, Wanted
 from proxy.link.shelf import Place
@@ -102,6 +102,8 @@ class Errand:
         workspace = remembered.last_known().workspace_id
         if not workspace:
             return NO_WORKSPACE
+        if in_clear := backend_in_clear():
+            return Later(in_clear.reason)
         tell(self.row, DOWNLOADING)
         wanted = Wanted(workspace, self.row.kind, self.row.entity, self.row.subject)
         ours = settings.ITH_URL, settings.ITH_TOKEN

@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection
 from proxy.backend import outbox
 from proxy.backend.keeping import standing
 from proxy.backend.models import Standing
-from proxy.deliveries.directions import backend_trust
+from proxy.deliveries.directions import backend_in_clear, backend_trust
 from proxy.link import addresses, messages, whereabouts
 from proxy.link.asking import Asker
 from proxy.link.calling import NotConnected, call
@@ -80,6 +80,9 @@ class Link:
             return False
 
     def _once(self) -> bool:
+        if in_clear := backend_in_clear():
+            log.warning("%s", in_clear.reason)
+            return False
         key_in_query = settings.ITH_WS_KEY_IN_QUERY
         answer = call(settings.ITH_URL, settings.ITH_TOKEN, key_in_query=key_in_query, trust=backend_trust())
         if isinstance(answer, NotConnected):

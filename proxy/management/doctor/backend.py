@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils import timezone
 
 from proxy.backend.models import Outgoing, Standing
+from proxy.deliveries.directions import backend_in_clear
 from proxy.link import rest
 from proxy.management.doctor.findings import Finding, count, fail, ok, warn
+from proxy.network.addresses import goes_in_clear
 
-OURSELVES = {"localhost", "127.0.0.1", "::1"}
 SILENT = timedelta(minutes=2)
 
 
@@ -27,8 +27,7 @@ def examine_backend() -> Iterator[Finding]:
 
 
 def _address() -> Iterator[Finding]:
-    parts = urlsplit(settings.ITH_URL)
-    if parts.scheme != "https" and parts.hostname not in OURSELVES:
+    if goes_in_clear(settings.ITH_URL) and not backend_in_clear():
         yield warn("backend", "ITH_URL is no https: our token and all we say go in the clear.")
     if settings.ITH_WS_KEY_IN_QUERY:
         yield warn("backend", "ITH_WS_KEY_IN_QUERY puts our token into an address; addresses are logged.")
