@@ -127,6 +127,7 @@ class Revision(models.Model):
             models.Index(fields=["quiet_at"], condition=Q(state="receiving"), name="revision_due"),
             models.Index(fields=["quiet_at"], condition=Q(state="complete"), name="revision_to_release"),
             models.Index(fields=["quiet_at"], condition=Q(state="released"), name="revision_to_open"),
+            models.Index(fields=["quiet_at"], condition=Q(state="review"), name="revision_to_review"),
             models.Index(fields=["opened_at"], name="revision_by_day"),
             models.Index(
                 fields=["state"], condition=~Q(state__in=["delivered", "expired"]), name="revision_alive"

@@ -37,13 +37,18 @@ def delivered(study: int, images: int, at: datetime, *to: Destination) -> Revisi
     return revision
 
 
+def look(now: datetime) -> closing.Round:
+    """A round that has time, however busy the machine is."""
+    return closing.look(now, seconds=120.0)
+
+
 def closed_days() -> list[date]:
     return list(Day.objects.exclude(closed_at=None).order_by("day").values_list("day", flat=True))
 
 
 def test_a_house_without_images_has_no_days() -> None:
     a_folder()
-    assert closing.look(LATER) == closing.Round()
+    assert look(LATER) == closing.Round()
     assert balance() == [Line("outbox", 0, 0, 0, 0, 0)]
 
 
@@ -52,7 +57,7 @@ def test_a_day_on_which_all_is_delivered_is_closed_and_counts_the_same__promise_
     delivered(1, 3, MONDAY, outbox)
     delivered(2, 4, MONDAY + DAY_LONG, outbox)
     before = balance()
-    done = closing.look(LATER)
+    done = look(LATER)
     assert (done.entered, done.closed) == (9, 9)
     assert balance() == before == balance(anew=True) == [Line("outbox", 7, 7, 0, 0, 0)]
     assert DayLine.objects.count() == 2
@@ -65,7 +70,7 @@ def test_the_whole_is_the_same_whether_days_are_added_up_or_read_one_by_one__pro
     outbox = a_folder()
     for number in range(12):
         delivered(number, number + 1, MONDAY + number * DAY_LONG, outbox)
-    closing.look(MONDAY + 20 * DAY_LONG)
+    look(MONDAY + 20 * DAY_LONG)
     whole = balance(anew=True)
     assert balance() == whole == [Line("outbox", 78, 78, 0, 0, 0)]
     Day.objects.filter(day__day__in=[14, 16, 18, 20]).update(closed_at=None)
@@ -81,7 +86,7 @@ def test_a_day_that_is_opened_between_two_questions_is_counted_once__promise_4(
     outbox = a_folder()
     delivered(1, 3, MONDAY, outbox)
     delivered(2, 4, MONDAY + DAY_LONG, outbox)
-    closing.look(LATER)
+    look(LATER)
     sums, opened_meanwhile = closed._sums, [date(2026, 1, 12), date(2026, 1, 13)]
 
     def slow_sums() -> list[tuple[int, str, int]]:
@@ -95,7 +100,7 @@ def test_a_day_that_is_opened_between_two_questions_is_counted_once__promise_4(
 
 def test_what_is_closed_is_read_and_not_counted() -> None:
     delivered(1, 3, MONDAY, a_folder())
-    closing.look(LATER)
+    look(LATER)
     DayLine.objects.update(received=30, delivered=30)
     assert balance() == [Line("outbox", 30, 30, 0, 0, 0)]
     assert balance(anew=True) == [Line("outbox", 3, 3, 0, 0, 0)]
@@ -103,17 +108,17 @@ def test_what_is_closed_is_read_and_not_counted() -> None:
 
 def test_a_closed_day_that_does_not_say_what_the_rows_say_is_written_anew() -> None:
     delivered(1, 3, MONDAY, a_folder())
-    closing.look(LATER)
+    look(LATER)
     DayLine.objects.update(received=30, delivered=30)
-    closing.look(LATER + DAY_LONG)
+    look(LATER + DAY_LONG)
     assert balance() == [Line("outbox", 3, 3, 0, 0, 0)]
 
 
 def test_an_image_that_vanished_from_a_closed_day_opens_it_and_shows__promise_4() -> None:
     delivered(1, 3, MONDAY, a_folder())
-    closing.look(LATER)
+    look(LATER)
     Instance.objects.filter(ordinal=2).delete()
-    closing.look(LATER + DAY_LONG)
+    look(LATER + DAY_LONG)
     assert date(2026, 1, 12) not in closed_days()
     assert [line.difference for line in balance()] == [-1]
 
@@ -122,23 +127,23 @@ def test_an_image_that_vanished_from_a_closed_day_opens_it_and_shows__promise_4(
 def test_a_day_with_a_study_that_is_not_over_stays_open(state: str) -> None:
     revision = a_revision(images=2, state=state, destinations=(a_folder(),))
     Revision.objects.filter(pk=revision.pk).update(opened_at=MONDAY)
-    closing.look(LATER)
+    look(LATER)
     assert date(2026, 1, 12) not in closed_days()
     assert date(2026, 1, 13) in closed_days()
 
 
 def test_today_and_yesterday_stay_open() -> None:
     delivered(1, 3, MONDAY, a_folder())
-    assert closing.look(MONDAY + DAY_LONG / 2).entered == 0
-    assert closing.look(MONDAY + DAY_LONG).entered == 0
-    assert closing.look(MONDAY + DAY_LONG + timedelta(minutes=2)).entered == 1
+    assert look(MONDAY + DAY_LONG / 2).entered == 0
+    assert look(MONDAY + DAY_LONG).entered == 0
+    assert look(MONDAY + DAY_LONG + timedelta(minutes=2)).entered == 1
 
 
 def test_a_day_that_does_not_balance_stays_open() -> None:
     outbox = a_folder()
     delivered(1, 3, MONDAY, outbox)
     Delivery.objects.all().delete()
-    closing.look(LATER)
+    look(LATER)
     assert date(2026, 1, 12) not in closed_days()
     assert balance()[0].difference == 3
 
@@ -146,21 +151,21 @@ def test_a_day_that_does_not_balance_stays_open() -> None:
 def test_what_is_sent_again_opens_its_day_at_the_next_round() -> None:
     outbox = a_folder()
     revision = delivered(1, 3, MONDAY, outbox)
-    closing.look(LATER)
+    look(LATER)
     again = LATER + timedelta(minutes=1)
     Delivery.objects.filter(revision=revision).update(
         state="waiting", acknowledged=0, acks=b"", next_try_at=again
     )
-    closing.look(again)
+    look(again)
     assert balance() == [Line("outbox", 3, 0, 0, 0, in_flight=3)]
 
 
 def test_another_destination_for_an_old_study_stands_in_the_books__promise_4() -> None:
     revision = delivered(1, 3, MONDAY, a_folder())
-    closing.look(LATER)
+    look(LATER)
     late = a_folder("late")
     queue.open_for(revision, [late], LATER)
-    closing.look(LATER + timedelta(minutes=1))
+    look(LATER + timedelta(minutes=1))
     assert balance() == balance(anew=True)
     assert Line("late", 3, 0, 0, 0, in_flight=3) in balance()
 
@@ -168,11 +173,11 @@ def test_another_destination_for_an_old_study_stands_in_the_books__promise_4() -
 def test_images_in_quarantine_leave_a_day_closed_until_somebody_decides() -> None:
     item = a_held_item(a_folder())
     HeldItem.objects.update(held_at=MONDAY)
-    closing.look(LATER)
+    look(LATER)
     assert date(2026, 1, 12) in closed_days()
     assert balance() == [Line("outbox", 1, 0, 0, held=1, in_flight=0)]
     HeldItem.objects.filter(pk=item.pk).update(state="discarded")
-    closing.look(LATER + timedelta(seconds=1))
+    look(LATER + timedelta(seconds=1))
     assert balance() == [Line("outbox", 1, 0, excluded=1, held=0, in_flight=0)]
 
 
@@ -195,7 +200,7 @@ def test_a_round_stops_when_it_is_told_to() -> None:
 def test_postings_by_day_take_closed_and_open_days_together__promise_4() -> None:
     outbox = a_folder()
     delivered(1, 3, MONDAY, outbox)
-    closing.look(LATER)
+    look(LATER)
     delivered(2, 2, LATER, outbox)
     a_held_item(outbox, study=9)
     HeldItem.objects.update(held_at=LATER)
@@ -253,12 +258,12 @@ def test_counting_a_day_begins_at_the_index_of_days__flat(number: int) -> None:
 def test_a_clock_that_was_ahead_leaves_no_closed_days_to_come__promise_12() -> None:
     outbox = a_folder()
     delivered(1, 3, MONDAY, outbox)
-    closing.look(LATER + 300 * DAY_LONG, seconds=30.0)
+    look(LATER + 30 * DAY_LONG)
     delivered(2, 4, LATER - DAY_LONG, outbox)
-    closing.look(LATER)
+    look(LATER)
     assert max(closed_days()) == (LATER - 2 * DAY_LONG).date()
     assert balance() == [Line("outbox", 7, 7, 0, 0, 0)]
     Delivery.objects.filter(revision__study__uid="2.25.4711.1").update(acknowledged=2)
     for minute in range(5):
-        closing.look(LATER + timedelta(minutes=minute))
+        look(LATER + timedelta(minutes=minute))
     assert balance()[0].difference == 1

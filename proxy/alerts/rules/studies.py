@@ -11,7 +11,7 @@ from proxy.alerts.findings import HOUR, MINUTE, Finding, Rule, counted
 from proxy.deliveries.lifecycle import CLAIMED, WAITING
 from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination
-from proxy.studies.lifecycle import COMPLETE, DELIVERED, EXPIRED, RECEIVING, RELEASED, REVIEW
+from proxy.studies.lifecycle import COMPLETE, RECEIVING, RELEASED, REVIEW
 from proxy.studies.models import Revision, Study
 
 LATE: Final = timedelta(minutes=10)
@@ -56,8 +56,7 @@ def _undelivered(now: datetime) -> Iterator[Finding]:
 
 def waiting(now: datetime) -> Iterator[Finding]:
     long_ago = now - timedelta(hours=settings.ALERT_STUCK_HOURS)
-    over = [DELIVERED, EXPIRED]  # said in the words of the index, so that what is over is not walked through
-    review = Revision.objects.exclude(state__in=over).filter(state=REVIEW, quiet_at__lt=long_ago).count()
+    review = Revision.objects.filter(state=REVIEW, quiet_at__lt=long_ago).count()
     held = Study.objects.filter(held_at__isnull=False, held_at__lt=long_ago).count()
     for subject, many, what in (("review", review, "to be reviewed"), ("held", held, "that are held")):
         if many:
