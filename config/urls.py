@@ -19,3 +19,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("proxy.api.urls")),
 ]
+handler400 = "proxy.api.outside.bad_request"
+handler500 = "proxy.api.outside.server_error"

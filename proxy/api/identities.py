@@ -40,8 +40,8 @@ class Kind:
 
 
 class Identities(Door):
-    authentication_classes = (UserToken,)
-    permission_classes = (Somebody,)
+    authentication_classes: Any = (UserToken,)
+    permission_classes: Any = (Somebody,)
     kind: Kind
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -131,15 +131,18 @@ def _images(found: Sequence[Place]) -> dict[Key, tuple[int, str]]:
             Instance.objects.filter(**{f"{path}__in": pks}).values_list(path).annotate(Max("pk")).order_by()
         )
         newest |= {(level, pk): image for pk, image in rows}
-    for place in found:
-        if place.level == PATIENT:
-            theirs = Instance.objects.filter(
-                project_id=place.project_id, series__study__project_id=place.project_id,
-                series__study__patient=place.patient,
-            )  # fmt: skip
-            newest |= {_key(place): image for image in [theirs.aggregate(pk=Max("pk"))["pk"]] if image}
+    newest |= _newest_of_patients([place for place in found if place.level == PATIENT])
     names = {pk: (project, uid) for pk, project, uid in _named(newest.values())}
     return {key: names[image] for key, image in newest.items() if image in names}
+
+
+def _newest_of_patients(found: Sequence[Place]) -> dict[Key, int]:
+    patients = {place.person: _key(place) for place in found}
+    whose = "project_id", "series__study__patient"
+    mine = {"project_id__in": {project for project, _ in patients}}
+    theirs = Instance.objects.filter(series__study__patient__in={one for _, one in patients}, **mine)
+    rows = theirs.values_list(*whose).annotate(Max("pk")).order_by()
+    return {patients[one, two]: image for one, two, image in rows if (one, two) in patients}
 
 
 def _named(images: Collection[int]) -> "QuerySet[Instance, tuple[int, int, str]]":

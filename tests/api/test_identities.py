@@ -369,3 +369,14 @@ def test_promise_8_no_log_says_what_was_asked_or_told(
         ask("study/", {"study_instance_uid": ADA.name, "purpose": WHY})
     text = caplog.text
     assert not [needle for needle in NEEDLES if needle in text] and TOKEN not in text
+
+
+def test_a_batch_costs_as_many_questions_as_one(right: Clinic, django_assert_max_num_queries: Any) -> None:
+    """As many statements for two persons as for a hundred."""
+    both = list(Study.objects.order_by("pk").values_list("patient", flat=True))
+    ask("patient/batch/", {"anonymous_patient_ids": both, "purpose": WHY})
+    with django_assert_max_num_queries(15) as asked_for_two:
+        ask("patient/batch/", {"anonymous_patient_ids": both, "purpose": WHY})
+    with django_assert_max_num_queries(15) as asked_for_one:
+        ask("patient/batch/", {"anonymous_patient_ids": both[:1], "purpose": WHY})
+    assert len(asked_for_one) == len(asked_for_two)
