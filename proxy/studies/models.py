@@ -202,6 +202,7 @@ class Series(models.Model):
     class Meta:
         verbose_name_plural = "series"
         constraints = [models.UniqueConstraint(fields=["study", "uid"], name="one_series_for_a_uid")]
+        indexes = [models.Index(fields=["uid"], name="series_by_uid")]  # asked for without its study
 
     def __str__(self) -> str:
         return self.uid

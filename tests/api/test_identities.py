@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import time_machine
 from django.conf import LazySettings
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from proxy.audit.models import Entry
 from proxy.routing.models import Project
-from proxy.studies.models import Revision, Study
+from proxy.studies.models import Revision, Series, Study
 from proxy.vault import approvals
 from proxy.vault.models import Approval, Person, Seal
 from proxy.vault.remembered import forget_all
@@ -380,3 +381,9 @@ def test_a_batch_costs_as_many_questions_as_one(right: Clinic, django_assert_max
     with django_assert_max_num_queries(15) as asked_for_one:
         ask("patient/batch/", {"anonymous_patient_ids": both[:1], "purpose": WHY})
     assert len(asked_for_one) == len(asked_for_two)
+
+
+def test_a_series_is_found_without_walking_through_all_of_them(right: Clinic) -> None:
+    if connection.vendor == "sqlite":
+        plan = Series.objects.filter(uid__in=["2.25.1"], study__project_id__in=[1]).explain()
+        assert "series_by_uid" in plan
