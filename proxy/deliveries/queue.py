@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
@@ -26,7 +27,6 @@ from proxy.routing.models import Destination
 from proxy.studies.lifecycle import LIFE as REVISION_LIFE
 from proxy.studies.models import Instance, Revision
 
-TURN = ("priority", "next_try_at", "pk")
 LOST = "The worker fell silent before it finished; another one goes on where it stood."
 
 
@@ -118,17 +118,27 @@ def _open_destinations(now: datetime, measure: Pace) -> list[int]:
     """Destinations that may be sent to, have something due and room for it: the most urgent first, then the one
     whose turn is overdue for longest."""
     running = _running()
-    turn = _due(now).filter(destination=OuterRef("pk")).order_by(*TURN)
-    rows = _usable(now).annotate(
-        urgency=Subquery(turn.values("priority")[:1]), since=Subquery(turn.values("next_try_at")[:1])
-    )
-    known = rows.exclude(since=None).order_by("urgency", "since", "pk")
+    due = _due(now).filter(destination=OuterRef("pk")).values("next_try_at")
+    rows = _usable(now).annotate(**{f"since_{one}": Subquery(_in_turn(due, one)[:1]) for one in Priority})
+    turns = sorted(turn for row in rows if (turn := _turn_of(row)) is not None)
+    known = {row.pk: row for row in rows}
     return [
-        one.pk
-        for one in known
-        if running.get(one.pk, 0) < backoff.room(one.failures, one.at_once, measure)
-        and breaker.hours_of(one, now).is_open
+        pk
+        for _, _, pk in turns
+        if running.get(pk, 0) < backoff.room(known[pk].failures, known[pk].at_once, measure)
+        and breaker.hours_of(known[pk], now).is_open
     ]
+
+
+def _turn_of(row: Destination) -> tuple[int, datetime, int] | None:
+    """Priority and time of what is due there first; nothing, if nothing is."""
+    times = ((one, getattr(row, f"since_{one}")) for one in Priority)
+    return next(((one.value, since, row.pk) for one, since in times if since is not None), None)
+
+
+def _in_turn(due: "QuerySet[Any]", priority: Priority) -> "QuerySet[Any]":
+    """Of one priority at a time: so the index leads to what is due, past all that waits for another try."""
+    return due.filter(priority=priority).order_by("next_try_at", "pk")
 
 
 def _running() -> Counter[int]:
@@ -148,8 +158,12 @@ def _claim_at(destination_id: int, now: datetime, token: str, measure: Pace) -> 
         running = Delivery.objects.filter(destination=destination, state=CLAIMED).count()
         if running >= backoff.room(destination.failures, destination.at_once, measure):
             return None
-        delivery = _due(now).filter(destination=destination).order_by(*TURN).first()
-        return None if delivery is None else _take(delivery, destination, now, token, measure)
+        due = _due(now).filter(destination=destination)
+        for priority in Priority:
+            delivery = _in_turn(due, priority).first()
+            if delivery is not None:
+                return _take(delivery, destination, now, token, measure)
+        return None
 
 
 def _take(

@@ -9,6 +9,7 @@ a question to a web service, a file in a folder) is what a dead destination cost
 begins and ends in the database: any process may take the next probe, and a restart forgets nothing (promise 12).
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -62,8 +63,12 @@ def hours_of(destination: Destination, now: datetime) -> Hours:
     return hours(destination.windows, now)
 
 
-def hours(said: list[str], now: datetime) -> Hours:
-    return windows.hours(_windows(tuple(said)), now, zone())
+def hours(said: Iterable[str], now: datetime) -> Hours:
+    """Of one that cannot be read (no site file and no form lets it in) nothing is sent, and no other is held up."""
+    try:
+        return windows.hours(_windows(tuple(said)), now, zone())
+    except (windows.WrongWindow, TypeError, AttributeError):
+        return Hours(False)
 
 
 @lru_cache(maxsize=256)

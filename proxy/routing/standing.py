@@ -74,10 +74,14 @@ def _by_a_person(one: Standing) -> Standstill | None:
 
 
 def _by_its_hours(one: Standing, now: datetime, zone: tzinfo) -> Standstill | None:
-    hours = windows.hours([windows.read(said) for said in one.windows], now, zone)
+    said = ", ".join(map(str, one.windows))
+    try:
+        hours = windows.hours([windows.read(said) for said in one.windows], now, zone)
+    except (windows.WrongWindow, TypeError, AttributeError):
+        why = f"the hours of this destination cannot be read ({said})"
+        return Standstill("closed: its hours cannot be read", why, "Write its windows anew in the site file.")
     if hours.is_open:
         return None
-    said = ", ".join(one.windows)
     begin = f"; they begin again at {at(hours.until)}" if hours.until else ""
     why = f"it is outside the hours of this destination ({said}, {zone}){begin}"
     short = f"closed until {at(hours.until)}" if hours.until else "closed"

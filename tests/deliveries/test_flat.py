@@ -64,6 +64,19 @@ def test_what_is_asked_every_second_walks_through_nothing_that_is_over(name: str
     assert found and not [step for step in found if walks(step)]
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's plans depend on how much there is")
+@pytest.mark.parametrize("name", ["claim", "is there something to claim"])
+def test_what_waits_for_another_try_is_not_walked_through_either(name: str) -> None:
+    """A destination may have thousands that wait for their next try, or for a commitment."""
+    a_waiting_delivery()
+    with CaptureQueriesContext(connection) as asked:
+        ASKED[name]()
+    found = [step for one in asked.captured_queries if _is_read(one["sql"]) for step in steps_of(one["sql"])]
+    turns = [step for step in found if "delivery_in_turn" in step]
+    assert len(turns) >= 3
+    assert all("(destination_id=? AND priority=? AND next_try_at<?)" in step for step in turns)
+
+
 def test_a_finished_delivery_is_closed_by_its_keys() -> None:
     a_waiting_delivery()
     claim = queue.claim(NOW, "t")

@@ -459,6 +459,16 @@ def test_outside_its_hours_nothing_is_claimed_for_a_destination_and_the_others_g
     assert claim.closes_at == night + seconds(8 * 3600)
 
 
+@pytest.mark.parametrize("windows", [["night"], [7], [None], "22:00-06:00"])
+def test_hours_that_cannot_be_read_hold_up_no_other_destination__promise_10(windows: object) -> None:
+    outbox, archive = a_folder(), a_peer()
+    a_waiting_delivery(1, to=outbox)
+    a_waiting_delivery(2, to=archive)
+    Destination.objects.filter(pk=outbox.pk).update(windows=windows)
+    assert claimed().destination_id == archive.pk
+    assert queue.claim(NOW, "t") is None
+
+
 def test_what_was_spent_is_waited_for_and_holds_for_all_deliveries_of_the_destination() -> None:
     a_waiting_delivery(1)
     a_waiting_delivery(2)

@@ -30,6 +30,11 @@ NIGHT = ("22:00-06:00", "Sat-Sun 00:00-24:00")
             " they begin again at 2026-01-15 21:00:00 UTC",
         ),
         (
+            Standing(windows=("night",)),
+            "closed: its hours cannot be read",
+            "the hours of this destination cannot be read (night)",
+        ),
+        (
             Standing(failures=1, trouble="It asks us to slow down (429).", rests_until=LATER),
             "rests until 2026-01-15 09:35:00 UTC",
             "it rests until 2026-01-15 09:35:00 UTC: It asks us to slow down (429).",
