@@ -5,7 +5,7 @@
       └────────── something gets through ◀── one delivery tries ◀──────┘ (it fails: resting, longer)
 
 Deliveries and homecomings count on the same row, so what one of them has found out spares the other. A probe (C-ECHO,
-a question to a web service, a file in a folder) is what a dead destination costs; no study is spent on it. A rest
+a question to a web service, a file in a folder) is what a dead destination costs, and seldom a study. A rest
 begins and ends in the database: any process may take the next probe, and a restart forgets nothing (promise 12).
 """
 
@@ -23,6 +23,7 @@ from proxy.routing.backoff import RESTS_AFTER, Pace
 from proxy.routing.models import Destination
 from proxy.routing.windows import Hours
 
+TRIES_ANYWAY = 5
 PROBE_LEASE = timedelta(minutes=2)
 
 back = Signal()
@@ -146,8 +147,13 @@ def answered(destination: Destination, now: datetime) -> bool:
 def kept_silent(
     destination: Destination, why: str, now: datetime, chance: float = 0.0, asked: timedelta | None = None
 ) -> None:
-    if _as_taken(destination).exists():
-        failed(destination, why, now, chance, asked)
+    """No probe is believed for ever: a service may fail at a search and take what is stored all the same. So now and
+    then a delivery tries after the rest, whatever the probe found."""
+    if not _as_taken(destination).exists():
+        return
+    failed(destination, why, now, chance, asked)
+    if (destination.failures + 1) % TRIES_ANYWAY == 0:
+        Destination.objects.filter(pk=destination.pk).update(probed_at=now)
 
 
 def _as_taken(destination: Destination) -> "QuerySet[Destination]":

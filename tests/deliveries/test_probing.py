@@ -58,6 +58,24 @@ def test_one_that_keeps_silent_rests_longer_and_no_delivery_is_spent__promise_10
     assert Delivery.objects.get().attempts == 0
 
 
+def test_no_probe_is_believed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that fails at every search, and takes what is stored."""
+    a_waiting_delivery()
+    resting(Destination.objects.get())
+    told(monkeypatch, *[SILENT] * 99)
+    now, tried = timezone.now(), []
+    for _ in range(12):
+        outbox = Destination.objects.get()
+        now = max(now, outbox.rests_until or now)
+        if probing.probe_one(now):
+            tried.append("probe")
+        elif claim := queue.claim(now, "t"):
+            tried.append("delivery")
+            queue.finish(claim, TryLater("It hung up."), now)
+            Delivery.objects.update(next_try_at=now)
+    assert tried == ["probe", "probe", "delivery", *(["probe"] * 4 + ["delivery"]), *["probe"] * 4]
+
+
 def test_one_that_answers_gets_one_delivery_and_then_all(monkeypatch: pytest.MonkeyPatch) -> None:
     for study in (1, 2):
         a_waiting_delivery(study)

@@ -97,6 +97,8 @@ def a_service(dice: Dice = NEVER) -> Iterator[Receiver]:
     images = Images()
 
     def answers(request: Request) -> Reply:
+        if request.method == "GET":
+            return Reply(200, b"[]", "application/dicom+json")
         found = [(_uid(part.content), part.content) for part in parts(request)]
         fresh = [uid for uid, content in found if images.take(uid, content)]
         known = [(uid, DUPLICATE) for uid, _ in found if uid not in fresh]
