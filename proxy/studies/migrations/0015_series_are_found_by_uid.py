@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('studies', '0013_studies_know_that_they_exclude'),
+        ('studies', '0014_reviews_are_found'),
     ]
 
     operations = [
