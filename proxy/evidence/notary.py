@@ -17,7 +17,8 @@ from proxy.evidence import looking, signing
 from proxy.evidence.statement import UNKNOWN, Image, LookedAt, Released, state
 from proxy.storage.files import remove, stage
 from proxy.storage.keys import EVIDENCE, Watched
-from proxy.studies.models import Instance, Revision, Treatment
+from proxy.studies import completeness
+from proxy.studies.models import Instance, PacsCount, Revision, Treatment
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,12 @@ def _released(revision: Revision) -> Released:
         revision=revision.number,
         released_at=at.isoformat() if at else "",
         review=revision.route.review,
+        completeness=completeness.sureness_of(revision, _count_of(revision)),
     )
+
+
+def _count_of(revision: Revision) -> PacsCount | None:
+    return PacsCount.objects.select_related("node", "revision").filter(revision=revision).first()
 
 
 # --- what lies on the disk ------------------------------------------------------------------------------
@@ -127,12 +133,16 @@ def _studies() -> Path:
 
 
 def _keep(revision: Revision, made: bytes) -> bool:
-    """The file, then the row that names it: one of two processes wins, and the other takes its file away again."""
+    """The file, then the row that names it: one of two processes wins, and the other takes its file away again. So does
+    whoever looked at images of which some were taken out meanwhile."""
     path = f"{revision.study.project_id}/{revision.study_id % 1000:03d}/{revision.pk}-{secrets.token_hex(4)}.json"
     with stage(folder(), path) as staged:
         staged.write([made])
         staged.commit()
-    if Revision.objects.filter(pk=revision.pk, evidence="").update(evidence=path):
+    same = Revision.objects.filter(
+        pk=revision.pk, evidence="", total=revision.total, released_at__isnull=False
+    )
+    if same.update(evidence=path):
         return True
     remove(folder() / path)
     return False

@@ -27,6 +27,7 @@ class Released:
     revision: int
     released_at: str
     review: bool
+    completeness: str  # how sure it was that all of the study was here
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,22 @@ def give_up(now: datetime) -> int:
     return late.update(settled_at=now)
 
 
+# --- for whoever watches ------------------------------------------------------------------------------------
+
+
+def is_being_asked(since: datetime) -> Exists:
+    """A condition on revisions: they wait for their PACS, and were to be asked about no longer ago than this."""
+    return Exists(PacsCount.objects.filter(revision=OuterRef("pk"), settled_at=None, next_at__gte=since))
+
+
+def incomplete(since: datetime) -> "QuerySet[PacsCount]":
+    """Of studies that went on since then with fewer images than their PACS has, and got no better since."""
+    short = PacsCount.objects.filter(said__gt=F("here") + F("not_taken"))
+    later = PacsCount.objects.filter(revision__study=OuterRef("revision__study"), settled_at__isnull=False)
+    later = later.filter(revision__number__gt=OuterRef("revision__number"))
+    return short.filter(~Exists(later), settled_at__gte=since)
+
+
 # --- in words -----------------------------------------------------------------------------------------------
 
 

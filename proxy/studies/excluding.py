@@ -167,12 +167,12 @@ def _set_aside(revision: Revision, series: Series, now: datetime) -> int:
     if images < revision.total:
         aside = _beside(revision, series, images, now)
         revision.instances.filter(series=series).update(revision=aside, ordinal=F("ordinal") + FAR)
-        mine.update(total=F("total") - images)
+        mine.update(total=F("total") - images, evidence="")  # of what is left, once it is made anew
         _number_again(aside)
         _number_again(revision)
     else:
         mine.update(series=series)
-        LIFE.move(mine, "exclude", ended_at=now)
+        LIFE.move(mine, "exclude", ended_at=now, released_at=None, evidence="")
     return images
 
 
@@ -241,13 +241,17 @@ def sentences(series: Series) -> list[str]:
 def of_study(study: Study) -> list[str]:
     """A line for each series that does not leave."""
     rows = study.series.filter(excluded=True).order_by("pk")
-    return [f"Series {_name(one)} is excluded {said}" for one in rows for said in sentences(one)]
+    return [
+        f"Series {known_as(one)} ({_images(one)}) is excluded {said}"
+        for one in rows
+        for said in sentences(one)
+    ]
 
 
-def _name(series: Series) -> str:
+def known_as(series: Series) -> str:
     """What of it a person knows it by: the description is mostly gone."""
     parts = (series.number, series.modality, series.description)
-    return f"{' '.join(part for part in parts if part) or series.uid} ({_images(series)})"
+    return " ".join(part for part in parts if part) or series.uid
 
 
 def _images(series: Series) -> str:

@@ -16,7 +16,7 @@ from proxy.deliveries.models import Delivery
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Destination, Node
-from proxy.studies.models import Revision, Study
+from proxy.studies.models import PacsCount, Revision, Study
 from proxy.vault import keyring
 from proxy.vault.pseudonyms import forget_cache
 from tests.cast import NEEDLES
@@ -117,6 +117,12 @@ class TestStudiesThatDoNotMove:
         assert look("study-stuck", NOW + 10 * MINUTE) == {}
         assert look("study-stuck", NOW + 11 * MINUTE)["settling"].weight == 1
 
+    def test_that_wait_for_what_their_pacs_has_are_not_stuck(self) -> None:
+        asked_about(a_revision(1, state="receiving"), next_at=LATER)
+        assert look("study-stuck") == {}
+        PacsCount.objects.update(next_at=NOW)
+        assert look("study-stuck")["settling"].weight == 1, "nobody asks any more"
+
     def test_that_are_released_and_have_no_delivery(self) -> None:
         a_revision(1, state="released", destinations=(a_folder(), a_peer()))
         a_revision(2, state="released")
@@ -167,6 +173,32 @@ class TestStudiesThatDoNotMove:
         some_deliveries(1, a_folder(), attempts=99)
         Destination.objects.update(**facts)
         assert look("study-stuck") == {}
+
+
+class TestStudiesWithoutImagesThatTheirPacsHas:
+    def test_are_counted_for_each_pacs_for_a_day(self) -> None:
+        for study in (1, 2):
+            asked_about(a_revision(study), said=9, here=3, not_taken=1, settled_at=NOW)
+        asked_about(a_revision(3), said=9, here=8, not_taken=1, settled_at=NOW)
+        [finding] = look("study-incomplete", NOW + HOUR).values()
+        assert (finding.subject, finding.weight) == ("PACS", 2)
+        assert "it has 10 images more of them" in finding.sentence
+        assert look("study-incomplete", NOW + DAY + MINUTE) == {}
+
+    def test_are_none_while_they_wait_or_when_the_rest_has_come(self) -> None:
+        asked_about(a_revision(1), said=9, here=3)
+        assert look("study-incomplete", NOW) == {}
+        PacsCount.objects.update(settled_at=NOW)
+        asked_about(a_revision(1, number=2), said=9, here=9, settled_at=NOW)
+        assert look("study-incomplete", NOW) == {}
+
+
+def asked_about(revision: Revision, **facts: Any) -> PacsCount:
+    node, _ = Node.objects.get_or_create(
+        name="PACS", defaults={"ae_title": "PACS", "host": "127.0.0.1", "port": 104}
+    )
+    said = {"node": node, "total": revision.total, "since": NOW, "next_at": NOW, **facts}
+    return PacsCount.objects.create(revision=revision, **said)
 
 
 def test_a_review_that_nobody_does_is_found_after_a_day(settings: LazySettings) -> None:

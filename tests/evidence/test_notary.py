@@ -14,9 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from proxy import pipeline
+from proxy.deliveries import recalling
 from proxy.evidence import looking, notary, signing
 from proxy.routing.match import RouteFacts
 from proxy.storage.keys import KeysMissing
+from proxy.studies.excluding import Done
 from proxy.studies.models import Instance, Revision
 from tests import cast
 from tests.reception.sending import send
@@ -48,6 +50,40 @@ def test_each_released_revision_gets_one_bundle_once(route: RouteFacts) -> None:
     said = bundle(revision)
     assert said["study"]["study_uid"] == revision.study.uid and said["study"]["images"] == 3
     assert said["study"]["patient"] == revision.study.patient
+
+
+def test_it_says_how_sure_it_was_that_all_of_it_was_here(route: RouteFacts) -> None:
+    revision = released(route)
+    notary.attest_released(timezone.now(), going)
+    assert bundle(revision)["study"]["completeness"].startswith("quiet for ")
+
+
+def test_of_what_is_taken_out_before_it_went_out_it_is_made_anew(route: RouteFacts) -> None:
+    revision = released(route)
+    assert send(route, cast.ct(instance=1, series=2)) == 0
+    Revision.objects.update(quiet_at=timezone.now())
+    Instance.objects.exclude(series=Instance.objects.earliest("pk").series).update(
+        revision=revision, ordinal=3
+    )
+    Revision.objects.filter(pk=revision.pk).update(total=4)
+    notary.attest_released(timezone.now(), going)
+    assert bundle(revision)["study"]["images"] == 4
+    second = Instance.objects.get(ordinal=3).series
+    assert recalling.exclude(second, "ada", timezone.now(), "it shows her face") == Done(1)
+    assert notary.attest_released(timezone.now(), going) == 1
+    assert bundle(revision)["study"]["images"] == 3
+    whole = Instance.objects.filter(revision=revision)[0].series
+    assert recalling.exclude(whole, "ada", timezone.now(), "the rest, too") == Done(3)
+    assert notary.attest_released(timezone.now(), going) == 0, "what is excluded was not released"
+
+
+def test_a_bundle_of_images_that_were_taken_out_meanwhile_is_not_kept(route: RouteFacts) -> None:
+    revision = released(route)
+    stale = Revision.objects.select_related("study__project", "route").get(pk=revision.pk)
+    Revision.objects.update(total=2)
+    assert not notary.attest(stale, timezone.now(), going)
+    assert list(notary.folder().rglob("*.json")) == []
+    assert Revision.objects.get().evidence == ""
 
 
 def test_what_is_not_released_has_none(route: RouteFacts) -> None:

@@ -310,6 +310,15 @@ class TestDecisions:
         scene.revision.refresh_from_db()
         assert scene.revision.state == "released"
 
+    def test_what_waits_for_review_says_what_is_in_it_and_leads_there(
+        self, chief: Client, scene: Scene
+    ) -> None:
+        page = chief.get(reverse("admin:studies_revision_change", args=[scene.revision.pk])).content.decode()
+        assert "quiet for 0 s" in page
+        listed = f"{reverse('admin:studies_series_changelist')}?uid=2.25.1.1"
+        assert f'<a href="{listed}">CT</a>, images: 2' in page
+        assert "2.25.1.1" in chief.get(listed).content.decode()
+
     def test_what_is_gone_already_is_said(self, chief: Client, scene: Scene) -> None:
         Revision.objects.update(state="delivered")
         said = act(chief, Series, "exclude_series", Series.objects.get())

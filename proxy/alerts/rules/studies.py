@@ -5,16 +5,18 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q, Sum
 
 from proxy.alerts.findings import HOUR, MINUTE, Finding, Rule, counted
 from proxy.deliveries.lifecycle import CLAIMED, WAITING
 from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination
+from proxy.studies import completeness
 from proxy.studies.lifecycle import COMPLETE, RECEIVING, RELEASED, REVIEW
 from proxy.studies.models import Revision, Study
 
 LATE: Final = timedelta(minutes=10)
+DAY: Final = timedelta(days=1)
 MANY_TRIES: Final = 10
 """With growing pauses that is more than an hour of failures at a destination that works for others."""
 
@@ -31,7 +33,8 @@ def _unsettled(now: datetime) -> Iterator[Finding]:
     bound = late.filter(state=RELEASED, deliveries=None, destinations__isnull=False).values_list(
         "pk", flat=True
     )
-    many = late.filter(state=RECEIVING).count() + late.filter(state=COMPLETE).count() + len(set(bound))
+    arriving = late.filter(~completeness.is_being_asked(now - LATE), state=RECEIVING).count()
+    many = arriving + late.filter(state=COMPLETE).count() + len(set(bound))
     if many:
         said = f"{counted(many, 'study')} went quiet more than ten minutes ago, and nothing has come of it."
         yield Finding("settling", said, many)
@@ -64,6 +67,14 @@ def waiting(now: datetime) -> Iterator[Finding]:
             yield Finding(subject, said, many)
 
 
+def incomplete(now: datetime) -> Iterator[Finding]:
+    rows = completeness.incomplete(now - DAY).order_by("node__name").values_list("node__name")
+    lacking = Sum(F("said") - F("here") - F("not_taken"))
+    for name, many, images in rows.annotate(studies=Count("pk"), images=lacking):
+        said = f"{counted(many, 'study')} went on within a day although it has {counted(images, 'image')} more of them."
+        yield Finding(name, said, many)
+
+
 RULES: Final = (
     Rule(
         "study-stuck",
@@ -73,6 +84,15 @@ RULES: Final = (
         stuck,
         every=5 * MINUTE,
         patience=10 * MINUTE,
+        calm=4 * HOUR,
+    ),
+    Rule(
+        "study-incomplete",
+        "studies left without images that their PACS has",
+        "See why they did not come: the sender's log, what was refused here, `pull`, which fetches them. What comes"
+        " late goes on by itself.",
+        incomplete,
+        every=5 * MINUTE,
         calm=4 * HOUR,
     ),
     Rule(

@@ -20,6 +20,7 @@ from proxy.retrieval.home.lifecycle import WAITING as HOME_WAITING
 from proxy.retrieval.models import Homecoming, Pull
 from proxy.retrieval.pulls import book
 from proxy.routing import breaker
+from proxy.studies import completeness
 from proxy.studies.lifecycle import DELIVERED, RECEIVING, REVIEW
 from proxy.studies.models import Revision, Study
 
@@ -91,7 +92,8 @@ def examine_movement() -> Iterator[Finding]:
     """Work that is long due and that nobody does."""
     now = timezone.now()
     late = now - LONG
-    quiet = Revision.objects.filter(state=RECEIVING, quiet_at__lt=late).count()
+    unasked = ~completeness.is_being_asked(late)
+    quiet = Revision.objects.filter(unasked, state=RECEIVING, quiet_at__lt=late).count()
     claims = Delivery.objects.filter(state=CLAIMED, lease_until__lt=late).count()
     late_home = Q(state=HOME_WAITING, next_try_at__lt=late) | Q(lease_until__lt=late)
     open_ones = [one.pk for one in breaker.usable(now) if breaker.hours_of(one, now).is_open]

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -95,7 +95,7 @@ class RevisionAdmin(ReadOnlyAdmin):
     list_select_related = ("study", "route")
     search_fields = ("=study__uid", "=study__patient")
     exclude = ("evidence",)
-    readonly_fields = ("proof",)
+    readonly_fields = ("sureness", "holds", "proof")
     actions = ("approve", "reject", "reconsider")
 
     def get_urls(self) -> list[URLPattern]:
@@ -113,6 +113,22 @@ class RevisionAdmin(ReadOnlyAdmin):
             raise Http404("The file of this bundle is gone; restore it from a backup.") from None
         said = {"Content-Disposition": f'attachment; filename="{notary.name_of(revision)}"'}
         return HttpResponse(document, content_type="application/json", headers=said)
+
+    @admin.display(description="how sure it is that all of the study is here")
+    def sureness(self, revision: Revision) -> str:
+        return completeness.sureness(revision.study)
+
+    @admin.display(description="series in it")
+    def holds(self, revision: Revision) -> str:
+        """Each leads to the page on which it can be excluded."""
+        rows = (
+            Series.objects.filter(instances__revision=revision)
+            .annotate(images=Count("instances"))
+            .order_by("pk")
+        )
+        page = reverse("admin:studies_series_changelist")
+        lines = ((f"{page}?uid={row.uid}", excluding.known_as(row), row.images) for row in rows)
+        return format_html_join(mark_safe("<br>"), '<a href="{}">{}</a>, images: {}', lines) or "-"
 
     @admin.display(description="evidence")
     def proof(self, revision: Revision) -> str:
