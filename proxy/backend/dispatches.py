@@ -26,9 +26,7 @@ PAGE: Final = 500
 def open_one(
     kind: str, entity: str, now: datetime, *, subject: str = "", correlation: str = "", key: str = ""
 ) -> bool:
-    """False: this event was heard before, or the same is waiting already, or so much waits that no more is taken."""
-    if Dispatch.objects.filter(state=WAITING).count() >= MOST_WAITING:
-        return False
+    """False: this event was heard before, or the same is waiting already."""
     if not key and Dispatch.objects.filter(kind=kind, entity=entity, state=WAITING).exists():
         return False
     try:
@@ -40,6 +38,11 @@ def open_one(
     except IntegrityError:
         return False
     return True
+
+
+def are_too_many() -> bool:
+    """So much waits that no more is taken."""
+    return Dispatch.objects.filter(state=WAITING).count() >= MOST_WAITING
 
 
 def claim(now: datetime, token: str) -> Dispatch | None:

@@ -49,6 +49,8 @@ def dispatch(event: Event) -> None:
         log.warning("%s: it names nothing that can be fetched", event.type)
     elif event.type == NEW_SCAN and event.action not in {"", PULL}:
         log.info("%s: it asks for no pull", event.type)
+    elif dispatches.are_too_many():
+        log.warning("%s: it is not taken, because %s dispatches wait", event.type, dispatches.MOST_WAITING)
     else:
         is_new = dispatches.open_one(
             event.type.partition(".")[0],
@@ -58,9 +60,7 @@ def dispatch(event: Event) -> None:
             correlation=event.correlation_id,
             key=event.key,
         )
-        log.info(
-            "%s: %s", event.type, "it is fetched" if is_new else "it was heard before, or too much waits"
-        )
+        log.info("%s: %s", event.type, "it is fetched" if is_new else "it was heard before")
 
 
 def deleted(event: Event) -> None:

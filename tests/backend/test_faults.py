@@ -56,6 +56,7 @@ def fetched(one: Platform, folder: Path) -> str:
     return outcome.reason if isinstance(outcome, Later | Failed) else ""
 
 
+@pytest.mark.django_db  # whom we believe when we ask, the site says
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("way", [asked, uploaded, fetched])
 def test_a_fault_is_said_and_the_next_try_mends_it(tmp_path: Path, way: Way, fault: str) -> None:

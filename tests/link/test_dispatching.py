@@ -294,11 +294,14 @@ def test_a_person_sends_again_or_gives_up(data: Path) -> None:
     assert Entry.objects.filter(actor="ada").count() == 2
 
 
-def test_a_flood_of_events_is_bounded(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_of_events_is_bounded_and_said(
+    db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(dispatches, "MOST_WAITING", 3)
     for number in range(9):
         events.dispatch(Event("scan.dispatch", f"key{number}", "c", f"s{number}"))
     assert Dispatch.objects.count() == 3
+    assert caplog.text.count("it is not taken, because 3 dispatches wait") == 6
 
 
 def fetches(platform: Platform) -> int:

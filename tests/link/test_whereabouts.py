@@ -1,9 +1,12 @@
 """Under which address we are seen (P35): setting, container gateway, interface, host name."""
 
+import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from proxy.link import whereabouts
 from proxy.link.whereabouts import Facts, choose, gateway, gather, towards
 
 ALL = Facts("192.0.2.1", True, "172.17.0.1", "10.0.0.7", "gateway-1")
@@ -33,6 +36,25 @@ def test_the_gateway_stands_in_the_kernel_s_table() -> None:
 )
 def test_a_table_without_one(table: str) -> None:
     assert gateway(table) == ""
+
+
+@pytest.mark.parametrize("mark", ["", ".dockerenv", ".containerenv"])
+def test_only_in_a_container_the_gateway_is_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    (tmp_path / "route").write_text(TABLE)
+    monkeypatch.setattr(whereabouts, "ROUTES", tmp_path / "route")
+    monkeypatch.setattr(whereabouts, "IN_A_CONTAINER", (tmp_path / ".dockerenv", tmp_path / ".containerenv"))
+    if mark:
+        (tmp_path / mark).touch()
+    backend = ("127.0.0.1", 80)
+    assert choose(gather("", backend)) == ("172.17.0.1" if mark else "127.0.0.1")
+    assert choose(gather("192.0.2.1", backend)) == "192.0.2.1"
+
+
+def test_where_nothing_leads_to_the_backend_our_name_is_told() -> None:
+    facts = gather("", ("no such name.invalid", 80))
+    assert choose(replace(facts, is_container=False)) == socket.gethostname()
 
 
 def test_towards_asks_the_machine() -> None:

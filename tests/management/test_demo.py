@@ -11,7 +11,7 @@ from proxy.management.demo import pet
 from proxy.management.demo.site import extended, withdrawn
 from proxy.routing.site import DestinationSpec, ProjectSpec, RouteSpec, Site
 from tests.backend.platform import until
-from tests.house import House
+from tests.house import ROOT, House
 
 NEEDLES = (b"Example^Ada", b"AE-4711", b"Referrer", b"Quince", b"CompressedSamples", b"5MR2", b"CQ500-CT-310")
 
@@ -62,6 +62,13 @@ def test_the_page_shows_what_arrived_while_it_serves(new_machine: House) -> None
     assert not any(needle.decode() in page for needle in NEEDLES)
     demo.terminate()
     assert demo.wait(60) == 0
+
+
+def test_what_is_shipped_needs_no_tests() -> None:
+    """The demonstration and its backend run where `tests/` was never copied to."""
+    for folder in ("proxy", "config"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert not re.search(r"^\s*(from|import) tests\b", file.read_text(), re.MULTILINE), file
 
 
 def test_where_a_backend_is_named_that_is_the_one(settings: LazySettings) -> None:
