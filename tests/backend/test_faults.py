@@ -59,8 +59,11 @@ def fetched(one: Platform, folder: Path) -> str:
 @pytest.mark.django_db  # whom we believe when we ask, the site says
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("way", [asked, uploaded, fetched])
-def test_a_fault_is_said_and_the_next_try_mends_it(tmp_path: Path, way: Way, fault: str) -> None:
+def test_a_fault_is_said_and_the_next_try_mends_it(
+    tmp_path: Path, settings: LazySettings, way: Way, fault: str
+) -> None:
     with a_backend(tmp_path / "there") as (server, one):
+        settings.ITH_URL, settings.ITH_TOKEN = one.url, TOKEN
         if way is fetched:
             assert not uploaded(one, tmp_path)  # there is something to be fetched
         server.fail(FAULTS[fault])
