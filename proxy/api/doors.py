@@ -40,6 +40,14 @@ class Door(APIView):
     throttle_classes: Any = (PerMinute,)
     parser_classes: Any = (bodies.StrictJSON,)
     renderer_classes: Any = (JSONRenderer,)
+    http_method_names = (
+        "get",
+        "head",
+        "post",
+        "put",
+        "patch",
+        "delete",
+    )  # `Allow` says what a door really knows
     largest_body = bodies.LARGEST  # bytes
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

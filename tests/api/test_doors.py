@@ -100,7 +100,7 @@ def test_a_method_that_no_door_knows() -> None:
     for method in ("DELETE", "OPTIONS", "TRACE", "BREW"):
         answer = Client().generic(method, "/echo")
         assert is_problem(answer, 405, "wrong-method"), method
-        assert "GET" in answer["Allow"] and NEEDLE not in answer.content.decode()
+        assert set(answer["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml", f"text/{NEEDLE}"])
