@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests import cast
 from tests.backend.uploads import TOKEN
-from tests.bench import null
+from tests.bench import null, processes
 from tests.bench.bench_gateway import percentile
 from tests.bench.gateways import busy, moment, until
 from tests.bench.receivers import disk, house, storescp, wait_for
@@ -38,8 +38,8 @@ routes:
   - {{called_ae: TO_BACKEND, project: default, destinations: [backend]}}
 """
 TITLE = """
-| database | destination | deliveries/s | after the quiet time, median | p95 | rounds |
-|---|---|---|---|---|---|"""
+| database | destination | deliveries/s | CPU each | after the quiet time, median | p95 | rounds |
+|---|---|---|---|---|---|---|"""
 MADE = """SELECT y.id, a.started_at, a.ended_at, r.quiet_at, y.finished_at FROM deliveries_delivery y
 JOIN deliveries_attempt a ON a.delivery_id = y.id JOIN studies_revision r ON r.id = y.revision_id
 WHERE y.id > {after}"""
@@ -49,7 +49,14 @@ _numbers = count(1)
 @dataclass(frozen=True)
 class Turn:
     rate: float
+    cpu: float  # seconds that `work` used for each
     waits: list[float]  # seconds of studies that came alone
+
+
+@dataclass(frozen=True)
+class Postern:
+    house: House
+    worker: int  # the process that delivers
 
 
 @dataclass(frozen=True)
@@ -85,15 +92,19 @@ def _delivered(tries: list[Made]) -> int:
     return len({one.delivery for one in tries if one.finished})
 
 
-def turn(built: House, called: str, studies: int, folder: Path) -> Turn:
-    together = send(built, called, studies, folder)
+def turn(post: Postern, called: str, studies: int, folder: Path) -> Turn:
+    used = processes.cpu(post.worker)
+    together = send(post.house, called, studies, folder)
+    used = processes.cpu(post.worker) - used
     rate = _delivered(together) / busy([(one.began, one.ended) for one in together])
-    alone = [send(built, called, 1, folder) for _ in range(LONELY)]
-    return Turn(rate, [max(one.finished for one in tries) - tries[0].quiet for tries in alone])
+    alone = [send(post.house, called, 1, folder) for _ in range(LONELY)]
+    return Turn(
+        rate, used / studies, [max(one.finished for one in tries) - tries[0].quiet for tries in alone]
+    )
 
 
 @contextmanager
-def postern(folder: Path, database: str) -> Iterator[House]:
+def postern(folder: Path, database: str) -> Iterator[Postern]:
     with ExitStack() as stack:
         archive = stack.enter_context(storescp(folder / f"archive-{database}"))
         platform = stack.enter_context(null.child("tests.bench.uploads", str(folder / f"there-{database}")))
@@ -104,18 +115,18 @@ def postern(folder: Path, database: str) -> Iterator[House]:
         }
         site = SITE.format(port=archive.port)
         built, _ = stack.enter_context(house(folder / database, database, site, **said))
-        for command in ("listen", "work"):
-            built.start(command)
+        worker = [built.start(command).pid for command in ("listen", "work")][1]
         wait_for(built.dicom_port)
-        yield built
+        yield Postern(built, worker)
 
 
 def tell(database: str, name: str, turns: list[Turn]) -> None:
     waits = [wait for one in turns for wait in one.waits]
     rate, middle = statistics.median(one.rate for one in turns), statistics.median(waits)
+    cpu = statistics.median(one.cpu for one in turns)
     print(
-        f"| {database} | {name} | {rate:.1f} | {middle * 1e3:.0f} ms | {percentile(waits, 95) * 1e3:.0f} ms"
-        f" | {len(turns)} |",
+        f"| {database} | {name} | {rate:.1f} | {cpu * 1e3:.0f} ms | {middle * 1e3:.0f} ms"
+        f" | {percentile(waits, 95) * 1e3:.0f} ms | {len(turns)} |",
         flush=True,
     )
 

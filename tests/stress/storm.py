@@ -128,8 +128,21 @@ def _rage(house: House, crew: Crew, plan: Plan, folder: Path) -> None:
     sender = threading.Thread(target=_send, args=(house, plan, folder / "scanner", sent), daemon=True)
     sender.start()
     while not (sent.is_set() and (crew.kills >= plan.kills or _is_over(house, plan))):
+        since = journey.count(house, "SELECT coalesce(max(id), 0) FROM deliveries_attempt")
         time.sleep(dice.uniform(0.2, 1.8) * plan.every)
-        crew.kill_one(dice)
+        if _is_sending(house, plan, since):
+            time.sleep(dice.uniform(0, 0.1))
+            crew.kill_one(dice)
+
+
+def _is_sending(house: House, plan: Plan, since: int) -> bool:
+    """Wait until somebody is at a delivery, else kills would hit workers that only begin; False once all is over."""
+    running = f"SELECT count(*) FROM deliveries_attempt WHERE id > {since} AND ended_at IS NULL"
+    while not journey.count(house, running):
+        if _is_over(house, plan):
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _is_over(house: House, plan: Plan) -> bool:
