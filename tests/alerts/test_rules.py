@@ -91,6 +91,29 @@ class TestADestinationThatIsPaused:
         assert look("destination-paused") == {}
 
 
+class TestADestinationThatWasRetired:
+    """Somebody takes a dead one out of the site file: what waited for it waited in silence."""
+
+    def test_is_found_while_something_had_not_arrived(self) -> None:
+        archive = a_peer()
+        some_deliveries(2, archive)
+        Destination.objects.update(retired_at=NOW)
+        [finding] = look("destination-retired").values()
+        assert (finding.subject, finding.weight) == ("ARCHIVE", 2)
+
+    def test_and_so_is_one_whose_node_was(self) -> None:
+        some_deliveries(1, a_peer(), state="refused")
+        Node.objects.update(retired_at=NOW)
+        assert look("destination-retired")["ARCHIVE"].weight == 1
+
+    @pytest.mark.parametrize("state", ["delivered", "dropped"])
+    def test_and_one_for_which_nothing_waits_is_left_alone(self, state: str) -> None:
+        some_deliveries(1, a_peer(), state=state)
+        some_deliveries(1, a_folder(), first=9)
+        Destination.objects.filter(kind="dimse").update(retired_at=NOW)
+        assert look("destination-retired") == {}
+
+
 class TestRefusedDeliveries:
     def test_are_counted_for_each_destination(self) -> None:
         some_deliveries(3, a_peer(), state="refused")

@@ -26,7 +26,7 @@ from proxy.vault.models import Seal
 from proxy.vault.pseudonyms import known_by
 from tests.cast import NEEDLES
 from tests.house import House
-from tests.scene import Scene
+from tests.scene import NOW, Scene
 
 OLD = time.time() - 7200
 
@@ -161,6 +161,15 @@ def test_work_that_nobody_does_is_wrong(whole: Scene) -> None:
     Revision.objects.update(state="receiving", quiet_at=long_ago)
     said, code = doctor()
     assert code == 1 and "start `manage.py work`" in said
+
+
+def test_deliveries_to_a_retired_destination_wait_for_a_person(whole: Scene) -> None:
+    """It was said that they are tried again by themselves."""
+    gone = Destination.objects.get(kind="dimse")
+    facts = {"state": "waiting", "attempts": 3, "total": 2, "next_try_at": NOW, "created_at": NOW}
+    Delivery.objects.create(revision=whole.revision, destination=gone, **facts)
+    said, _ = doctor()
+    assert "1 delivery to a retired destination" in said and "by itself" not in said
 
 
 def test_a_tampered_audit_is_wrong(whole: Scene) -> None:

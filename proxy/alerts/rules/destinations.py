@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from proxy.alerts.findings import HOUR, MINUTE, Finding, Rule, counted
 from proxy.deliveries.lifecycle import REFUSED, WAITING
@@ -33,6 +33,17 @@ def paused(now: datetime) -> Iterator[Finding]:
         if waiting.get(row.pk):
             said = f"A person has paused it on {row.paused_at:%Y-%m-%d}"
             yield Finding(row.name, f"{said}; {counted(waiting[row.pk], 'delivery')} waiting.")
+
+
+def retired(now: datetime) -> Iterator[Finding]:
+    """Out of force, or its node is: nobody sends there any more, and nothing is given up without a person."""
+    gone = Q(retired_at__isnull=False) | Q(node__retired_at__isnull=False)
+    rows = list(Destination.objects.filter(gone).order_by("name"))
+    waiting, refused = _counts(rows, WAITING), _counts(rows, REFUSED)
+    for row in rows:
+        if many := waiting.get(row.pk, 0) + refused.get(row.pk, 0):
+            said = f"It, or its node, is out of force, and {counted(many, 'delivery')} had not arrived there."
+            yield Finding(row.name, said, many)
 
 
 def refused(now: datetime) -> Iterator[Finding]:
@@ -73,9 +84,18 @@ RULES: Final = (
     Rule(
         "destination-paused",
         "the destination was paused and is still so",
-        "Resume it on the admin's page Destinations, or take it out of the site file.",
+        "Resume it on the admin's page Destinations; or drop what waits, and take it out of the site file.",
         paused,
         every=10 * MINUTE,
+    ),
+    Rule(
+        "destination-retired",
+        "the destination was retired while deliveries waited for it",
+        "Name it in the site file again, and they go by themselves; or drop them on the admin's page Deliveries, which"
+        " the ledger counts as excluded.",
+        retired,
+        every=10 * MINUTE,
+        calm=24 * HOUR,
     ),
     Rule(
         "delivery-refused",

@@ -114,7 +114,9 @@ def _for_persons() -> Iterator[Finding]:
     refused = Delivery.objects.filter(state=REFUSED).count()
     review = Revision.objects.filter(state=REVIEW).count()
     held = Study.objects.exclude(held_at=None).count()
-    resting = Delivery.objects.filter(state=WAITING, attempts__gt=0).count()
+    gone = Q(destination__retired_at__isnull=False) | Q(destination__node__retired_at__isnull=False)
+    waiting_ones = Delivery.objects.filter(state=WAITING)
+    resting = waiting_ones.filter(attempts__gt=0).exclude(gone).count()
     home = Homecoming.objects.filter(state=HOME_REFUSED).count()
     waiting = {
         "refused delivery": refused,
@@ -125,6 +127,9 @@ def _for_persons() -> Iterator[Finding]:
     said = [count(number, thing) for thing, number in waiting.items() if number]
     if said:
         yield warn("work", f"waiting for a person: {', '.join(said)}; see the admin.")
+    if retired := waiting_ones.filter(gone).count():
+        what = "to a retired destination: name it in the site file again, or drop them in the admin."
+        yield warn("work", f"{count(retired, 'delivery')} {what}")
     if resting:
         yield warn("work", f"{count(resting, 'delivery')} to be tried again after a failure, by itself.")
 
