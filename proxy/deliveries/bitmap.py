@@ -1,6 +1,6 @@
 """The progress of a delivery: one bit for each ordinal, the lowest bit of the first byte is ordinal 0."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def mark(bits: bytes, ordinals: Iterable[int], total: int) -> bytes:
@@ -20,6 +20,11 @@ def cleared(bits: bytes, ordinals: Iterable[int]) -> bytes:
         if ordinal >> 3 < len(left):
             left[ordinal >> 3] &= ~(1 << (ordinal & 7))
     return bytes(left)
+
+
+def picked(bits: bytes, ordinals: Sequence[int]) -> bytes:
+    """The bits of these, in this order, from ordinal 0 on."""
+    return mark(b"", (place for place, one in enumerate(ordinals) if has(bits, one)), len(ordinals))
 
 
 def ordinals(bits: bytes) -> list[int]:

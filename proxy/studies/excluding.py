@@ -58,12 +58,18 @@ class Undone:
 
 
 Recall = Callable[[Revision], Callable[[], None] | None]
-"""Asked about a released revision, under its lock: None if some of it has gone out or is going, else what is to be
-called once images were taken out of it."""
+"""Asked about a released revision, under its lock: None if nothing can be held back of it, else what is to be called
+once images were taken out of it."""
+Resume = Callable[[int], None]
+"""Told of a revision that was excluded and leaves after all."""
 
 
 def not_at_all(revision: Revision) -> None:
     """What is released is not touched."""
+
+
+def with_new_ones(revision_id: int) -> None:
+    """Deliveries of what leaves after all are opened when studies settle."""
 
 
 # --- while studies settle -----------------------------------------------------------------------------------
@@ -124,7 +130,9 @@ def exclude(
     return Done(images, late)
 
 
-def include(series: Series, by: str, now: datetime, comment: str) -> Done | Undone:
+def include(
+    series: Series, by: str, now: datetime, comment: str, resume: Resume = with_new_ones
+) -> Done | Undone:
     """It leaves after all, by every route, also against a rule: what was kept is released."""
     if not comment.strip():
         return Undone(NO_COMMENT)
@@ -135,9 +143,11 @@ def include(series: Series, by: str, now: datetime, comment: str) -> Done | Undo
         if not Exclusion.objects.filter(series=series, lifted_at=None).update(lifted_at=now):
             return Undone(NOT_EXCLUDED)
         Series.objects.filter(pk=series.pk).update(excluded=False)
-        kept = Revision.objects.filter(series=series, state=EXCLUDED)
-        images = sum(kept.values_list("total", flat=True))
-        LIFE.move(kept, "include", released_at=now, ended_at=None)
+        kept = dict(Revision.objects.filter(series=series, state=EXCLUDED).values_list("pk", "total"))
+        LIFE.move(Revision.objects.filter(pk__in=kept), "include", released_at=now, ended_at=None)
+        for revision_id in kept:
+            resume(revision_id)
+        images = sum(kept.values())
         detail = {"series": series.uid, "images": images}
         record(SERIES_INCLUDED, actor=by, subject=study.uid, purpose=comment, detail=detail)
     return Done(images)
@@ -167,12 +177,12 @@ def _set_aside(revision: Revision, series: Series, now: datetime) -> int:
     if images < revision.total:
         aside = _beside(revision, series, images, now)
         revision.instances.filter(series=series).update(revision=aside, ordinal=F("ordinal") + FAR)
-        mine.update(total=F("total") - images, evidence="")  # of what is left, once it is made anew
+        mine.update(total=F("total") - images)
         _number_again(aside)
         _number_again(revision)
     else:
         mine.update(series=series)
-        LIFE.move(mine, "exclude", ended_at=now, released_at=None, evidence="")
+        LIFE.move(mine, "exclude", ended_at=now)
     return images
 
 

@@ -44,3 +44,12 @@ def test_an_ordinal_outside_the_revision_is_not_marked(total: int, beyond: int) 
 def test_a_bitmap_is_as_long_as_its_revision_needs(case: tuple[int, list[int]]) -> None:
     total, ordinals = case
     assert len(bitmap.mark(b"", ordinals, total)) == (total + 7) // 8
+
+
+@given(st.binary(max_size=6), st.lists(st.integers(0, 60), unique=True, max_size=30))
+def test_picked_bits_stand_in_the_order_in_which_they_are_wanted(bits: bytes, wanted: list[int]) -> None:
+    found = bitmap.picked(bits, wanted)
+    assert [bitmap.has(found, place) for place in range(len(wanted))] == [
+        bitmap.has(bits, one) for one in wanted
+    ]
+    assert bitmap.count(found) == sum(bitmap.has(bits, one) for one in wanted)

@@ -242,20 +242,84 @@ def test_what_was_rejected_cannot_bring_it_out_again(route: Route) -> None:
     assert {row.total for row in Delivery.objects.all()} == {3}
 
 
-@pytest.mark.parametrize(
-    "how", [{"acknowledged": 1, "acks": b"\x02"}, {"state": "claimed"}, {"state": "delivered"}]
-)
-def test_what_has_gone_out_or_is_going_is_not_called_back_and_that_is_said(
-    route: Route, how: dict[str, Any]
+@pytest.mark.parametrize("how", ["claimed", "delivered"])
+def test_what_has_gone_everywhere_or_is_being_sent_is_not_called_back_and_that_is_said(
+    route: Route, how: str
 ) -> None:
     index.place([arrival(route, 1), arrival(route, 1, SCOUT)])
     pipeline.settle(LATER)
-    Delivery.objects.filter(destination__name="outbox").update(**how)
+    rows = (
+        Delivery.objects.all() if how == "delivered" else Delivery.objects.filter(destination__name="outbox")
+    )
+    rows.update(state=how, **({"acknowledged": 2, "acks": b"\x03"} if how == "delivered" else {}))
     assert recalling.exclude(scout(), "ada", LATER, "it shows her face") == Done(0, 1)
     assert revisions() == [("released", 2, None)]
     index.place([arrival(route, 2, SCOUT, received_at=LATER, quiet_at=LATER + QUIET)])
     pipeline.settle(LATER + QUIET)
     assert revisions()[1] == ("excluded", 1, SCOUT)
+
+
+def half_out(route: Route, acks: bytes, state: str = "waiting") -> None:
+    """Scan 1, scout 1, scan 2, scout 2: the archive has those of `acks`, and the outbox is away."""
+    index.place([arrival(route, 1), arrival(route, 1, SCOUT), arrival(route, 2), arrival(route, 2, SCOUT)])
+    pipeline.settle(LATER)
+    archive = Delivery.objects.filter(destination__name="archive")
+    archive.update(acks=acks, acknowledged=acks[0].bit_count(), state=state)
+
+
+def accounts() -> dict[str, tuple[int, int, int]]:
+    """Delivered, excluded and in flight."""
+    lines = ledger.balance()
+    assert all(line.difference == 0 for line in lines), lines
+    return {line.destination: (line.delivered, line.excluded, line.in_flight) for line in lines}
+
+
+def test_what_one_destination_has_the_other_does_not_get(route: Route) -> None:
+    half_out(route, b"\x0f", "delivered")
+    assert recalling.exclude(scout(), "ada", LATER, "it shows her face") == Done(2)
+    assert revisions() == [("released", 2, None), ("excluded", 2, SCOUT)]
+    ordinals_are_whole()
+    assert accounts() == {"archive": (4, 0, 0), "outbox": (0, 2, 2)}
+    assert list(ledger.recount()) == []
+    claim = queue.claim(LATER, "token")
+    assert claim is not None
+    assert Delivery.objects.get(pk=claim.delivery_id).total == 2
+    assert queue.claim(LATER, "another") is None
+
+
+def test_what_was_acknowledged_stays_so_image_by_image(route: Route) -> None:
+    half_out(route, b"\x06")  # scout 1 and scan 2
+    assert recalling.exclude(scout(), "ada", LATER, "it shows her face") == Done(2)
+    main, aside = Revision.objects.order_by("number")
+    there = {(row.revision_id, row.destination.name): bytes(row.acks) for row in Delivery.objects.all()}
+    assert there[main.pk, "archive"] == b"\x02", "scan 2 is its second image now"
+    assert there[aside.pk, "archive"] == b"\x01"
+    assert accounts() == {"archive": (2, 1, 1), "outbox": (0, 2, 2)}
+    assert list(ledger.recount()) == []
+
+
+def test_a_revision_of_nothing_else_that_one_has_is_given_up_for_the_other(route: Route) -> None:
+    index.place([arrival(route, 1, SCOUT)])
+    pipeline.settle(LATER)
+    Delivery.objects.filter(destination__name="archive").update(
+        acks=b"\x01", acknowledged=1, state="delivered"
+    )
+    assert recalling.exclude(scout(), "ada", LATER, "it shows her face") == Done(1)
+    assert revisions() == [("excluded", 1, SCOUT)]
+    assert accounts() == {"archive": (1, 0, 0), "outbox": (0, 1, 0)}
+    assert queue.claim(LATER, "token") is None
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_included_again_it_goes_on_to_who_has_none_of_it(route: Route, alone: bool) -> None:
+    half_out(route, b"\x0f", "delivered")
+    if alone:
+        recalling.exclude(Series.objects.get(uid=SCAN), "ada", LATER, "wrong")
+    recalling.exclude(scout(), "ada", LATER, "it shows her face")
+    assert recalling.include(scout(), "ben", LATER, "it does not") == Done(2)
+    pipeline.settle(LATER)
+    assert accounts() == {"archive": (4, 0, 0), "outbox": (0, 2, 2) if alone else (0, 0, 4)}
+    assert queue.claim(LATER, "token") is not None
 
 
 @pytest.mark.parametrize("how", [{}, {"state": "refused", "attempts": 3}, {"state": "dropped"}])

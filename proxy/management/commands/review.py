@@ -168,7 +168,7 @@ def _exclude(asked: Asked) -> str:
 
 
 def _include(asked: Asked) -> str:
-    return _told(excluding.include(_series(asked), asked.by, asked.now, asked.comment), "are released")
+    return _told(recalling.include(_series(asked), asked.by, asked.now, asked.comment), "are released")
 
 
 def _told(done: Done | Undone, what: str) -> str:

@@ -199,7 +199,7 @@ class SeriesAdmin(ReadOnlyAdmin):
             self,
             request,
             rows,
-            lambda row: self._told(request, row, excluding.include(row, by(request), now, why)),
+            lambda row: self._told(request, row, recalling.include(row, by(request), now, why)),
             "included",
         )
 
