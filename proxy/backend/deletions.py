@@ -18,12 +18,18 @@ from proxy.routing.audited import tell
 
 ACTOR: Final = "backend"
 KEPT_FOR: Final = timedelta(days=90)
+MOST_KEPT: Final = 50_000
 WHY: Final = "The backend has deleted it."
 STAYS: Final = "our copies stay until their retention has passed, mappings stay"
 
 
 def note(kind: str, entity: str, now: datetime) -> int:
-    """How many dispatches ended by it."""
+    """How many dispatches ended by it. Who says more than we keep, is listed and marked no further, but believed."""
+    if (
+        Deletion.objects.count() >= MOST_KEPT
+        and not Deletion.objects.filter(kind=kind, entity=entity).exists()
+    ):
+        return sum(dispatches.end(one, now, WHY) for one in _dispatched(kind, entity))
     with transaction.atomic():
         row, is_new = Deletion.objects.get_or_create(kind=kind, entity=entity, defaults={"said_at": now})
         ended = sum(dispatches.end(one, now, WHY) for one in _dispatched(kind, entity))

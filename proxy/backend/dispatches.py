@@ -20,6 +20,7 @@ MOST_WAITING: Final = 10_000
 RUNNING: Final = (DOWNLOADING, PROCESSING)
 OVER: Final = (COMPLETED, FAILED)
 KEPT_FOR: Final = timedelta(days=90)
+MOST_OVER: Final = 100_000
 PAGE: Final = 500
 
 
@@ -127,6 +128,8 @@ def end(row: Dispatch, now: datetime, why: str) -> bool:
 
 
 def prune(now: datetime) -> int:
-    """Forget what ended long ago, a page at a time; how many."""
-    old = Dispatch.objects.filter(state__in=OVER, finished_at__lt=now - KEPT_FOR).order_by("finished_at")
-    return int(Dispatch.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:PAGE])).delete()[0])
+    """Forget what ended long ago, and the longest ago of too many, a page at a time; how many."""
+    over = Dispatch.objects.filter(state__in=OVER).order_by("-finished_at").values_list("pk", flat=True)
+    old = list(over.filter(finished_at__lt=now - KEPT_FOR)[:PAGE])
+    gone = old or list(over[MOST_OVER : MOST_OVER + PAGE])
+    return int(Dispatch.objects.filter(pk__in=gone).delete()[0])

@@ -432,6 +432,22 @@ def test_what_ended_long_ago_is_forgotten_and_what_waits_is_not(data: Path) -> N
     assert dispatches.prune(now) == 0 and Deletion.objects.get().entity == "just gone"
 
 
+def test_promise_11_what_a_shouting_backend_leaves_behind_is_bounded(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatches, "MOST_OVER", 2)
+    monkeypatch.setattr(deletions, "MOST_KEPT", 2)
+    now = timezone.now()
+    for number in range(4):
+        events.dispatch(Event("scan.dispatch", f"key{number}", "c", f"s{number}"))
+    marks = Entry.objects.count()
+    ended = [deletions.note("scan", f"s{number}", now + timedelta(seconds=number)) for number in range(4)]
+    assert ended == [1, 1, 1, 1]  # believed all the same
+    assert (Deletion.objects.count(), Entry.objects.count() - marks) == (2, 2)
+    assert dispatches.prune(now) == 2
+    assert set(Dispatch.objects.values_list("entity", flat=True)) == {"s2", "s3"}
+
+
 def test_a_pause_that_the_backend_asks_for_is_kept(platform: Platform, shelf: tuple[Shelf, int]) -> None:
     linked(platform, shelf[1])
     platform.answers[SESSION] = Answer(429, headers={"Retry-After": "7200"})
