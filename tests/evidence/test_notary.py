@@ -203,6 +203,13 @@ def test_the_commands_hand_it_out_and_verify_it(
         said_by("verify_evidence", str(target))
 
 
+@pytest.mark.parametrize("key", ["", " ", "public.key", "5f3a", "g" * 64])
+def test_promise_1_a_key_that_is_none_trusts_nobody(tmp_path: Path, key: str) -> None:
+    """With an empty variable of a script, whoever had signed was good enough."""
+    with pytest.raises(CommandError, match="64 hexadecimal digits"):
+        call_command("verify_evidence", str(tmp_path / "bundle.json"), f"--key={key}")
+
+
 def test_a_study_without_evidence_is_told_so(
     route: RouteFacts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,14 +1,17 @@
 """Does an evidence bundle prove what it says? Needs no database and no key of ours."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 
 from proxy.evidence import looking, signing
 from proxy.management.teaching import TeachingCommand
+
+NO_KEY: Final = "--key is the public key itself, 64 hexadecimal digits, as `evidence --public-key` says it."
 
 
 class Command(TeachingCommand):
@@ -24,13 +27,17 @@ class Command(TeachingCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("bundles", nargs="+", type=Path, metavar="FILE")
-        parser.add_argument("--key", default="", metavar="HEX", help="the public key of whoever signed")
+        parser.add_argument("--key", metavar="HEX", help="the public key of whoever signed")
         parser.add_argument("--files", type=Path, metavar="FOLDER", help="images to compare with the bundles")
 
-    def handle(self, *args: Any, bundles: list[Path], key: str, files: Path | None, **options: Any) -> None:
+    def handle(
+        self, *args: Any, bundles: list[Path], key: str | None, files: Path | None, **options: Any
+    ) -> None:
         if files is not None and not files.is_dir():
             raise CommandError(f"There is no folder {files}.")
-        proven = [self._verified(path, key) for path in bundles]
+        if key is not None and not re.fullmatch("[0-9a-fA-F]{64}", key.strip()):
+            raise CommandError(NO_KEY)
+        proven = [self._verified(path, key or "") for path in bundles]
         is_good = all(proven)
         if files is not None and is_good:
             is_good = self._compared([one for one in proven if one], files)
