@@ -54,6 +54,7 @@ from proxy.reception.door import Reception
 from proxy.reception.pulled import Pulled
 from proxy.reception.storing import Commit, Written
 from proxy.retention import keeper
+from proxy.retention.steady import Steady
 from proxy.retrieval import delivering
 from proxy.retrieval.calling import call_who_waits
 from proxy.retrieval.commitments import Commitments
@@ -167,13 +168,13 @@ def work(
     """Settle, deliver, compare what is held, call who waits, let go what was kept long enough, keep the books, tell
     whoever should know of trouble, until told to stop."""
     workers.start()
-    waiting = commitments()
+    waiting, retention = commitments(), Steady()
     rounds = (
         Rounds("calling about commitments", lambda: call_who_waits(waiting)),
         Rounds("bringing results home", Carrier().look),
         Rounds("asking for counts", Counting().look, pause=0.5),
         Rounds("sweeping archives", archives.sweep, archives.SWEEP_EVERY, first=0.0),
-        Rounds("retention", lambda: keeper.look(now(), going), keeper.LOOK_EVERY, first=0.0),
+        Rounds("retention", lambda: retention.look(now(), going), keeper.LOOK_EVERY, first=0.0),
         Rounds("keeping the books", lambda: closing.look(now(), going), closing.LOOK_EVERY, first=5.0),
         Rounds("looking for trouble", lambda: looking.look(now(), going), looking.LOOK_EVERY, first=10.0),
         *(
