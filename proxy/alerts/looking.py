@@ -34,12 +34,15 @@ def look(now: datetime, going: Callable[[], bool] = lambda: True, rules: Sequenc
     What changed is written down together with the notices of it, so that no alert is raised and not told.
     """
     in_force = [rule for rule in rules if rule.name not in settings.ALERT_RULES_OFF]
-    found, blind, looked = _all_found((rule for rule in in_force if going() and claim(rule, now)), now)
+    mine = (rule for rule in due(in_force, now) if going() and claim(rule, now))
+    found, blind, looked = _all_found(mine, now)
+    _let_go({rule.name for rule in in_force}, now)
+    if not looked:
+        return 0
     with transaction.atomic():
         told = [change for rule, findings in found for change in keep(rule, findings, now)]
         told += keep(BLIND, blind, now, only=looked)
         notices.make(told, now)
-    _let_go({rule.name for rule in in_force}, now)
     return len(told)
 
 
@@ -60,16 +63,26 @@ def _all_found(rules: Iterable[Rule], now: datetime) -> tuple[list[Found], dict[
 
 def _let_go(names: set[str], now: datetime) -> None:
     """Nobody looks after alerts of a rule that was turned off."""
-    rows = Alert.objects.exclude(rule__in=names | {BLIND.name})
-    rows.filter(state=SEEN).delete()
-    ALERT.move(rows, "clear", cleared_at=now, cleared_by="ALERT_RULES_OFF")
+    rows = Alert.objects.exclude(rule__in=names | {BLIND.name}).exclude(state=CLEARED)
+    if rows.exists():
+        rows.filter(state=SEEN).delete()
+        ALERT.move(rows, "clear", cleared_at=now, cleared_by="ALERT_RULES_OFF")
+
+
+def due(rules: Sequence[Rule], now: datetime) -> list[Rule]:
+    """Reading alone: a round with nothing to do keeps no writer waiting. A next look that lies further ahead than it
+    may was set by a clock that was wrong."""
+    known = dict(Look.objects.values_list("rule", "next_at"))
+    new = [Look(rule=rule.name, next_at=now) for rule in rules if rule.name not in known]
+    if new:
+        Look.objects.bulk_create(new, ignore_conflicts=True)
+    return [rule for rule in rules if not now < known.get(rule.name, now) <= now + rule.every]
 
 
 def claim(rule: Rule, now: datetime) -> bool:
-    """Whoever moves its next look on, looks. One that lies further ahead than it may was set by a wrong clock."""
-    Look.objects.get_or_create(rule=rule.name, defaults={"next_at": now})
-    due = Q(next_at__lte=now) | Q(next_at__gt=now + rule.every)
-    return bool(Look.objects.filter(due, rule=rule.name).update(next_at=now + rule.every, looked_at=now))
+    """Whoever moves its next look on, looks."""
+    is_due = Q(next_at__lte=now) | Q(next_at__gt=now + rule.every)
+    return bool(Look.objects.filter(is_due, rule=rule.name).update(next_at=now + rule.every, looked_at=now))
 
 
 def _look(rule: Rule, now: datetime) -> Mapping[str, Finding] | Finding:

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from proxy.alerts import channels
 from proxy.alerts.channels import Channel, NotTold
-from proxy.alerts.lifecycle import ALERT, CLEARED, GIVEN_UP, NOTICE, TOLD, WAITING
+from proxy.alerts.lifecycle import ALERT, CLAIMED, CLEARED, GIVEN_UP, NOTICE, TOLD, WAITING
 from proxy.alerts.models import Alert, Notice
 from proxy.alerts.rules import BY_NAME
 
@@ -140,7 +140,10 @@ def _are_told(notice: Notice) -> None:
 
 
 def rescue(now: datetime) -> int:
-    """What a worker left waits again; what has no channel any more is given up."""
+    """What a worker left waits again; what has no channel any more is given up. Mostly there is nothing to be told, and
+    nothing is written."""
+    if not Notice.objects.filter(state__in=[WAITING, CLAIMED]).exists():
+        return 0
     names = [one.name for one in channels.in_force()]
     NOTICE.move(Notice.objects.exclude(channel__in=names), "give up", reason=NO_CHANNEL, ended_at=now)
     late = Notice.objects.filter(lease_until__lte=now)
