@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parents[2]
         ("RETENTION_FILES", "-1"),
         ("RETENTION_SEALS", "6"),
         ("RETENTION_QUARANTINE", "a week"),
+        ("SITE_TIME_ZONE", "Mars/Olympus"),
+        ("SITE_TIME_ZONE", "../UTC"),
         ("ALERT_EMAIL_TO", "pacs@example.org"),
         ("ALERT_WEBHOOK_URL", "ftp://hooks.example.org"),
         ("EMAIL_SECURITY", "perhaps"),
