@@ -99,19 +99,23 @@ def echo(peer: Peer) -> EchoResult:
 
 
 def probe(peer: Peer) -> str:
-    """Why nothing could be stored there now, or nothing. By C-ECHO; but whoever lets us in without offering it, or
-    answers it with any status, is there. Who rejects us for no reason may want to be asked for storage."""
+    """Why nothing could be stored there now, or nothing. By C-ECHO; but whoever lets us in without offering it, answers
+    it with any status, or hangs up at it (Orthanc, where we may store and not echo), is there. Who rejects us for no
+    reason may want to be asked for storage."""
     try:
         line = Line(peer, [build_context(VERIFICATION, list(PLAIN_SYNTAXES))])
     except Rejected as rejected:
         return "" if rejected.numbers == NO_REASON else str(rejected)
     except Lost as lost:
         return str(lost)
+    began = time.monotonic()
     try:
         if line.accepted:
             line.echo()
     except Lost as lost:
-        return str(lost)
+        return (
+            str(lost) if _since(began) > peer.dimse_timeout * 500 else ""
+        )  # silent, for half of our patience
     finally:
         line.close()
     return ""

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,22 @@ def test_a_peer_that_lets_us_in_and_offers_no_echo_is_there() -> None:
 def test_whatever_a_peer_answers_to_an_echo_it_answers(status: int) -> None:
     with echoing(status) as port:
         assert PROBES["dimse"](a_wire(port)) is None
+
+
+def test_a_peer_that_lets_us_in_and_keeps_silent_is_not_there() -> None:
+    silent = threading.Event()
+    ae = AE(ae_title="ARCHIVE")
+    ae.add_supported_context("1.2.840.10008.1.1")
+    handlers: list[Any] = [(evt.EVT_C_ECHO, lambda _: silent.wait(20) and 0)]
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    assert server is not None
+    wire = a_wire(server.socket.getsockname()[1])
+    try:
+        found = PROBES["dimse"](replace(wire, peer=replace(wire.peer, dimse_timeout=1.0)))
+    finally:
+        silent.set()
+        server.shutdown()
+    assert found is not None and "did not answer the echo" in found.reason
 
 
 def test_a_peer_that_does_not_know_us_is_not_ready() -> None:
