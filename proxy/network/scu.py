@@ -113,9 +113,8 @@ def probe(peer: Peer) -> str:
         if line.accepted:
             line.echo()
     except Lost as lost:
-        return (
-            str(lost) if _since(began) > peer.dimse_timeout * 500 else ""
-        )  # silent, for half of our patience
+        patience = min(peer.dimse_timeout, peer.network_timeout) * 1000
+        return str(lost) if _since(began) > patience / 2 else ""  # it was silent
     finally:
         line.close()
     return ""
