@@ -16,8 +16,10 @@ from proxy.api.permissions import Somebody
 from proxy.backend import remembered, rights
 from proxy.backend.models import BackendNode, Standing
 from proxy.backend.users import BackendUser
+from proxy.deliveries.lifecycle import CLAIMED, REFUSED, WAITING
 from proxy.deliveries.models import Delivery
 from proxy.quarantine.models import HeldItem
+from proxy.routing.models import Destination
 from proxy.studies.models import Series, Study
 
 
@@ -39,8 +41,8 @@ class Status(Door):
                 "dicom": dicom(),
                 "nodes": nodes(),
                 "database": {"sessions": Study.objects.count(), "scans": Series.objects.count()},
-                "deliveries": by_state(Delivery.objects.exclude(state__in=["delivered", "dropped"])),
-                "quarantine": HeldItem.objects.filter(state="held").count(),
+                "deliveries": deliveries(),
+                "quarantine": HeldItem.objects.filter(state="held", file_gone_at=None).count(),
             }
         )
 
@@ -89,5 +91,8 @@ def nodes() -> dict[str, int]:
     )
 
 
-def by_state(rows: Any) -> dict[str, int]:
-    return dict(rows.order_by("state").values_list("state").annotate(Count("pk")))
+def deliveries() -> dict[str, int]:
+    """Those that have not ended, by state; by destination, so that none of the millions that have is looked at."""
+    rows = Delivery.objects.filter(destination__in=list(Destination.objects.values_list("pk", flat=True)))
+    alive = rows.filter(state__in=[WAITING, CLAIMED, REFUSED]).order_by("state")
+    return dict(alive.values_list("state").annotate(Count("pk")))

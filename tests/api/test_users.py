@@ -12,9 +12,13 @@ from django.utils import timezone
 
 from proxy.api import authentication, confirming
 from proxy.backend.models import Standing
+from proxy.deliveries.models import Delivery
+from proxy.quarantine.models import HeldItem
+from proxy.routing.models import Destination
 from tests.api.conftest import ACTOR, RADIOLOGIST, TOKEN, Clinic
 from tests.backend.platform import KEY, Answer
 from tests.cluster import free_port
+from tests.scene import NOW
 
 PATH = "/api/v1/workspaces/w1/proxies/p1"
 
@@ -207,3 +211,20 @@ def test_who_is_superuser_there_is_nobody_here(clinic: Clinic) -> None:
     assert RADIOLOGIST["is_superuser"] and ACTOR.startswith("backend user 17")
     answer = Client().get("/admin/", headers=bearer())
     assert answer.status_code == 302 and "login" in answer["Location"]
+
+
+def test_status_counts_what_has_not_ended_and_what_is_held(clinic: Clinic) -> None:
+    study = clinic.study
+    revision = study.revisions.get()
+    for number, state in enumerate(["waiting", "waiting", "refused", "delivered", "dropped"]):
+        folder = Destination.objects.create(name=f"d{number}", kind="folder", path=f"d{number}")
+        Delivery.objects.create(
+            revision=revision, destination=folder, state=state, next_try_at=NOW, total=3, created_at=NOW
+        )
+    for number, state in enumerate(["held", "discarded"]):
+        HeldItem.objects.create(
+            project=clinic.project, route=revision.route, code="burned-in", reason="Text.", state=state,
+            uid=f"2.25.{number}", path=f"{number}.held", size=1, held_at=NOW, transfer_syntax="1.2",
+        )  # fmt: skip
+    said = Client().get("/api/status/", headers=bearer()).json()
+    assert said["deliveries"] == {"refused": 1, "waiting": 2} and said["quarantine"] == 1
