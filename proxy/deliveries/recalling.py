@@ -39,7 +39,7 @@ def _go_on(revision_id: int, now: datetime) -> None:
 
 
 def _recall(revision: Revision, now: datetime) -> Callable[[], None] | None:
-    locked = Delivery.objects.select_for_update(no_key=True).filter(revision=revision)
+    locked = Delivery.objects.select_for_update(no_key=True, of=("self",)).filter(revision=revision)
     rows = list(locked.select_related("destination").order_by("pk"))
     if any(row.state == CLAIMED for row in rows) or (rows and all(row.state == DELIVERED for row in rows)):
         return None
