@@ -1,4 +1,4 @@
-"""The books and the rules of alerts over a million deliveries: a house of a hundred days beside one of a thousand, of
+"""The books and the rules of alerts over years of deliveries: a house of a hundred days beside one of a thousand, of
 as many deliveries a day each.
 
 What is flat costs the same in both. Rows are synthesised (`fill_ledger.py`). Prints Markdown, asserts nothing.
@@ -56,7 +56,7 @@ def measure(database: str, folder: Path, count: int, until: float) -> None:
 
 
 def main() -> None:
-    folder, count = disk(), int(os.environ.get("COUNT") or 1_000_000)
+    folder, count = disk(), int(os.environ.get("COUNT") or 200_000)
     databases = chosen("DATABASES", ("sqlite", "postgresql"))
     budget = Budget(len(databases))
     print(TITLE.format(few=count // 10, many=count))
