@@ -10,6 +10,7 @@ that; a study is two images of 8 KB. Prints Markdown, asserts nothing.
 import os
 import shutil
 import statistics
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ _numbers = count(1)
 @dataclass(frozen=True)
 class Turn:
     rate: float
-    cpu: float  # seconds that `work` used for each
+    cpu: float  # seconds that `work` used for each, above what it uses at rest
     waits: list[float]  # seconds of studies that came alone
 
 
@@ -93,14 +94,21 @@ def _delivered(tries: list[Made]) -> int:
 
 
 def turn(post: Postern, called: str, studies: int, folder: Path) -> Turn:
-    used = processes.cpu(post.worker)
+    idle, began, used = idling(post), time.monotonic(), processes.cpu(post.worker)
     together = send(post.house, called, studies, folder)
-    used = processes.cpu(post.worker) - used
+    used = processes.cpu(post.worker) - used - idle * (time.monotonic() - began)
     rate = _delivered(together) / busy([(one.began, one.ended) for one in together])
     alone = [send(post.house, called, 1, folder) for _ in range(LONELY)]
     return Turn(
         rate, used / studies, [max(one.finished for one in tries) - tries[0].quiet for tries in alone]
     )
+
+
+def idling(post: Postern, seconds: float = 3.0) -> float:
+    """The share of a core that it uses while it has nothing to do: looking, which is nobody's delivery."""
+    used = processes.cpu(post.worker)
+    time.sleep(seconds)
+    return (processes.cpu(post.worker) - used) / seconds
 
 
 @contextmanager
@@ -116,7 +124,7 @@ def postern(folder: Path, database: str) -> Iterator[Postern]:
         site = SITE.format(port=archive.port)
         built, _ = stack.enter_context(house(folder / database, database, site, **said))
         worker = [built.start(command).pid for command in ("listen", "work")][1]
-        wait_for(built.dicom_port)
+        wait_for(built.dicom_port, 120)
         yield Postern(built, worker)
 
 
