@@ -22,8 +22,8 @@ _lock = threading.Lock()
 
 
 def probe_one(now: datetime) -> bool:
-    """Ask the next one. False: there is none to ask. One that hangs (a mount without its server) holds up the worker
-    that asks it and no other of this process."""
+    """Ask the next one. False: there is none to ask. One that hangs (a mount without its server) holds up the thread
+    that asks it, and is asked by no other of this process."""
     for destination in breaker.to_probe(now):
         if not _begin(destination.pk):
             continue
@@ -37,9 +37,10 @@ def probe_one(now: datetime) -> bool:
     return False
 
 
-def is_due(now: datetime) -> bool:
+def due(now: datetime) -> int:
+    """How many are to be asked, and are not being asked by this process already."""
     with _lock:
-        return any(one.pk not in _asked for one in breaker.to_probe(now))
+        return sum(one.pk not in _asked for one in breaker.to_probe(now))
 
 
 def ask(destination: Destination) -> TryLater | None:

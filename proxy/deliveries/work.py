@@ -2,7 +2,7 @@
 
 A destination has one running delivery, so one that hangs costs the others one worker. If all workers have been at
 slow deliveries for a while and something is due elsewhere, a spare one joins until there is nothing left for it:
-whoever is slow delays only itself (promise 10). Workers that died with their process are rescued here, too.
+whoever is slow delays only itself (promise 10). Who rested is probed on threads beside them. Workers that died with their process are rescued here, too.
 """
 
 import logging
@@ -10,8 +10,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import close_old_connections, connections
@@ -56,6 +55,7 @@ class Workers:
         self._lock = threading.Lock()
         self._busy_since: dict[threading.Thread, float] = {}
         self._threads: list[threading.Thread] = []
+        self._probers: list[threading.Thread] = []
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
     def start(self) -> None:
@@ -73,9 +73,10 @@ class Workers:
         self._news.set()
         end = time.monotonic() + grace
         self._watcher.join(grace)
-        for thread in self._threads:
+        everyone = (*self._threads, *self._probers)
+        for thread in everyone:
             thread.join(max(0.0, end - time.monotonic()))
-        return not any(thread.is_alive() for thread in (self._watcher, *self._threads))
+        return not any(thread.is_alive() for thread in (self._watcher, *everyone))
 
     def _hire(self, job: Callable[[], None]) -> None:
         thread = threading.Thread(target=_closing, args=(job,), name="worker", daemon=True)
@@ -97,25 +98,18 @@ class Workers:
         return bool(_quietly(self._deliver_next))
 
     def _deliver_next(self) -> bool:
-        with self._busy():
-            if probing.probe_one(timezone.now()):
-                return True
         claim = queue.claim(timezone.now(), secrets.token_hex(16))
-        if claim is not None:
-            with self._busy():
-                attempt.make(claim, self._stop.is_set, self._originals)
-        return claim is not None
-
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
+        if claim is None:
+            return False
         me = threading.current_thread()
         with self._lock:
             self._busy_since[me] = time.monotonic()
         try:
-            yield
+            attempt.make(claim, self._stop.is_set, self._originals)
         finally:
             with self._lock:
                 del self._busy_since[me]
+        return True
 
     def _rest(self) -> None:
         self._news.wait(self._idle)
@@ -131,19 +125,29 @@ class Workers:
         while not self._stop.wait(self._idle):
             _quietly(lambda: queue.rescue(timezone.now(), random.random()))
             self._threads = [thread for thread in self._threads if thread.is_alive()]
-            if self._all_are_slow() and _quietly(_something_is_due):
+            _quietly(self._send_probers)
+            if self._all_are_slow() and _quietly(lambda: queue.is_due(timezone.now())):
                 self._hire(self._help_out)
+
+    def _send_probers(self) -> int:
+        """Each on a thread of its own: no worker waits for a destination that may keep silent."""
+        self._probers = [thread for thread in self._probers if thread.is_alive()]
+        some = min(probing.due(timezone.now()), MOST - len(self._probers))
+        for _ in range(some):
+            thread = threading.Thread(target=_closing, args=(self._probe,), name="prober", daemon=True)
+            self._probers.append(thread)
+            thread.start()
+        return some
+
+    def _probe(self) -> None:
+        if _quietly(lambda: probing.probe_one(timezone.now())):
+            self.wake()
 
     def _all_are_slow(self) -> bool:
         with self._lock:
             since = list(self._busy_since.values())
         everyone = len(self._threads)
         return len(since) == everyone < MOST and max(since, default=0.0) < time.monotonic() - self._patience
-
-
-def _something_is_due() -> bool:
-    now = timezone.now()
-    return probing.is_due(now) or queue.is_due(now)
 
 
 def _closing(job: Callable[[], None]) -> None:

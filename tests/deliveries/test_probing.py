@@ -109,7 +109,7 @@ def test_nobody_else_is_asked(monkeypatch: pytest.MonkeyPatch, changes: dict[str
     asked = told(monkeypatch)
     outbox = resting(a_folder())
     Destination.objects.filter(pk=outbox.pk).update(**changes)
-    assert not probing.is_due(NOW)
+    assert not probing.due(NOW)
     assert not probing.probe_one(NOW)
     assert not asked
 
@@ -118,7 +118,7 @@ def test_one_whose_row_an_older_version_left_without_a_rest_is_asked(monkeypatch
     outbox = a_folder()
     Destination.objects.filter(pk=outbox.pk).update(failures=7, rests_until=None)
     asked = told(monkeypatch, None)
-    assert probing.is_due(NOW)
+    assert probing.due(NOW)
     assert probing.probe_one(NOW)
     assert len(asked) == 1
 
@@ -206,9 +206,9 @@ def test_one_that_hangs_holds_up_the_one_who_asks_it_and_no_other(monkeypatch: p
         assert hanging.wait(60)
         resting(a_peer())
         much_later = NOW + 2 * breaker.PROBE_LEASE
-        assert probing.is_due(much_later)
+        assert probing.due(much_later)
         assert probing.probe_one(much_later), "another destination is asked"
-        assert not probing.is_due(much_later), "and the hanging one by nobody else of this process"
+        assert not probing.due(much_later), "and the hanging one by nobody else of this process"
         assert not probing.probe_one(much_later)
     finally:
         free.set()

@@ -308,6 +308,31 @@ def test_a_peer_that_was_dead_is_found_by_echo_and_gets_everything_once(tmp_path
     assert (archive.failures, archive.trouble) == (0, "")
 
 
+def test_destinations_that_keep_silent_when_they_are_probed_hold_up_nobody__promise_10(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silent, free = threading.Semaphore(0), threading.Event()
+
+    def hang(_: object) -> TryLater | None:
+        silent.release()
+        free.wait(100)
+        return TryLater("It keeps silent.")
+
+    monkeypatch.setattr("proxy.deliveries.probing.PROBES", {**agents.PROBES, "dimse": hang})
+    use(monkeypatch, folder=take_all)
+    for number in range(5):
+        a_peer(f"PEER{number}")
+    Destination.objects.update(failures=3, rests_until=timezone.now())
+    with running(Workers(1, idle=0.05, patience=1000)):
+        for _ in range(5):
+            assert silent.acquire(timeout=100)
+        ready(1, a_folder())
+        eventually(lambda: Delivery.objects.filter(state="delivered").count() == 1)
+        assert Destination.objects.filter(failures=3).count() == 5, "they are still being asked"
+        free.set()
+    assert Destination.objects.filter(failures=4, trouble="It keeps silent.").count() == 5
+
+
 # --- limits and hours -----------------------------------------------------------------------------
 
 

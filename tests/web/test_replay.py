@@ -85,3 +85,10 @@ class TestReplaying:
         assert Delivery.objects.get().get_priority_display() == "Urgent"
         assert "1 will go after others" in act(chief, Delivery, "last", scene.delivery)
         assert last().detail["decision"] == "bulk"
+
+
+def test_who_tries_again_hears_that_nothing_goes_there_now(chief: Client, scene: Scene) -> None:
+    assert "Nothing goes to" not in act(chief, Delivery, "retry", scene.delivery)
+    Destination.objects.filter(name="archive").update(paused_at=NOW)
+    said = act(chief, Delivery, "retry", scene.delivery)
+    assert "Nothing goes to archive now: a person paused this destination. Resume it" in said

@@ -1,6 +1,6 @@
 """The queue as a page: where every revision stands on its way, and the buttons of those who look after it."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from proxy.deliveries import decisions
 from proxy.deliveries.models import Attempt, CommitmentRequest, Delivery, Priority
+from proxy.routing.models import Destination
+from proxy.routing.standing import standstill_of
 from proxy.web.admin.base import ReadOnlyAdmin, ReadOnlyInline, by, comment_of, decide
 from proxy.web.admin.ledger import ledger_page
 
@@ -57,6 +59,15 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def retry(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
         now = timezone.now()
         decide(self, request, rows, lambda row: decisions.retry(row, by(request), now), "will be tried now")
+        self._tell_of_standstill(request, rows)
+
+    def _tell_of_standstill(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
+        """Now is when its destination takes something."""
+        for one in Destination.objects.filter(pk__in=rows.values("destination")).select_related("node"):
+            still = standstill_of(one, timezone.now())
+            if still is not None:
+                said = f"Nothing goes to {one} now: {still.why.rstrip('.')}. {still.todo}"
+                self.message_user(request, said, messages.WARNING)
 
     @admin.action(description="Send before others (urgent)", permissions=["decide"])
     def first(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
