@@ -2,7 +2,8 @@
 
 A destination has one running delivery, so one that hangs costs the others one worker. If all workers have been at
 slow deliveries for a while and something is due elsewhere, a spare one joins until there is nothing left for it:
-whoever is slow delays only itself (promise 10). Who rested is probed on threads beside them. Workers that died with their process are rescued here, too.
+whoever is slow delays only itself (promise 10). Who rested is probed on threads beside them. Workers that died with
+their process are rescued here, too.
 """
 
 import logging
