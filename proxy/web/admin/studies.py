@@ -46,7 +46,7 @@ class RevisionInline(ReadOnlyInline):
 @admin.register(Study)
 class StudyAdmin(ReadOnlyAdmin):
     list_display = ("uid", "patient", "project", "date", "description", "received_at", "held")
-    list_filter = ("project", ("held_at", admin.EmptyFieldListFilter), "received_at")
+    list_filter = ("project", ("held_at", admin.EmptyFieldListFilter), "excludes", "received_at")
     list_select_related = ("project",)
     search_fields = ("=uid", "=patient", "=accession")
     date_hierarchy = "received_at"
