@@ -76,6 +76,8 @@ class Errand:
         finally:
             place.clear(keep_archive=isinstance(verdict, Later) and place.archive.is_file())
         self._end(verdict)
+        if dispatches.is_over(self.row.pk):
+            place.clear(keep_archive=False)
 
     def _worked(self, place: Place) -> Later | Failed | None:
         targets = dispatches.targets()
@@ -268,6 +270,7 @@ class Dispatcher:
     def _tidy(self) -> None:
         if time.monotonic() - self._tidied_at >= TIDY_EVERY:
             self._tidied_at, now = time.monotonic(), timezone.now()
+            shelf.forget_over()
             shelf.shed(bounds().largest, 2 * bounds().watermark)
             dispatches.prune(now)
             deletions.prune(now)

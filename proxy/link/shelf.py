@@ -79,12 +79,18 @@ def _waiting() -> Iterator[tuple[float, int, Place]]:
                 yield facts.st_mtime, facts.st_size, place
 
 
-def sweep() -> None:
-    """Remove what no dispatch needs that waits or runs, and what a killed process left of those that wait."""
+def forget_over() -> None:
+    """Remove what is of no dispatch that waits or runs: a person who sends one again gets what the backend has then."""
     for path in folder().glob("*"):
         if not path.name.isdigit() or dispatches.is_over(int(path.name)):
             _remove(path)
-        elif not dispatches.is_running(int(path.name)):
+
+
+def sweep() -> None:
+    """At a start: also what a killed process left of those that wait."""
+    forget_over()
+    for path in folder().glob("*"):
+        if not dispatches.is_running(int(path.name)):
             Place(path).clear(keep_archive=(path / ARCHIVE).is_file())
 
 

@@ -20,7 +20,7 @@ from proxy.link.asking import ask_once
 from proxy.link.dispatching import NOBODY, Dispatcher, Errand
 from proxy.link.downloading import STOPPED
 from proxy.link.messages import Event
-from proxy.link.shelf import folder, shed, sweep
+from proxy.link.shelf import folder, forget_over, shed, sweep
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Destination, Node, Route
@@ -332,6 +332,38 @@ def test_a_person_who_sends_again_gets_what_the_backend_has_then(
     row = dispatched()
     assert dispatches.again(row, "ada", timezone.now())
     assert again().state == "completed" and fetches(platform) == 2
+
+
+def test_of_what_was_given_up_while_it_waits_no_archive_stays(
+    platform: Platform, shelf: tuple[Shelf, int]
+) -> None:
+    linked(platform, 1)
+    received(1)
+    offer(platform, clean())
+    row = dispatched()
+    assert (folder() / str(row.pk) / "archive").is_file()
+    assert dispatches.give_up(row, "ada", timezone.now())
+    forget_over()
+    assert list(folder().iterdir()) == []
+
+
+def test_of_what_was_given_up_while_it_is_sent_no_archive_stays(
+    platform: Platform, shelf: tuple[Shelf, int]
+) -> None:
+    linked(platform, shelf[1])
+    received(1, 2, 3)
+    offer(platform, clean())
+
+    def give_up(number: int) -> None:
+        dispatches.give_up(Dispatch.objects.get(), "ada", timezone.now())
+
+    shelf[0].before = give_up
+    events.dispatch(EVENT)
+    row = dispatches.claim(timezone.now(), "token")
+    assert row is not None
+    Errand(row, lambda: not dispatches.is_over(row.pk)).run()
+    assert Dispatch.objects.get().state == "failed" and list(folder().iterdir()) == []
+    assert 1 <= len(shelf[0].data) < 3
 
 
 def test_promise_12_a_stop_waits_for_no_silent_backend_and_the_next_start_goes_on(
