@@ -1,4 +1,7 @@
-"""How we are and which nodes answer: a thread asks now and then, whoever tells the backend reads what it found."""
+"""How we are and which nodes answer: threads ask now and then, whoever tells the backend reads what they found.
+
+Many nodes that answer nothing take minutes; whether our own listener answers is asked beside that, by another thread.
+"""
 
 import logging
 import threading
@@ -19,6 +22,7 @@ from proxy.routing.peers import peer_of
 log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 30.0  # seconds
+LISTEN_EVERY: Final = 10.0
 PATIENCE: Final = 5.0
 AT_ONCE: Final = 4
 
@@ -40,8 +44,8 @@ def answers(node: Node) -> bool:
     return echo(peer_of(node, PATIENCE)).ok
 
 
-def look(ask: Callable[[Node], bool] = answers) -> Health:
-    """Ask everybody, a few at once, and keep what they said."""
+def look(ask: Callable[[Node], bool] = answers) -> Mapping[str, bool]:
+    """Ask everybody, a few at once, and keep what they said, by the backend's id."""
     rows = list(BackendNode.objects.filter(is_active=True, node__isnull=False).select_related("node"))
     nodes = [row.node for row in rows if row.node is not None]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -50,7 +54,7 @@ def look(ask: Callable[[Node], bool] = answers) -> Health:
     for row, is_reachable in zip(rows, found, strict=True):
         mine = BackendNode.objects.filter(pk=row.pk, node=row.node)
         mine.update(is_reachable=is_reachable, checked_at=now)
-    return Health(listens(), {row.backend_id: one for row, one in zip(rows, found, strict=True)})
+    return {row.backend_id: one for row, one in zip(rows, found, strict=True)}
 
 
 def _quietly(ask: Callable[[Node], bool], node: Node) -> bool:
@@ -64,34 +68,55 @@ def _quietly(ask: Callable[[Node], bool], node: Node) -> bool:
 class Watcher:
     """Looks again and again. `latest` never waits for anybody."""
 
-    def __init__(self, look: Callable[[], Health] = look, every: float = LOOK_EVERY) -> None:
-        self._look, self._every = look, every
-        self._latest: Health | None = None
-        self._wanted, self._stopped = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+    def __init__(
+        self,
+        look: Callable[[], Mapping[str, bool]] = look,
+        listens: Callable[[], bool] = listens,
+        every: float = LOOK_EVERY,
+        listens_every: float = LISTEN_EVERY,
+    ) -> None:
+        self._look, self._listens = look, listens
+        self._is_online: bool | None = None
+        self._nodes: Mapping[str, bool] = {}
+        self._stopped = threading.Event()
+        self._wanted = (threading.Event(), threading.Event())
+        steps = ((self._look_at_nodes, every), (self._look_at_us, listens_every))
+        self._threads = [
+            threading.Thread(target=self._run, name="watcher", args=(step, pause, wanted), daemon=True)
+            for (step, pause), wanted in zip(steps, self._wanted, strict=True)
+        ]
 
     @property
     def latest(self) -> Health | None:
-        """None before the first look is done."""
-        return self._latest
+        """None before the first look at ourselves is done."""
+        return None if self._is_online is None else Health(self._is_online, self._nodes)
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def want(self) -> None:
-        self._wanted.set()
+        for one in self._wanted:
+            one.set()
 
     def stop(self, grace: float) -> None:
         self._stopped.set()
-        self._wanted.set()
-        self._thread.join(grace)
+        self.want()
+        for thread in self._threads:
+            thread.join(grace / len(self._threads))
 
-    def _run(self) -> None:
+    def _look_at_nodes(self) -> None:
+        self._nodes = self._look()
+
+    def _look_at_us(self) -> None:
+        self._is_online = self._listens()
+
+    def _run(self, step: Callable[[], None], every: float, wanted: threading.Event) -> None:
         while not self._stopped.is_set():
-            self._wanted.clear()
+            wanted.clear()
             try:
-                self._latest = self._look()
+                step()
             except Exception as trouble:
                 log.error("health: %s while looking; it is tried again", type(trouble).__name__)
             connections.close_all()
-            self._wanted.wait(self._every)
+            wanted.wait(every)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from proxy.link import downloading, tarred, unpacking
-from proxy.link.downloading import TOO_SLOW, Bounds, Wanted, download
+from proxy.link.downloading import TOO_LARGE, TOO_SLOW, Bounds, Wanted, download
 from proxy.link.unpacking import BROKEN, NOTHING_KNOWN, TOO_MANY, TOO_MUCH, unpack
 from proxy.management.demo.backend.faults import Trickles
 from tests.backend.platform import KEY, Answer, Platform
@@ -144,3 +144,22 @@ def test_what_is_sent_byte_by_byte_is_given_up(
     outcome = download(platform.url, KEY, Wanted("w1", "session", "s1"), tmp_path / "archive", BOUNDS)
     assert outcome is TOO_SLOW and time.monotonic() - began < 10
     assert not (tmp_path / "archive").exists()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_encoding_that_swells_on_the_way_costs_no_memory(
+    platform: Platform, tmp_path: Path, times: int
+) -> None:
+    """We ask for no encoding; who sends one all the same, and one in the other, is read piece by piece."""
+    body = b"\0" * (64 << 20)
+    for _ in range(times):
+        body = gzip.compress(body, 6)
+    headers = {"Content-Encoding": ", ".join(["gzip"] * times)}
+    platform.answers["/api/v1/proxy/w1/sessions/s1/download"] = Answer(body=body, headers=headers)
+    tracemalloc.start()
+    try:
+        outcome = download(platform.url, KEY, Wanted("w1", "session", "s1"), tmp_path / "archive", BOUNDS)
+        assert outcome is TOO_LARGE
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    finally:
+        tracemalloc.stop()
