@@ -110,24 +110,33 @@ def _standing(series_id: int | None, route_id: int) -> "QuerySet[Exclusion]":
 def exclude(
     series: Series, by: str, now: datetime, comment: str, recall: Recall = not_at_all
 ) -> Done | Undone:
-    """From now on nothing of it leaves, by any route; what is here and not on its way yet stays."""
+    """From now on nothing of it leaves, by any route; what is here and not on its way yet stays.
+
+    Decided again, it holds back what was being sent the first time.
+    """
     if not comment.strip():
         return Undone(NO_COMMENT)
     with transaction.atomic():
         study = _locked(series)
-        if Exclusion.objects.filter(series=series, lifted_at=None, rule="").exists():
-            return Undone(EXCLUDED_ALREADY)
-        for route_id in _routes(study):
-            said = {"rule": "", "by": by[:150], "comment": comment[:255], "made_at": now, "lifted_at": None}
-            Exclusion.objects.update_or_create(series=series, route_id=route_id, defaults=said)
-        Series.objects.filter(pk=series.pk).update(excluded=True)
-        Study.objects.filter(pk=study.pk).update(excludes=True)
+        already = Exclusion.objects.filter(series=series, lifted_at=None, rule="").exists()
         images = sum(_set_aside(row, series, now) for row in _with(series, STILL_HERE))
         images += sum(_recalled(row, series, now, recall) for row in _with(series, (RELEASED,)))
+        if already and not images:
+            return Undone(EXCLUDED_ALREADY)
+        _write_down(study, series, by, now, comment)
         late = Instance.objects.filter(series=series, revision__state__in=GONE_OUT).count()
         detail = {"series": series.uid, "images": images, "too late": late}
         record(SERIES_EXCLUDED, actor=by, subject=study.uid, purpose=comment, detail=detail)
     return Done(images, late)
+
+
+def _write_down(study: Study, series: Series, by: str, now: datetime, comment: str) -> None:
+    """For each route that its study came by; for others `index` finds it there."""
+    said = {"rule": "", "by": by[:150], "comment": comment[:255], "made_at": now, "lifted_at": None}
+    for route_id in study.revisions.order_by().values_list("route_id", flat=True).distinct():
+        Exclusion.objects.update_or_create(series=series, route_id=route_id, defaults=said)
+    Series.objects.filter(pk=series.pk).update(excluded=True)
+    Study.objects.filter(pk=study.pk).update(excludes=True)
 
 
 def include(
@@ -156,10 +165,6 @@ def include(
 def _locked(series: Series) -> Study:
     """Whoever places images of this study waits for us, or we for them."""
     return Study.objects.select_for_update(no_key=True).get(pk=series.study_id)
-
-
-def _routes(study: Study) -> list[int]:
-    return list(study.revisions.order_by().values_list("route_id", flat=True).distinct())
 
 
 def _with(series: Series, states: tuple[str, ...]) -> list[Revision]:

@@ -259,6 +259,17 @@ def test_what_has_gone_everywhere_or_is_being_sent_is_not_called_back_and_that_i
     assert revisions()[1] == ("excluded", 1, SCOUT)
 
 
+def test_decided_again_when_nobody_sends_it_any_more_it_is_held_back(route: Route) -> None:
+    index.place([arrival(route, 1), arrival(route, 1, SCOUT)])
+    pipeline.settle(LATER)
+    Delivery.objects.filter(destination__name="outbox").update(state="claimed")
+    assert recalling.exclude(scout(), "ada", LATER, "it shows her face") == Done(0, 1)
+    Delivery.objects.update(state="waiting")
+    assert recalling.exclude(scout(), "ada", LATER, "it shows her face") == Done(1)
+    assert recalling.exclude(scout(), "ada", LATER, "it shows her face") == Undone(excluding.EXCLUDED_ALREADY)
+    assert accounts() == {"archive": (0, 1, 1), "outbox": (0, 1, 1)}
+
+
 def half_out(route: Route, acks: bytes, state: str = "waiting") -> None:
     """Scan 1, scout 1, scan 2, scout 2: the archive has those of `acks`, and the outbox is away."""
     index.place([arrival(route, 1), arrival(route, 1, SCOUT), arrival(route, 2), arrival(route, 2, SCOUT)])
