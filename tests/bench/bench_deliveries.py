@@ -10,7 +10,6 @@ that; a study is two images of 8 KB. Prints Markdown, asserts nothing.
 import os
 import shutil
 import statistics
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from tests import cast
 from tests.backend.uploads import TOKEN
-from tests.bench import null, processes
+from tests.bench import null
 from tests.bench.bench_gateway import percentile
 from tests.bench.gateways import busy, moment, until
 from tests.bench.receivers import disk, house, storescp, wait_for
@@ -39,8 +38,8 @@ routes:
   - {{called_ae: TO_BACKEND, project: default, destinations: [backend]}}
 """
 TITLE = """
-| database | destination | deliveries/s | CPU each | after the quiet time, median | p95 | rounds |
-|---|---|---|---|---|---|---|"""
+| database | destination | deliveries/s | after the quiet time, median | p95 | rounds |
+|---|---|---|---|---|---|"""
 MADE = """SELECT y.id, a.started_at, a.ended_at, r.quiet_at, y.finished_at FROM deliveries_delivery y
 JOIN deliveries_attempt a ON a.delivery_id = y.id JOIN studies_revision r ON r.id = y.revision_id
 WHERE y.id > {after}"""
@@ -50,14 +49,7 @@ _numbers = count(1)
 @dataclass(frozen=True)
 class Turn:
     rate: float
-    cpu: float  # seconds that `work` used for each, above what it uses at rest
     waits: list[float]  # seconds of studies that came alone
-
-
-@dataclass(frozen=True)
-class Postern:
-    house: House
-    worker: int  # the process that delivers
 
 
 @dataclass(frozen=True)
@@ -93,26 +85,15 @@ def _delivered(tries: list[Made]) -> int:
     return len({one.delivery for one in tries if one.finished})
 
 
-def turn(post: Postern, called: str, studies: int, folder: Path) -> Turn:
-    idle, began, used = idling(post), time.monotonic(), processes.cpu(post.worker)
-    together = send(post.house, called, studies, folder)
-    used = processes.cpu(post.worker) - used - idle * (time.monotonic() - began)
+def turn(built: House, called: str, studies: int, folder: Path) -> Turn:
+    together = send(built, called, studies, folder)
     rate = _delivered(together) / busy([(one.began, one.ended) for one in together])
-    alone = [send(post.house, called, 1, folder) for _ in range(LONELY)]
-    return Turn(
-        rate, used / studies, [max(one.finished for one in tries) - tries[0].quiet for tries in alone]
-    )
-
-
-def idling(post: Postern, seconds: float = 3.0) -> float:
-    """The share of a core that it uses while it has nothing to do: looking, which is nobody's delivery."""
-    used = processes.cpu(post.worker)
-    time.sleep(seconds)
-    return (processes.cpu(post.worker) - used) / seconds
+    alone = [send(built, called, 1, folder) for _ in range(LONELY)]
+    return Turn(rate, [max(one.finished for one in tries) - tries[0].quiet for tries in alone])
 
 
 @contextmanager
-def postern(folder: Path, database: str) -> Iterator[Postern]:
+def postern(folder: Path, database: str) -> Iterator[House]:
     with ExitStack() as stack:
         archive = stack.enter_context(storescp(folder / f"archive-{database}"))
         platform = stack.enter_context(null.child("tests.bench.uploads", str(folder / f"there-{database}")))
@@ -123,17 +104,17 @@ def postern(folder: Path, database: str) -> Iterator[Postern]:
         }
         site = SITE.format(port=archive.port)
         built, _ = stack.enter_context(house(folder / database, database, site, **said))
-        worker = [built.start(command).pid for command in ("listen", "work")][1]
+        for command in ("listen", "work"):
+            built.start(command)
         wait_for(built.dicom_port, 120)
-        yield Postern(built, worker)
+        yield built
 
 
 def tell(database: str, name: str, turns: list[Turn]) -> None:
     waits = [wait for one in turns for wait in one.waits]
     rate, middle = statistics.median(one.rate for one in turns), statistics.median(waits)
-    cpu = statistics.median(one.cpu for one in turns)
     print(
-        f"| {database} | {name} | {rate:.1f} | {cpu * 1e3:.0f} ms | {middle * 1e3:.0f} ms"
+        f"| {database} | {name} | {rate:.1f} | {middle * 1e3:.0f} ms"
         f" | {percentile(waits, 95) * 1e3:.0f} ms | {len(turns)} |",
         flush=True,
     )

@@ -44,6 +44,9 @@ class Gate:
             free_port()
         )  # by its number: one that the system chooses is given up by a door that closes
         self._door = socket.socket()
+        self._door.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # or callers that linger keep it closed
         self._door.bind((HERE, self.port))
         self._door.listen(128)
         self._door.setblocking(False)

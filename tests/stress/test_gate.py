@@ -96,3 +96,12 @@ def test_who_is_connected_when_it_dies_is_cut_off(gate: Gate, way: Way) -> None:
         with suppress(ConnectionResetError):
             while line.recv(100):
                 pass
+
+
+def test_it_opens_again_while_callers_of_before_still_linger(gate: Gate) -> None:
+    with socket.create_connection((HERE, gate.port), timeout=5) as line:
+        line.sendall(b"hello")
+        assert line.recv(1)
+        gate.become(Way.REFUSING)
+        gate.become(Way.OPEN)
+        assert said_back(gate) == "hello"
