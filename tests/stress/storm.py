@@ -91,12 +91,12 @@ class Told:
 
     images: int
     kills: int
-    lost: int  # attempts that ended with their worker
+    lost: int  # attempts that ended with their worker, which may be at several
     seconds: float
     destinations: tuple[str, ...]  # a line of each
 
     def __str__(self) -> str:
-        first = f"{self.images} images, {self.kills} kills, {self.lost} of them in the middle of a delivery"
+        first = f"{self.images} images, {self.kills} kills cut off {self.lost} deliveries"
         return "\n  ".join([f"{first}; {self.seconds:.0f} s", *self.destinations])
 
 
