@@ -60,7 +60,10 @@ test-sqlite: $(STAMP)
 # Libraries know no database (import-linter holds that), and peers, cut networks and long batches ask little of it: what
 # these say, they have said on SQLite.
 SAID := $(addprefix tests/,bench deid network storage docs peers journeys/test_cut.py journeys/test_memory.py \
-	journeys/test_killed_midway.py management/test_deidentify_batch.py management/test_deidentify.py \
+	journeys/test_alerts.py journeys/test_dead_destinations.py journeys/test_large_archive.py \
+	journeys/test_dicomweb.py journeys/test_backend.py journeys/test_archive_commits.py journeys/test_restored.py \
+	journeys/test_staging_to_research.py journeys/test_round_trip.py journeys/test_results_come_home.py \
+	journeys/test_who_is_it.py journeys/test_whole_studies.py journeys/test_killed_midway.py management/test_deidentify_batch.py management/test_deidentify.py \
 	management/test_tls.py management/test_demo.py retrieval/pull/test_peers.py)
 
 test-postgresql: $(STAMP)

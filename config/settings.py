@@ -134,6 +134,7 @@ if not DEBUG:
 _SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
     "NAME": DATABASE_PATH,
+    "CONN_MAX_AGE": 600,  # who opens a file anew at each round reads its whole schema each time
     "OPTIONS": {
         "timeout": 30,
         "transaction_mode": "IMMEDIATE",

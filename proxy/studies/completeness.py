@@ -91,6 +91,12 @@ def is_settled() -> Q:
     return waits_for_none | Exists(settled.exclude(settled_at=None))
 
 
+def is_wanted() -> bool:
+    """Some route asks a PACS, or one was being asked when its route stopped asking."""
+    asks = Route.objects.exclude(ask_counts=None)
+    return asks.exists() or PacsCount.objects.filter(settled_at=None).exists()
+
+
 def begin(now: datetime) -> int:
     """Quiet revisions whose PACS is to be asked from now on; how many. More images since then begin it anew."""
     quiet = Revision.objects.filter(state=RECEIVING, quiet_at__lte=now).exclude(is_settled())

@@ -12,6 +12,8 @@ from proxy.studies.models import Revision, Study
 def close_quiet(now: datetime) -> int:
     """Revisions whose time has passed are complete from now on; how many were. Some wait for what their PACS says."""
     due = Revision.objects.filter(quiet_at__lte=now, state=RECEIVING)
+    if not due.exists():  # as it is four times a second
+        return 0
     return LIFE.move(due.filter(completeness.is_settled()), "quiet")
 
 
