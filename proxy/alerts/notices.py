@@ -17,6 +17,7 @@ from proxy.alerts.channels import Channel, NotTold
 from proxy.alerts.lifecycle import ALERT, CLAIMED, CLEARED, GIVEN_UP, NOTICE, TOLD, WAITING
 from proxy.alerts.models import Alert, Notice
 from proxy.alerts.rules import BY_NAME
+from proxy.waits import doubled
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ def finish(notice: Notice, trouble: NotTold | None, now: datetime) -> None:
 
 
 def pause(tries: int) -> timedelta:
-    return min(PAUSE_MAX, PAUSE * (1 << min(max(tries, 1) - 1, 12)))
+    return doubled(PAUSE, PAUSE_MAX, tries)
 
 
 def _are_told(notice: Notice) -> None:

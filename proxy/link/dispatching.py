@@ -33,6 +33,7 @@ from proxy.retrieval import returning
 from proxy.retrieval.returning import Image, Owner, Told
 from proxy.routing.match import NodeFacts, load_table
 from proxy.routing.models import Destination, Node
+from proxy.waits import doubled
 
 log = logging.getLogger(__name__)
 
@@ -201,8 +202,10 @@ def pause_of(tries: int, verdict: Later) -> timedelta:
     """Growing; longer, if the backend asked for it; none for what we stopped ourselves."""
     if verdict is STOPPED:
         return timedelta(0)
-    growing = min(settings.DELIVERY_PAUSE * 2 ** min(tries, 20), settings.DELIVERY_PAUSE_MAX)
-    return max(timedelta(seconds=growing), verdict.after)
+    pause, longest = (
+        timedelta(seconds=one) for one in (settings.DELIVERY_PAUSE, settings.DELIVERY_PAUSE_MAX)
+    )
+    return max(doubled(pause, longest, tries + 1), verdict.after)
 
 
 def platform() -> NodeFacts:

@@ -2,12 +2,12 @@
 
 from typing import Final
 
+from proxy.waits import doubled
+
 FIRST: Final = 1.0  # seconds
 LONGEST: Final = 60.0
-_DOUBLINGS: Final = 10
 
 
 def pause_after(failures: int, chance: float) -> float:
     """Seconds after so many failures in a row; `chance` in [0, 1) takes off up to half, so that gateways spread."""
-    full = min(LONGEST, FIRST * (1 << min(max(failures, 1) - 1, _DOUBLINGS)))
-    return full * (1 - chance / 2)
+    return doubled(FIRST, LONGEST, failures) * (1 - chance / 2)

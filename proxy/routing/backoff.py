@@ -9,8 +9,9 @@ delivery tries.
 from dataclasses import dataclass
 from datetime import timedelta
 
+from proxy.waits import doubled
+
 RESTS_AFTER = 3
-_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,7 @@ class Pace:
 
 def pause(tries: int, pace: Pace, chance: float) -> timedelta:
     """The wait after so many failed tries in a row; `chance` in [0, 1) takes off up to half of it."""
-    doublings = min(max(tries, 1) - 1, _DOUBLINGS)
-    full = min(pace.pause_max, pace.pause * (1 << doublings))
-    return full * (1 - chance / 2)
+    return doubled(pace.pause, pace.pause_max, tries) * (1 - chance / 2)
 
 
 def rest(failures: int, pace: Pace, chance: float) -> timedelta | None:

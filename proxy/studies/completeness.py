@@ -18,6 +18,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 from proxy.routing.models import Route
 from proxy.studies.lifecycle import RECEIVING
 from proxy.studies.models import Instance, PacsCount, Revision, Study
+from proxy.waits import doubled
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=60)
 CLAIM: Final = timedelta(seconds=120)
@@ -68,7 +69,7 @@ def decide(answer: Answer, row: PacsCount, patience: timedelta, now: datetime) -
 
 
 def pause(asked: int) -> timedelta:
-    return min(FIRST_PAUSE * (1 << min(asked, 10)), LONGEST_PAUSE)
+    return doubled(FIRST_PAUSE, LONGEST_PAUSE, asked + 1)
 
 
 def missing_of(row: PacsCount) -> int:
