@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from proxy.api import confirming
 from proxy.api.doors import caller
 from proxy.api.problems import Problem
-from proxy.api.rates import Rates
+from proxy.rates import Rates
 
 TOKEN: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")  # RFC 6750 2.1
 LONGEST: Final = 8_000  # characters

@@ -10,9 +10,9 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from proxy.api import bodies
-from proxy.api.callers import Caller, caller_of
 from proxy.api.permissions import Nobody
-from proxy.api.rates import Rates
+from proxy.callers import Caller, caller_of
+from proxy.rates import Rates
 
 requests: Final = Rates()
 

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.api.callers import Caller, caller_of
+from proxy.callers import Caller, caller_of
 
 TRUSTED = [ip_network("10.0.0.0/24"), ip_network("fd00::/64")]
 SAID, PROTO = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.api.rates import Rates
+from proxy.rates import Rates
 
 
 class Clock:

@@ -40,6 +40,10 @@ def caller_of(meta: Mapping[str, str], trusted: Sequence[Network], is_secure: bo
     return Caller(str(found or nearest), meta.get("HTTP_X_FORWARDED_PROTO", "").strip().lower() == "https")
 
 
+def is_among(address: str, networks: Sequence[Network]) -> bool:
+    return _is_among(_address(address), networks)
+
+
 def _is_among(address: Address | None, networks: Sequence[Network]) -> bool:
     return address is not None and any(address in one for one in networks if one.version == address.version)
 
