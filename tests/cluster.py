@@ -8,7 +8,6 @@ import ctypes
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 
 import psycopg2
 
-from tests import tools
+from tests import ports, tools
 
 STARTED = "POSTERN_TEST_CLUSTER"
 PR_SET_PDEATHSIG = 1
@@ -39,10 +38,7 @@ def settings(scratch: Path, *, durable: bool = False) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return ports.take()
 
 
 def ask(environ: Mapping[str, str], sql: str) -> None:
@@ -78,7 +74,7 @@ def _command(folder: Path, port: int, fsync: str) -> list[str]:
     options = {
         "listen_addresses": "127.0.0.1",
         "port": port,
-        "unix_socket_directories": folder,
+        "unix_socket_directories": "",  # nobody asks by one, and its path has a hundred bytes at most
         "fsync": fsync,
         "max_connections": 200,
         "log_min_messages": "fatal",

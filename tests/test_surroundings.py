@@ -1,4 +1,7 @@
-"""What the suite promises its tests about their database."""
+"""What the suite promises its tests: about their database, their ports, libraries and the time of day."""
+
+import socket
+import time
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -6,7 +9,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
 from proxy.routing.models import Destination, Project, Route
-from tests import emptying
+from tests import emptying, ports
+from tests.aside import changed
 
 
 @pytest.mark.django_db
@@ -30,3 +34,27 @@ def test_what_a_test_committed_is_gone_and_what_migrations_made_is_not() -> None
     )
     assert kept == (Permission.objects.count(), ContentType.objects.count())
     assert all(kept)
+
+
+def test_a_port_is_given_once_and_none_that_outgoing_connections_take() -> None:
+    given = [ports.take() for _ in range(50)]
+    assert len(set(given)) == 50 and all(ports.FIRST <= port < ports._end() for port in given)
+
+
+def test_a_port_at_which_somebody_listens_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = ports.take()
+        monkeypatch.setattr(ports, "_ours", iter([taken.getsockname()[1], port]))
+        assert ports.take() == port
+
+
+def test_processes_of_a_run_share_no_port() -> None:
+    every = [port for number in range(ports.SHARES) for port in ports._share(number, 32_768)]
+    assert len(every) == len(set(every)) > 20_000
+
+
+def test_a_library_that_is_changed_for_one_room_is_as_it_was_for_the_others() -> None:
+    ours = changed(time, monotonic=lambda: 7.0)
+    assert ours.monotonic() == 7.0 != time.monotonic() and ours.sleep is time.sleep
+    with pytest.raises(AttributeError):
+        changed(time, monotone=lambda: 7.0)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.deid import Engine, RecipeError, deidentify, describe, load_recipe
+from proxy.deid import Engine, RecipeError, deidentify, describe, intact, load_recipe
 from proxy.deid.recipe import SHIPPED
+from tests.aside import changed
 from tests.deid.build import EXPLICIT, IMPLICIT, SUBJECT, cleaned, ct, encoded, item, read
 
 CODES = {
@@ -160,7 +161,7 @@ def test_an_empty_patient_is_somebody_too() -> None:
 
 def test_two_engines_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the same seal, but for the key that is drawn for each."""
-    monkeypatch.setattr(secrets, "token_bytes", bytes)
+    monkeypatch.setattr(intact, "secrets", changed(secrets, token_bytes=bytes))
     data = encoded(ct())
     made = [
         deidentify(data, EXPLICIT, Engine(load_recipe("research")), lambda facts: SUBJECT) for _ in range(2)

@@ -25,6 +25,7 @@ from proxy.routing import breaker
 from proxy.routing.models import Destination
 from proxy.studies import lifecycle as study_life
 from proxy.studies.models import Revision
+from tests.aside import changed
 from tests.cluster import free_port
 from tests.deliveries.agents.peers import answering, storescp
 from tests.deliveries.builders import a_folder, a_peer, a_revision, files_of, opened, place_of, real_files_of
@@ -409,7 +410,7 @@ def test_what_is_being_sent_stops_when_the_hours_end_and_goes_on_when_they_begin
         return Delivered()
 
     use(monkeypatch, folder=slow)
-    monkeypatch.setattr(timezone, "now", lambda: clock[0])
+    monkeypatch.setattr(attempt, "timezone", changed(timezone, now=lambda: clock[0]))
     assert work.deliver_one(clock[0])
     delivery = Delivery.objects.get()
     assert delivery.state == "waiting" and 2 <= delivery.acknowledged <= 4
@@ -438,7 +439,7 @@ def test_a_zip_that_has_begun_goes_to_its_end(monkeypatch: pytest.MonkeyPatch) -
         return take_all(parcel, acknowledge, keep_going)
 
     use(monkeypatch, folder=slow)
-    monkeypatch.setattr(timezone, "now", lambda: clock[0])
+    monkeypatch.setattr(attempt, "timezone", changed(timezone, now=lambda: clock[0]))
     assert work.deliver_one(clock[0])
     assert Delivery.objects.get().state == "delivered"
 

@@ -17,6 +17,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from proxy.network.door import Caller, Rejection, Reply, StoreCommand
 from proxy.network.scu import Outgoing
+from tests import ports
 
 SUCCESS = Reply(0x0000)
 ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
@@ -121,9 +122,7 @@ def run(tool: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.take()
 
 
 @contextmanager

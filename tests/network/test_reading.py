@@ -9,6 +9,7 @@ import pytest
 from proxy.network import reading
 from proxy.network.part10 import NotPart10
 from proxy.network.reading import WINDOW, Reading, Shorter, window
+from tests.aside import changed
 
 META = 512
 HEAD = b"\0" * 128 + b"DICM" + b"\x02\0\0\0UL\x04\0" + (META - 144).to_bytes(4, "little")
@@ -77,15 +78,15 @@ def test_a_file_system_without_it_gives_the_same(tmp_path: Path, monkeypatch: py
             raise OSError(22, "Invalid argument")
         return plain(handle, command, flags)
 
-    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    monkeypatch.setattr(reading, "fcntl", changed(fcntl, fcntl=refuse))
     assert everything(path) == data
 
 
 def test_a_read_that_ends_early_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And from there no block begins where we stand."""
     path, data = part10(tmp_path, WINDOW)
-    whole = os.readv
-    monkeypatch.setattr(os, "readv", lambda handle, into: whole(handle, [into[0][:10_000]]))
+    short = changed(os, readv=lambda handle, into: os.readv(handle, [into[0][:10_000]]))
+    monkeypatch.setattr(reading, "os", short)
     assert everything(path) == data
 
 

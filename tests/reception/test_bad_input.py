@@ -17,9 +17,10 @@ from proxy.network.statuses import Meaning, explain
 from proxy.reception import engines, replies
 from proxy.reception.storing import Commit, Written
 from proxy.routing.match import RouteFacts
-from proxy.storage import space
+from proxy.storage import direct, space
 from proxy.studies.models import Instance, Study
 from tests import cast
+from tests.aside import changed
 from tests.reception.sending import command_for, encode, files, receive, send
 
 pytestmark = pytest.mark.django_db
@@ -118,7 +119,7 @@ def test_a_full_disk_is_out_of_resources(
     route: RouteFacts, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = SimpleNamespace(f_bavail=10, f_frsize=4096)
-    monkeypatch.setattr(os, "statvfs", lambda path: full)
+    monkeypatch.setattr(space, "os", changed(os, statvfs=lambda path: full))
     assert refused(route, encode(cast.ct()), command_for(cast.ct()), data) == 0xA700
     monkeypatch.undo()
     space._seen.clear()
@@ -137,7 +138,7 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_nothing_half_written(
         written.append(write(handle, buffer[:100]))
         return written[0]
 
-    monkeypatch.setattr(os, "write", until_full)
+    monkeypatch.setattr(direct, "os", changed(os, write=until_full))
     assert refused(route, encode(cast.ct()), command_for(cast.ct()), data) == 0xA700
     assert written
 

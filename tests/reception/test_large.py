@@ -15,10 +15,12 @@ from proxy.quarantine.models import HeldItem
 from proxy.reception.held import Direct
 from proxy.reception.sink import Receiving
 from proxy.routing.match import RouteFacts
+from proxy.storage import direct
 from proxy.studies.models import Instance
 from proxy.vault import pseudonyms
 from proxy.vault.models import Person
 from tests import cast
+from tests.aside import changed
 from tests.reception.sending import command_for, encode, files
 
 pytestmark = pytest.mark.django_db
@@ -152,7 +154,7 @@ def test_promise_11_a_disk_that_fills_up_meanwhile_is_said(
         raise OSError(errno.ENOSPC, "no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
+        patch.setattr(direct, "os", changed(os, write=full))
         feed(sink, encoded[3 * MEGABYTE :])
     assert sink.finish().status == 0xA700
     assert files(data) == []

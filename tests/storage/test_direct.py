@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from proxy.storage import direct
 from proxy.storage.direct import BLOCK, MOST_IDLE, ROOM, Appender
+from tests.aside import changed
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def test_short_writes_and_odd_disks_lose_nothing(
     path = tmp_path_factory.mktemp("short") / "file"
     pieces = [pattern(size, seed)[:size] for seed, size in enumerate(sizes)]
     with pytest.MonkeyPatch.context() as patch, appending(path) as appender:
-        patch.setattr(os, "write", misaligned() if odd else short(most))
+        patch.setattr(direct, "os", changed(os, write=misaligned() if odd else short(most)))
         patch.setattr(direct, "ROOM", 2 * BLOCK)
         for number, piece in enumerate(pieces):
             appender.write(memoryview(piece))
@@ -89,7 +90,7 @@ def test_a_file_system_without_it_gets_the_same_bytes(
             raise OSError(errno.EINVAL, "invalid argument")
         return plain(handle, command, flags)
 
-    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    monkeypatch.setattr(direct, "fcntl", changed(fcntl, fcntl=refuse))
     data = pattern(ROOM + 5)
     with appending(tmp_path / "file") as appender:
         appender.write(memoryview(data))
@@ -123,6 +124,6 @@ def test_what_the_disk_refuses_is_said(tmp_path: Path, monkeypatch: pytest.Monke
 
     with appending(tmp_path / "file") as appender:
         appender.write(memoryview(b"x"))
-        monkeypatch.setattr(os, "write", refused)
+        monkeypatch.setattr(direct, "os", changed(os, write=refused))
         with pytest.raises(OSError, match=os.strerror(code)):
             appender.flush()

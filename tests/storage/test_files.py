@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from proxy.storage import files
+from proxy.storage import direct, files
 from proxy.storage.errors import AlreadyThere, StorageFull
 from proxy.storage.files import publish_many, remove, stage, sweep
+from tests.aside import changed
 
 
 def everything(root: Path) -> list[str]:
@@ -50,7 +51,7 @@ def test_where_links_are_not_known_a_rename_does_it(tmp_path: Path, monkeypatch:
     def no_link(*names: Any) -> None:
         raise OSError(errno.EPERM, "no links here")
 
-    monkeypatch.setattr(os, "link", no_link)
+    monkeypatch.setattr(files, "os", changed(os, link=no_link))
     assert stage(tmp_path, "image").commit().exists()
     with pytest.raises(AlreadyThere):
         stage(tmp_path, "image").commit()
@@ -154,7 +155,6 @@ def test_promise_2_a_settled_file_has_its_content_and_its_name_in_one_go(
 ) -> None:
     """The name comes first, so that the fsync of the content finds it in the same journal entry."""
     done: list[str] = []
-    fsync, link = os.fsync, os.link
 
     def noted(name: str, call: Callable[..., None]) -> Callable[..., None]:
         def act(*given: Any) -> None:
@@ -163,8 +163,8 @@ def test_promise_2_a_settled_file_has_its_content_and_its_name_in_one_go(
 
         return act
 
-    monkeypatch.setattr(os, "fsync", noted("fsync", fsync))
-    monkeypatch.setattr(os, "link", noted("link", link))
+    watched = changed(os, fsync=noted("fsync", os.fsync), link=noted("link", os.link))
+    monkeypatch.setattr(files, "os", watched)
     (tmp_path / "study").mkdir()
     with stage(tmp_path, "study/image") as staged:
         staged.write([b"content"])
@@ -183,7 +183,7 @@ def test_promise_2_what_could_not_be_settled_leaves_nothing(
 
     staged = stage(tmp_path, "image")
     with monkeypatch.context() as patch:
-        patch.setattr(os, call, broken)
+        patch.setattr(files, "os", changed(os, **{call: broken}))
         with pytest.raises(OSError, match="input/output"):
             staged.settle()
     assert everything(tmp_path) == []
@@ -211,7 +211,8 @@ def test_promise_11_a_full_disk_is_said_as_such_and_leaves_nothing(
             staged.commit()
 
     with monkeypatch.context() as patch, pytest.raises(StorageFull) as caught:
-        patch.setattr(os, call, full)
+        for room in (files, direct):
+            patch.setattr(room, "os", changed(os, **{call: full}))
         write_one()
     assert caught.value.status == 0xA700
     assert everything(tmp_path) == []

@@ -1,10 +1,12 @@
 """Promise 11: refuse before the disk is full."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from proxy.storage import space
+from tests.aside import changed
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def test_the_file_system_is_asked_now_and_then_only(tmp_path: Path, monkeypatch:
         return 5
 
     monkeypatch.setattr(space, "free", free)
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(space, "time", changed(time, monotonic=lambda: now[0]))
     for _ in range(10):
         space.has_room(tmp_path, 1)
     assert len(asked) == 1

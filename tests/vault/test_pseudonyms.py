@@ -1,5 +1,7 @@
 """Promise 5: the same person, the same pseudonym."""
 
+import time
+
 import pytest
 
 from proxy.deid.identifiers import pseudonym
@@ -8,6 +10,7 @@ from proxy.vault.models import Person
 from proxy.vault.projects import project_key
 from proxy.vault.pseudonyms import Nameless, Taken, forget_cache, person_for
 from proxy.vault.seals import keep, keep_pairs, open_seal, pair_rows, seal_row
+from tests.aside import changed
 
 pytestmark = pytest.mark.django_db
 STUDY = "1.2.3.4"
@@ -67,7 +70,7 @@ def test_promise_5_a_pseudonym_that_is_another_persons_is_refused() -> None:
 
 def test_persons_are_remembered_for_minutes_and_not_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(pseudonyms, "time", changed(time, monotonic=lambda: now[0]))
     monkeypatch.setattr(pseudonyms, "REMEMBERED", 3)
     for number in range(5):
         person_for(1, "EAST", f"AE-{number}", {}, STUDY)

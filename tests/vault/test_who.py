@@ -1,5 +1,7 @@
 """DESIGN 5, who is a person."""
 
+import time
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from proxy.vault import issuers
 from proxy.vault.issuers import canonical, follow
 from proxy.vault.models import IssuerAlias
 from proxy.vault.pseudonyms import person_for
+from tests.aside import changed
 
 text = st.text(max_size=12)
 
@@ -58,7 +61,7 @@ def test_promise_5_an_issuer_with_two_names_has_one_patient() -> None:
 @pytest.mark.django_db
 def test_an_alias_counts_after_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(issuers, "time", changed(time, monotonic=lambda: now[0]))
     assert canonical(1, "EAST-OLD") == "EAST-OLD"
     IssuerAlias.objects.create(project_id=1, alias="EAST-OLD", issuer="EAST")
     now[0] += issuers.FRESH_FOR + 1

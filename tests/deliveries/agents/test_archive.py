@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from proxy.deliveries.agents import archive
+from proxy.deliveries.agents import archive, beside
 from proxy.deliveries.outcomes import INTERRUPTED, TryLater
 from proxy.deliveries.parcel import Parcel, Shelf
+from tests.aside import changed
 from tests.deliveries.agents.parcels import CT, EXPLICIT, PATIENT, SERIES, STUDY, items_in, parcel_of
 
 
@@ -156,7 +157,7 @@ def test_a_disk_in_trouble_is_our_own_trouble(
         raise OSError(number, os.strerror(number))
 
     archives.mkdir(parents=True)
-    monkeypatch.setattr(os, "fsync", broken)
+    monkeypatch.setattr(beside, "os", changed(os, fsync=broken))
     found = archive.ready(parcel, archives, 0, lambda: True)
     assert found == outcome
     assert isinstance(found, TryLater)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.deliveries.agents import folder
+from proxy.deliveries.agents import beside, folder
 from proxy.deliveries.outcomes import INTERRUPTED, Delivered, Outcome, Refused, TryLater
 from proxy.deliveries.parcel import Parcel, Shelf
 from proxy.storage.templates import parse
+from tests.aside import changed
 from tests.deliveries.agents.parcels import PATIENT, SERIES, STUDY, Ear, items_in, parcel_of
 
 UNDER = Path(PATIENT) / STUDY / SERIES
@@ -175,7 +176,7 @@ def test_a_folder_in_trouble_is_tried_later_and_left_without_half_files(
 
     assert isinstance(parcel.to, Shelf)
     parcel.to.path.mkdir()
-    monkeypatch.setattr(os, "fsync", broken)
+    monkeypatch.setattr(beside, "os", changed(os, fsync=broken))
     outcome, heard = deliver(zip_parcel(parcel) if as_zip else parcel)
     assert isinstance(outcome, TryLater)
     assert outcome.rests

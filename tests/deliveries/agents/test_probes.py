@@ -1,5 +1,6 @@
 """Asking whether a destination answers: what counts as an answer, and that nothing is left there."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,9 +13,10 @@ import pytest
 from pynetdicom import AE, evt
 
 from proxy.deliveries.addresses import Auth, Credentials, Platform, Web
-from proxy.deliveries.agents import AGENTS, PROBES
+from proxy.deliveries.agents import AGENTS, PROBES, beside
 from proxy.deliveries.outcomes import TryLater
 from proxy.deliveries.parcel import Address, Shelf
+from tests.aside import changed
 from tests.backend.serving import Reply, Request, serving
 from tests.backend.uploads import TOKEN, WORKSPACE, a_backend
 from tests.cluster import free_port
@@ -228,7 +230,7 @@ def test_a_full_disk_shows_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("proxy.deliveries.agents.beside.os.fsync", full)
+    monkeypatch.setattr(beside, "os", changed(os, fsync=full))
     (tmp_path / "out").mkdir()
     found = PROBES["folder"](Shelf(tmp_path / "out", make=False, as_zip=False))
     assert found is not None and "is full" in found.reason
