@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 from django.db import connections
 
-from tests import cluster, emptying, standing_still
+from tests import cluster, dealing, emptying, midnight, standing_still
 from tests.house import House
 
 # A shell in the background ignores Ctrl-C, and whatever we start would inherit that
@@ -85,12 +85,21 @@ MORE_MARKS = frozenset({"peers", "journey", "django_db"})
 MORE_FIXTURES = frozenset({"db", "transactional_db", "new_machine"})
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark those as unit tests that ask no database and start nothing: what they say, they say for every database."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark those as unit tests that ask no database and start nothing: what they say, they say for every database.
+    Then deal what was chosen by its marks."""
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
         if not marks & MORE_MARKS and not MORE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("unit")
+    yield
+    items[:] = dealing.deal(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    midnight.leave_behind()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -9,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
 from proxy.routing.models import Destination, Project, Route
-from tests import emptying, ports
+from tests import emptying, midnight, ports
 from tests.aside import changed
 
 
@@ -58,3 +59,11 @@ def test_a_library_that_is_changed_for_one_room_is_as_it_was_for_the_others() ->
     assert ours.monotonic() == 7.0 != time.monotonic() and ours.sleep is time.sleep
     with pytest.raises(AttributeError):
         changed(time, monotone=lambda: 7.0)
+
+
+@pytest.mark.parametrize(("at", "seconds"), [("23:59:45", 15), ("23:59:30", 0), ("00:00:00", 0)])
+def test_no_test_begins_in_the_last_seconds_of_a_day(at: str, seconds: float) -> None:
+    slept: list[float] = []
+    moment = datetime.fromisoformat(f"2026-12-31T{at}").replace(tzinfo=UTC)
+    midnight.leave_behind(moment.timestamp, slept.append)
+    assert slept == [seconds]
