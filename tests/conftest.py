@@ -31,6 +31,13 @@ hypothesis.settings.load_profile("postern")
 
 standing_still.teach()
 
+LONGEST = 60
+"""Of a temporary folder's name: in it lies a socket of tests/warm.py, whose whole path has 107 bytes at most."""
+
+
+if len(tempfile.gettempdir()) > LONGEST:
+    os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
+
 SCRATCH = Path(tempfile.mkdtemp(prefix="postern-tests-"))
 SCRATCH.chmod(0o755)  # the PostgreSQL user walks through it
 atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)

@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import warm
 from tests.cluster import ask, free_port
+from tests.warm import Process
 
 ROOT = Path(__file__).resolve().parent.parent
+OFTEN = {"listen", "work", "link"}
+"""Journeys kill and start these again and again."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,12 @@ class House:
     env: dict[str, str]
     dicom_port: int
     api_port: int
-    running: "list[subprocess.Popen[str]]" = field(default_factory=list)
+    running: list[Process] = field(default_factory=list)
+    cold: bool = False
+    """Start everything as a user would: for what is measured."""
 
     @classmethod
-    def build(cls, folder: Path, environ: Mapping[str, str]) -> "House":
+    def build(cls, folder: Path, environ: Mapping[str, str], cold: bool = False) -> "House":
         dicom_port, api_port = free_port(), free_port()
         own = {
             "DATA_DIR": str(folder / "data"),
@@ -34,8 +40,10 @@ class House:
             "API_PORT": str(api_port),
             "API_BIND_ADDRESS": "127.0.0.1",
         }
+        if not cold:
+            own["DICOM_WORKERS"] = "1"  # where several matter, a test says so
         env = {**environ, **own, **_database(environ)}
-        return cls(folder, env, dicom_port, api_port)
+        return cls(folder, env, dicom_port, api_port, cold=cold)
 
     @property
     def data(self) -> Path:
@@ -47,28 +55,13 @@ class House:
 
     def command(self, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         """Run a management command to its end; its exit code is the test's to judge."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=ROOT,
-            env=self.env | settings,
-            capture_output=True,
-            text=True,
-            timeout=250,
-            check=False,
-        )
+        return warm.command(words, ROOT, self.env | settings, seconds=250)
 
-    def start(self, *words: str, **settings: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, **settings: str) -> Process:
         """Start a management command and leave it running; `close` ends it."""
-        output = (self.folder / f"{words[0]}-{len(self.running)}.out").open("w", encoding="utf-8")
-        with output:
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", *words],
-                cwd=ROOT,
-                env=self.env | settings,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+        output = self.folder / f"{words[0]}-{len(self.running)}.out"
+        begin = warm.start if words[0] in OFTEN and not self.cold else _start
+        process = begin(words, ROOT, self.env | settings, output, output)
         self.running.append(process)
         return process
 
@@ -95,7 +88,17 @@ class House:
         _drop(self.env)
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def _start(
+    words: tuple[str, ...], folder: Path, env: dict[str, str], output: Path, _: Path
+) -> "subprocess.Popen[str]":
+    with output.open("w", encoding="utf-8") as file:
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.Popen(
+            command, cwd=folder, env=env, stdout=file, stderr=subprocess.STDOUT, text=True
+        )
+
+
+def _end(process: Process) -> None:
     try:
         process.wait(timeout=20)
     except subprocess.TimeoutExpired:

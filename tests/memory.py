@@ -40,7 +40,7 @@ def files(folder: Path, count: int, megabytes: int) -> list[Path]:
 
 def measure(house: House, images: list[Path]) -> Seen:
     """All of them at once, an association each."""
-    house.start("listen", DICOM_MAX_ASSOCIATIONS=str(len(images)), DISK_WATERMARK="0")
+    house.start("listen", DICOM_WORKERS="2", DICOM_MAX_ASSOCIATIONS=str(len(images)), DISK_WATERMARK="0")
     until(lambda: is_open(house.dicom_port) and _answers(house))
     time.sleep(2)  # until every process has begun
     pids = processes(house, "listen")
@@ -48,6 +48,8 @@ def measure(house: House, images: list[Path]) -> Seen:
     began = time.monotonic()
     words = [
         debian("storescu"),
+        "-ta",
+        "120",
         "-aet",
         cast.CT_EAST,
         "-aec",

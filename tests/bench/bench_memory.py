@@ -15,7 +15,7 @@ def main() -> None:
     senders, megabytes = int(os.environ.get("SENDERS", "64")), int(os.environ.get("MEGABYTES", "200"))
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as name:
         folder = Path(name)
-        house = House.build(folder, {**os.environ, "ENV_FILE": str(folder / "none.env")})
+        house = House.build(folder, {**os.environ, "ENV_FILE": str(folder / "none.env")}, cold=True)
         try:
             seen = memory.measure(house, memory.files(folder / "images", senders, megabytes))
         finally:

@@ -96,7 +96,7 @@ def house(
     if database == "postgresql":
         environ |= cluster.settings(folder, durable=True)
         servers = (int((folder / "cluster" / "postmaster.pid").read_text().split()[0]),)
-    built = House.build(folder, environ)
+    built = House.build(folder, environ, cold=True)
     try:
         for name, recipe in RECIPES.items():
             (folder / name).write_text(recipe)

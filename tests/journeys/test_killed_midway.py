@@ -94,7 +94,7 @@ def half_sent(house: House, image: Dataset, share: float) -> Stranger:
 def test_promise_8_a_kill_in_the_middle_of_any_image_leaves_nobody_named(
     house: House, tmp_path: Path
 ) -> None:
-    house.start("listen")
+    house.start("listen", DICOM_WORKERS="2")
     serve.until(lambda: serve.is_open(house.dicom_port))
     strangers = [half_sent(house, make(), share) for make in KINDS for share in (0.3, 0.7, 0.999)]
     time.sleep(2.0)  # until all of it was read and whatever is written early was written

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -18,12 +17,13 @@ from tests.journeys import help as journey
 from tests.journeys.test_results_come_home import configured, written
 from tests.management import test_serve as serve
 from tests.peers.orthanc import Orthanc
+from tests.warm import Process
 
 KILLS, RESULTS = 8, 8
 CALM = {"DICOM_STUDY_TIMEOUT": "1", "DELIVERY_LEASE": "5", "DELIVERY_PAUSE": "1", "DELIVERY_PAUSE_MAX": "2"}
 
 
-def kill(house: House, process: "subprocess.Popen[str]", name: str) -> None:
+def kill(house: House, process: Process, name: str) -> None:
     """As a power cut does: the process and all that serve for it."""
     for pid in {process.pid, *serve.processes(house, name)}:
         with suppress(ProcessLookupError):
@@ -56,7 +56,7 @@ def storm(house: House, files: list[Path]) -> None:
 @pytest.mark.peers
 @pytest.mark.timeout(600)
 def test_promise_2_every_acknowledged_result_comes_home_once(house: House, tmp_path: Path) -> None:
-    house.env.update(CALM)
+    house.env.update(CALM, DICOM_WORKERS="2")
     pacs = Orthanc(tmp_path / "orthanc")
     try:
         configured(house, pacs)
@@ -71,7 +71,7 @@ def test_promise_2_every_acknowledged_result_comes_home_once(house: House, tmp_p
         made = [results.made("SEG", outside) for _ in range(RESULTS)]
         storm(house, written(tmp_path / "made", *made))
         home = "SELECT count(*) FROM retrieval_homecoming WHERE state = 'delivered'"
-        journey.wait_until(lambda: journey.count(house, home) == RESULTS, "the results are home", 120)
+        journey.wait_until(lambda: journey.count(house, home) == RESULTS, "the results are home")
         assert len(pacs.get("/instances")) == RESULTS
         assert journey.count(house, "SELECT count(*) FROM retrieval_result") == RESULTS
         [line] = [one for one in journey.ledger(house) if one["destination"] == "home"]

@@ -17,6 +17,7 @@ from tests import cast
 from tests.house import House
 from tests.management.test_serve import is_open, processes, until
 from tests.tools import debian
+from tests.warm import Process
 
 pytestmark = [pytest.mark.journey, pytest.mark.peers]
 
@@ -45,12 +46,12 @@ def echoes(association: Any) -> bool:
     return bool(association.is_established and association.send_c_echo().get("Status") == 0)
 
 
-def family(house: House, listen: "subprocess.Popen[str]") -> list[int]:
+def family(house: House, listen: Process) -> list[int]:
     """The processes that serve: all that listen but the one that accepts."""
     return [pid for pid in processes(house, "listen") if pid != listen.pid]
 
 
-def ready(house: House, count: int, **settings: str) -> "subprocess.Popen[str]":
+def ready(house: House, count: int, **settings: str) -> Process:
     listen = house.start("listen", DICOM_WORKERS=str(count), **settings)
     until(lambda: (call_ends(house) and len(family(house, listen)) == count) or listen.poll() is not None)
     assert listen.poll() is None
@@ -80,7 +81,7 @@ def test_promise_11_the_limit_holds_over_all_processes(house: House) -> None:
 def test_the_death_of_one_process_ends_only_what_it_served(house: House) -> None:
     listen = ready(house, 2, DICOM_MAX_ASSOCIATIONS="4")
     until(lambda: len(logs(house, "serving")) == 2)
-    time.sleep(0.5)  # until both said that they are ready
+    time.sleep(2.0)  # until both said that they are ready
     with calls(house, 4) as four:
         os.kill(family(house, listen)[0], signal.SIGKILL)
         until(lambda: sum(one.is_established for one in four) == 2)

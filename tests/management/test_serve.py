@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.house import House
+from tests.warm import Started
 
 pytestmark = pytest.mark.journey
 
@@ -38,8 +39,8 @@ def is_open(port: int) -> bool:
 
 
 def processes(house: House, command: str) -> list[int]:
-    """Those of this house: its folder stands in their environment."""
-    found = []
+    """Those of this house: its folder stands in their environment, or it has started them warm."""
+    found = [one.pid for one in house.running if isinstance(one, Started) and one.is_running(command)]
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and _is_ours(entry, house, command):
             found.append(int(entry.name))

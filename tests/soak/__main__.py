@@ -27,7 +27,7 @@ def main() -> int:
     minutes = float(os.environ.get("SOAK_MINUTES", "60"))
     with tempfile.TemporaryDirectory(prefix="postern-soak-") as name:
         folder = Path(name)
-        house = House.build(folder, {**os.environ, **CALM, "ENV_FILE": str(folder / "none.env")})
+        house = House.build(folder, {**os.environ, **CALM, "ENV_FILE": str(folder / "none.env")}, cold=True)
         archive = load.Archive(folder / "archive")
         try:
             return soak(house, archive, minutes * 60)

@@ -11,7 +11,6 @@ hold.
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
 import zipfile
@@ -28,6 +27,7 @@ from tests.house import House
 from tests.journeys import help as journey
 from tests.management.test_serve import is_open
 from tests.stress.scene import a_house
+from tests.warm import Process
 
 MOST, MOST_FOR_A_STUDY = 128, 32  # megabytes
 FRAME = 512 * 512 * 2
@@ -133,7 +133,7 @@ def judge(archive: Archive, images: int) -> None:
             assert digest.hexdigest() == file["sha256"]
 
 
-def _megabytes(process: "subprocess.Popen[str]", what: str) -> int:
+def _megabytes(process: Process, what: str) -> int:
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(what)) >> 10
 

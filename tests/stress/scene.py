@@ -96,7 +96,7 @@ def a_house(folder: Path, database: str, **settings: str) -> House:
     environ = {**os.environ, "ENV_FILE": str(folder / "none.env"), "DISK_WATERMARK": "0", **settings}
     if database == "postgresql":
         environ |= cluster.settings(folder)
-    house = House.build(folder, environ)
+    house = House.build(folder, environ, cold=True)
     done = house.command("migrate")
     assert done.returncode == 0, done.stdout + done.stderr
     return house

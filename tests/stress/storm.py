@@ -7,7 +7,6 @@ would see twice is a failure; what was sent twice and is there once is not.
 
 import random
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from tests.management.test_serve import is_open
 from tests.stress.faults import SHARE, Dice
 from tests.stress.receivers import Receiver, a_folder, a_pacs, a_platform, a_service
 from tests.stress.scene import QUICK, configure
+from tests.warm import Process
 
 AT_ONCE = 5  # studies over one association
 AWAY_EVERY, AWAY_FOR = (
@@ -70,7 +70,7 @@ class Crew:
     """Processes of `manage.py work`, some of which die."""
 
     house: House
-    running: "list[subprocess.Popen[str]]" = field(default_factory=list)
+    running: "list[Process]" = field(default_factory=list)
     kills: int = 0
 
     def begin(self, count: int) -> None:
