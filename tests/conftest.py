@@ -56,13 +56,16 @@ def _surroundings() -> dict[str, str]:
 
 
 def _forget_the_machine() -> None:
-    """What the developer has set for an instance of their own is no part of a test."""
+    """What the developer has set for an instance of their own is no part of a test, nor is a proxy on the way to it."""
     example = (Path(__file__).parent.parent / ".env.example").read_text(encoding="utf-8")
     for line in example.splitlines():
         name = line.lstrip("# ").split("=")[0]
         if "=" in line and name.isupper():
             os.environ.pop(name, None)
             os.environ.pop(f"{name}_FILE", None)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
 
 
 def _choose_database() -> None:

@@ -226,12 +226,12 @@ def test_acknowledgements_are_written_in_batches(monkeypatch: pytest.MonkeyPatch
     assert Delivery.objects.get().state == "delivered"
 
 
-@override_settings(DELIVERY_LEASE=1)
+@override_settings(DELIVERY_LEASE=3)  # a busy machine may forget us for a second
 def test_the_heartbeat_holds_the_claim_longer_than_one_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     rescued: list[int] = []
 
     def slow(parcel: Parcel, acknowledge: Acknowledge, keep_going: KeepGoing) -> Outcome:
-        end = time.monotonic() + 2.5
+        end = time.monotonic() + 3.6
         while time.monotonic() < end and keep_going():
             rescued.append(queue.rescue(timezone.now()))
             time.sleep(0.05)
@@ -374,10 +374,11 @@ def test_while_a_portion_uses_up_the_minute_nothing_else_goes(monkeypatch: pytes
     Destination.objects.update(images_per_minute=8)
     ready(1, outbox, images=3)
     ready(2, outbox, images=1)
+    began = timezone.now()
     assert work.deliver_one(timezone.now())
     assert not work.deliver_one(timezone.now())
     until = Destination.objects.get().spent_until
-    assert until is not None and 10 < (until - timezone.now()).total_seconds() <= 15
+    assert until is not None and until - timezone.now() <= timedelta(seconds=15) <= until - began
     assert not queue.is_due(until - timedelta(seconds=1))
     assert queue.is_due(until)
 
@@ -386,10 +387,11 @@ def test_a_zip_goes_as_a_whole_and_what_comes_after_it_waits(data: Path) -> None
     outbox = a_folder(as_zip=True)
     Destination.objects.update(images_per_minute=6)
     ready(1, outbox, images=12)
+    began = timezone.now()
     assert work.deliver_one(timezone.now())
     assert Delivery.objects.get().state == "delivered"
     until = Destination.objects.get().spent_until
-    assert until is not None and 110 < (until - timezone.now()).total_seconds() <= 120
+    assert until is not None and until - timezone.now() <= timedelta(minutes=2) <= until - began
 
 
 def test_what_is_being_sent_stops_when_the_hours_end_and_goes_on_when_they_begin(
@@ -531,7 +533,7 @@ def test_trouble_with_the_database_ends_no_worker(monkeypatch: pytest.MonkeyPatc
 
 
 def connections_open() -> int:
-    wrappers = (thing for thing in gc.get_objects() if isinstance(thing, BaseDatabaseWrapper))
+    wrappers = (thing for thing in gc.get_objects() if issubclass(type(thing), BaseDatabaseWrapper))
     return sum(wrapper.connection is not None for wrapper in wrappers)
 
 

@@ -30,6 +30,8 @@ def sent_safely(house: House, *files: Path, called: str = cast.DICOMRCV, calling
         [
             debian("storescu"),
             "-v",
+            "-ta",
+            "120",  # DCMTK waits half a minute for an association, and a busy machine may need it
             "-R",  # its own list of classes knows no segmentations
             "-aet",
             calling,

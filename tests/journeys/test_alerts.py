@@ -30,7 +30,7 @@ def test_what_is_wrong_is_told_once_on_every_channel_over_a_kill(house: House, t
         worker = house.start("work")
         wait_until(lambda: bool(mail.got and hook.got), "mail and a first try of the webhook")
         worker.kill()
-        worker.wait(10)
+        worker.wait(100)
         house.start("work")
         wait_until(lambda: len(hook.got) >= 2, "the webhook's second try, after half a minute")
         said = house.command("alerts", "--json")

@@ -92,7 +92,7 @@ def test_promise_3_what_an_archive_has_lost_is_sent_again(
     [line] = journey.ledger(house)
     assert (line["delivered"], line["in_flight"], line["committed"]) == (2, 1, 2)
     script(archive, "function OnStoredInstance(id, tags) end")
-    journey.wait_until(lambda: journey.all_delivered(house, 1), "it is delivered", 90)
+    journey.wait_until(lambda: journey.all_delivered(house, 1), "it is delivered")
     [line] = journey.ledger(house)
     assert (line["delivered"], line["committed"], line["difference"]) == (3, 3, 0)
     assert len(archive.get("/instances")) == 3

@@ -54,7 +54,7 @@ def sent(modality: Orthanc, instance: int) -> dict[str, str]:
     """An image that the modality had, and we have now."""
     image = cast.ct(cast.StudyPlan(), instance=instance)
     known = post(modality, "/instances", cast.part10(image))["ID"]
-    journey.wait_until(lambda: _stored(modality, known), "we take its image", 30)
+    journey.wait_until(lambda: _stored(modality, known), "we take its image")
     return {"SOPClassUID": str(image.SOPClassUID), "SOPInstanceUID": str(image.SOPInstanceUID)}
 
 
@@ -73,7 +73,7 @@ def asked(modality: Orthanc, *instances: dict[str, str]) -> str:
 
 
 def heard(modality: Orthanc, path: str) -> dict[str, Any]:
-    journey.wait_until(lambda: modality.get(path)["Status"] != "Pending", "the modality hears", 60)
+    journey.wait_until(lambda: modality.get(path)["Status"] != "Pending", "the modality hears")
     return dict(modality.get(path))
 
 

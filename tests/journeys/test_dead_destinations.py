@@ -67,7 +67,7 @@ def _is_tried(house: House, since: int) -> bool:
 
 
 def _wait_for(receiver: Receiver, images: int, what: str) -> None:
-    journey.wait_until(lambda: len(receiver.visible()) >= images, what, 60)
+    journey.wait_until(lambda: len(receiver.visible()) >= images, what)
 
 
 def _judge(scene: Scene, sent: int) -> None:

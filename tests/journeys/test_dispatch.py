@@ -69,7 +69,7 @@ def test_promise_12_a_dispatch_outlives_a_killed_link(
     platform.say(EVENT, EVENT)
     journey.wait_until(lambda: "downloading" in platform.statuses(), "it is fetched")
     link.send_signal(signal.SIGKILL)
-    link.wait(20)
+    link.wait(100)
     assert not pacs.data
     house.start("link")
     journey.wait_until(lambda: bool(platform.lines), "the WebSocket stands again")

@@ -48,7 +48,7 @@ def test_what_was_delivered_goes_and_comes_again_under_the_same_names(house: Hou
     delivered(house, 1)
     names = sorted(journey.uids(journey.dicom_files(house.data / "outbox")))
     work.terminate()
-    assert work.wait(30) == 0
+    assert work.wait(100) == 0
     said = house.command("expire", "--dry-run")
     assert "1 revision with 3 images would go." in said.stdout and len(stored(house)) == IMAGES
     work_again(house)

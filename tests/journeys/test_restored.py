@@ -122,7 +122,7 @@ def test_promises_1_2_6_8_the_pacs_gets_what_was_sent_and_nobody_else_anything(
             assert 0 < len(data_sets(pacs.folder)) < IMAGES
             assert journey.leaks(house, cast.ADA.needles) == set()
             work = house.start("work")
-        journey.wait_until(lambda: arrived(house), "restored where it may be, refused where not", 100)
+        journey.wait_until(lambda: arrived(house), "restored where it may be, refused where not")
         assert data_sets(pacs.folder) == data_sets(straight.folder)
         assert len(data_sets(pacs.folder)) == IMAGES
         assert list(outside.folder.iterdir()) == []

@@ -126,7 +126,7 @@ def _says(house: House, here: int, said: int) -> Callable[[], bool]:
 
 def _all_have(receivers: Iterable[Receiver], images: int) -> None:
     for one in receivers:
-        journey.wait_until(lambda one=one: len(one.visible()) >= images, f"{one.name} has {images}", 60)  # type: ignore[misc]
+        journey.wait_until(lambda one=one: len(one.visible()) >= images, f"{one.name} has {images}")  # type: ignore[misc]
 
 
 def _delivered(house: House) -> int:

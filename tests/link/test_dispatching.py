@@ -398,7 +398,7 @@ def test_what_was_given_up_while_it_runs_stops_and_stays_so(
     events.dispatch(EVENT)
     until(lambda: fetches(platform))
     assert dispatches.give_up(Dispatch.objects.get(), "ada", timezone.now())
-    until(lambda: not dispatcher._running, 10)
+    until(lambda: not dispatcher._running, 60)
     dispatcher.stop(5.0)
     assert Dispatch.objects.get().state == "failed" and told()["status"] == "failed"
     assert list(folder().iterdir()) == [] and not shelf[0].data

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -210,13 +210,14 @@ def test_a_killed_worker_does_not_end_the_batch(house: House, tmp_path: Path) ->
     source, out = scans(tmp_path, 400), tmp_path / "clean"
     batch = house.start("deidentify", str(source), str(out), "--jobs", "2")
     killed = 0
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while batch.poll() is None and time.monotonic() < until and killed < 3:
-        children = Path(f"/proc/{batch.pid}/task/{batch.pid}/children").read_text().split()
-        if len(children) >= 2 and list(out.rglob("*.dcm")):
-            os.kill(int(children[0]), signal.SIGKILL)
-            killed += 1
-            time.sleep(0.05)
+        with suppress(OSError):  # it, or all of them, are over
+            children = Path(f"/proc/{batch.pid}/task/{batch.pid}/children").read_text().split()
+            if len(children) >= 2 and list(out.rglob("*.dcm")):
+                os.kill(int(children[0]), signal.SIGKILL)
+                killed += 1
+                time.sleep(0.05)
     assert batch.wait(150) == 0
     assert killed
     assert len(files_below(out)) == 400
@@ -229,7 +230,7 @@ def test_who_stops_a_batch_is_told_what_is_done_and_goes_on_later(
 ) -> None:
     source, out = scans(tmp_path, 1000), tmp_path / "clean"
     batch = house.start("deidentify", str(source), str(out), "--jobs", jobs)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while not list(out.rglob("*.dcm")) and time.monotonic() < until:
         time.sleep(0.02)
     batch.send_signal(signal.SIGINT)
@@ -247,12 +248,12 @@ def test_a_batch_that_was_killed_leaves_no_process_and_its_remains_go_with_the_n
 ) -> None:
     source, out = scans(tmp_path, 400), tmp_path / "clean"
     batch = house.start("deidentify", str(source), str(out), "--jobs", "2")
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while not list(out.rglob("*.dcm")) and time.monotonic() < until:
         time.sleep(0.02)
     children = Path(f"/proc/{batch.pid}/task/{batch.pid}/children").read_text().split()
     batch.kill()
-    batch.wait(60)
+    batch.wait(100)
     while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < until:
         time.sleep(0.05)
     assert children

@@ -164,12 +164,14 @@ def test_who_is_told_to_stop_is_told_once(tmp_path: Path) -> None:
     script = (
         "import signal, sys, time; from pathlib import Path; said = Path(sys.argv[1]);"
         "signal.signal(signal.SIGTERM, lambda *_: said.write_text(said.read_text() + 'told '));"
-        "said.write_text('up '); [time.sleep(0.1) for _ in range(15)]"
+        "said.write_text('up ')\n"
+        "while 'told' not in said.read_text(): time.sleep(0.05)\n"
+        "time.sleep(0.5)"  # for a second one to come
     )
     child = Child(Service("finishing", (sys.executable, "-c", script, str(said))))
     child.start()
     until(lambda: said.exists() and said.read_text() == "up ")
     child.tell_to_stop()
     until(lambda: said.read_text() == "up told ")
-    child.stop(10)
+    child.stop(60)
     assert said.read_text() == "up told "

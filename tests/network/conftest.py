@@ -17,7 +17,7 @@ def listen() -> Iterator[Listen]:
 
     def start(guest: Guest | None = None, **changed: Any) -> tuple[Listener, Guest]:
         guest = guest or Guest()
-        settings = ListenSettings(**{"port": 0, "bind": "127.0.0.1", "acse_timeout": 5.0, **changed})
+        settings = ListenSettings(**{"port": 0, "bind": "127.0.0.1", "acse_timeout": 30.0, **changed})
         listener = Listener(settings, guest)
         listener.start()
         started.append(listener)

@@ -51,7 +51,7 @@ def store_command(message_id: int = 1, sop_class: str = CT, sop_instance: str = 
 
 
 class Stranger:
-    def __init__(self, port: int, timeout: float = 10.0) -> None:
+    def __init__(self, port: int, timeout: float = 60.0) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
 
     def __enter__(self) -> "Stranger":

@@ -73,10 +73,10 @@ def deep(levels: int) -> bytes:
     ids=range(12),
 )
 def test_what_is_broken_or_too_much_is_refused_at_once(data: bytes, implicit: bool) -> None:
-    began = time.monotonic()
+    used = time.thread_time()
     with pytest.raises(Malformed):
         read(data, implicit=implicit)
-    assert time.monotonic() - began < 1.0
+    assert time.thread_time() - used < 1.0
 
 
 @given(st.binary(max_size=200), st.booleans())

@@ -45,7 +45,7 @@ def sent(
 ) -> tuple[list[SendResult], SendSummary]:
     items = [outgoing(image(number), folder, number) for number in range(COUNT)]
     results: list[SendResult] = []
-    peer = Peer("ARCHIVE", HERE, port, acse_timeout=5, dimse_timeout=5)
+    peer = Peer("ARCHIVE", HERE, port, acse_timeout=60, dimse_timeout=60)
     summary = send(peer, items, results.append, keep, associations)
     assert sorted(one.ordinal for one in results) == list(range(COUNT))
     return results, summary

@@ -26,7 +26,7 @@ from proxy.network.quirks import (
 )
 from proxy.network.scu import Peer, SendResult, send
 from tests.network.conftest import Listen
-from tests.network.people import Guest, image, outgoing
+from tests.network.people import Guest, image, outgoing, wait_for
 from tests.network.strangers import CT, EXPLICIT, Stranger, data, store_command
 
 HERE = "127.0.0.1"
@@ -97,7 +97,7 @@ def sent(
 ) -> list[Any]:
     items = [outgoing(image(number, rows=128), folder, number) for number in range(count)]
     results: list[SendResult] = []
-    peer = Peer("ARCHIVE", HERE, port, acse_timeout=5, dimse_timeout=5, quirks=frozenset(quirks))
+    peer = Peer("ARCHIVE", HERE, port, acse_timeout=60, dimse_timeout=60, quirks=frozenset(quirks))
     send(peer, items, results.append, keep)
     assert sorted(one.ordinal for one in results) == list(range(count))
     return [one.verdict for one in sorted(results, key=lambda one: one.ordinal)]
@@ -192,13 +192,11 @@ def test_when_we_stop_early(tmp_path: Path, quirks: tuple[str, ...], end: str) -
     with archive() as (port, seen):
         verdicts = sent(port, tmp_path, 3, *quirks, keep=lambda: next(left))
         assert verdicts == ["stored", "later", "later"]
-        for _ in range(100):
-            if seen.ends:
-                break
-            threading.Event().wait(0.05)
+        wait_for(lambda: bool(seen.ends))
         assert seen.ends == [end]
     with archive() as (port, seen):  # and at the end of the batch in order, whatever the quirk
         assert sent(port, tmp_path, 1, *quirks) == ["stored"]
+        wait_for(lambda: bool(seen.ends))
     assert seen.ends == ["released"]
 
 

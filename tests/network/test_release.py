@@ -25,7 +25,7 @@ class Server(Stranger):
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
-        connection.settimeout(10)
+        connection.settimeout(60)
 
     def accept(self) -> None:
         kind, body = self.hear()
@@ -49,7 +49,7 @@ class Heard:
 
 
 @contextmanager
-def standing(act: Callable[[Server, Heard], None]) -> Iterator[tuple[Line, Heard]]:
+def standing(act: Callable[[Server, Heard], None], patience: float) -> Iterator[tuple[Line, Heard]]:
     """An association that stands; once we ask for its release, the other side acts."""
     heard = Heard()
 
@@ -65,10 +65,15 @@ def standing(act: Callable[[Server, Heard], None]) -> Iterator[tuple[Line, Heard
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         peer = Peer(
-            "ARCHIVE", HERE, door.getsockname()[1], acse_timeout=1, dimse_timeout=1, network_timeout=2
+            "ARCHIVE",
+            HERE,
+            door.getsockname()[1],
+            acse_timeout=patience,
+            dimse_timeout=60,
+            network_timeout=60,
         )
         yield Line(peer, [build_context(VERIFICATION, list(PLAIN_SYNTAXES))]), heard
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -109,21 +114,21 @@ def goes_away(server: Server, heard: Heard) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "kinds"),
+    ("act", "kinds", "patience"),
     [
-        (in_order, [RELEASE, GONE]),
-        (asks_too, [RELEASE, RELEASED, GONE]),
-        (asks_too_and_never_answers, [RELEASE, RELEASED, ABORTED]),
-        (says_nothing, [RELEASE, ABORTED]),
-        (aborts, [RELEASE, GONE]),
-        (goes_away, [RELEASE]),
+        (in_order, [RELEASE, GONE], 60),
+        (asks_too, [RELEASE, RELEASED, GONE], 60),
+        (asks_too_and_never_answers, [RELEASE, RELEASED, ABORTED], 1),
+        (says_nothing, [RELEASE, ABORTED], 1),
+        (aborts, [RELEASE, GONE], 60),
+        (goes_away, [RELEASE], 60),
     ],
 )
 def test_an_association_ends_in_time_and_by_the_rules(
-    act: Callable[[Server, Heard], None], kinds: list[int]
+    act: Callable[[Server, Heard], None], kinds: list[int], patience: float
 ) -> None:
-    with standing(act) as (line, heard):
+    with standing(act, patience) as (line, heard):
         began = time.monotonic()
         line.close()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 50
     assert heard.kinds == kinds

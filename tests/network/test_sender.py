@@ -12,7 +12,7 @@ from tests.network.people import free_port, image, outgoing, storescp, write
 
 
 def peer(port: int) -> Peer:
-    return Peer("ARCHIVE", "127.0.0.1", port, calling_ae="POSTERN", acse_timeout=5, dimse_timeout=5)
+    return Peer("ARCHIVE", "127.0.0.1", port, calling_ae="POSTERN", acse_timeout=60, dimse_timeout=60)
 
 
 def sent(port: int, items: list[Outgoing]) -> tuple[list[SendResult], SendSummary]:

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,37 +13,47 @@ from django.db import connection, connections
 from proxy.reception import turns
 from proxy.reception.committer import Committer
 from proxy.reception.turns import Turn
+from tests.network.people import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from proxy.reception.turns import Turn
 with Turn(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
+    sys.stdin.read()
 """
 
 
-def holder(path: Path, seconds: float) -> "subprocess.Popen[str]":
-    words = [sys.executable, "-c", HOLD, str(path), str(seconds)]
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def holder(path: Path) -> "subprocess.Popen[str]":
+    """Until we have nothing more to say to it."""
+    words = [sys.executable, "-c", HOLD, str(path)]
+    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "held\n"
     return process
 
 
 def test_one_waits_for_the_other(tmp_path: Path) -> None:
     turn = Turn(tmp_path / "db.turn")
-    for _ in range(2):  # it is used again and again
-        process = holder(tmp_path / "db.turn", 0.5)
-        began = time.monotonic()
+
+    def take() -> None:
         with turn:
-            assert time.monotonic() - began > 0.3
+            ours.set()
+
+    for _ in range(2):  # it is used again and again
+        ours = threading.Event()
+        process = holder(tmp_path / "db.turn")
+        thread = threading.Thread(target=take)
+        thread.start()
+        assert not ours.wait(0.3)
         process.communicate()
+        thread.join(60)
+        assert ours.is_set()
 
 
 def test_who_dies_holding_it_holds_it_no_longer(tmp_path: Path) -> None:
-    process = holder(tmp_path / "db.turn", 60)
+    process = holder(tmp_path / "db.turn")
     process.kill()
     process.communicate()
     with Turn(tmp_path / "db.turn"):
@@ -67,9 +77,11 @@ def test_who_comes_while_we_wait_is_taken_along(tmp_path: Path) -> None:
         finally:
             connections.close_all()
 
-    process = holder(tmp_path / "db.turn", 0.7)
+    process = holder(tmp_path / "db.turn")
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(commit, number) for number in range(3)]
+        wait_for(lambda: len(one._line) == 2)  # behind the one who waits for the turn
+        process.communicate()
         assert [future.result() for future in asked] == [0, 1, 2]
     assert [sorted(batch) for batch in batches] == [[0, 1, 2]]
     one.stop()

@@ -104,7 +104,7 @@ def shelf() -> Iterator[Shelf]:
 def listener(shelf: Shelf) -> Iterator[Listener]:
     apply(read(SITE.format(port=shelf.port)), "test")
     door, close = pipeline.open_reception()
-    listener = Listener(ListenSettings(port=0, bind=HERE, acse_timeout=5), door)
+    listener = Listener(ListenSettings(port=0, bind=HERE, acse_timeout=30), door)
     listener.start()
     yield listener
     listener.stop(1)

@@ -18,7 +18,7 @@ from tests.tools import debian
 
 
 def a_wire(port: int, ae_title: str = "ARCHIVE") -> Wire:
-    peer = Peer(ae_title, "127.0.0.1", port, acse_timeout=10, dimse_timeout=10, network_timeout=10)
+    peer = Peer(ae_title, "127.0.0.1", port, acse_timeout=60, dimse_timeout=60, network_timeout=60)
     return Wire(peer)
 
 
@@ -45,7 +45,7 @@ def storescp(folder: Path, *options: str, port: int = 0) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _await(port: int) -> None:

@@ -210,7 +210,7 @@ def test_a_stop_while_it_waits_blames_nobody(tmp_path: Path) -> None:
         parcel = parcel_to(server.url, tmp_path, retries=3, pause=60)
         outcome = backend.deliver(parcel, lambda _: None, lambda: time.monotonic() < began + 0.5, CALM)
     assert outcome == INTERRUPTED
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 50
 
 
 @pytest.mark.parametrize("fault", [Slow(6.0), Trickles(0.2), Deaf(after=1000, seconds=6.0)])

@@ -295,7 +295,7 @@ def test_a_stop_does_not_wait_for_a_slow_answer(tmp_path: Path) -> None:
             parcel, lambda ordinals: None, lambda: time.monotonic() < began + 0.1, CALM
         )
         assert outcome == INTERRUPTED
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 50
 
 
 def test_other_addresses_are_not_its_business(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.network.test_identifier import deep, element
 from tests.retrieval.query import wire
 
 LEVEL = element(0x00080052, b"CS", b"STUDY ")
-SOON = 3.0
+SOON = 20.0
 
 
 def raw(made: Any, data: bytes, sop_class: str = STUDY_ROOT_FIND) -> int:

@@ -92,6 +92,7 @@ def serving(
         yield server
     finally:
         httpd.shutdown()
+        httpd.over.set()
         httpd.server_close()
         for request in server.heard:
             request.body.close()
@@ -102,6 +103,10 @@ class _Http(ThreadingHTTPServer):
     block_on_close = False
     server: Server
     attend: Attends | None = None
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.over = threading.Event()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         if self.attend is not None and wants_websocket(request):
@@ -132,31 +137,40 @@ class _Handler(BaseHTTPRequestHandler):
             self._cut()
         request = self._read(fault)
         self.server.server.heard.append(request)
+        if self.server.over.is_set():
+            request.body.close()
+            raise _Cut
         if isinstance(fault, Says):
             return self._say(Reply(fault.status, fault.body, "text/plain", fault.headers))
         if isinstance(fault, Slow):
-            time.sleep(fault.seconds)
+            self._wait(fault.seconds)
         return self._say(self.server.server.answers(request), fault)
 
     def _read(self, fault: Fault | None) -> Request:
         size = int(self.headers.get("Content-Length") or 0)
-        stops_at = fault.after if isinstance(fault, Drops | Deaf) else size
         body = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the server ends
+        try:
+            self._take(body, size, fault)
+        except BaseException:
+            body.close()
+            raise
+        body.seek(0)
+        return Request(self.command, self.path, dict(self.headers.items()), body, size)
+
+    def _take(self, body: IO[bytes], size: int, fault: Fault | None) -> None:
+        stops_at = fault.after if isinstance(fault, Drops | Deaf) else size
         while (read := body.tell()) < min(size, stops_at):
             piece = self.rfile.read(min(PIECE, min(size, stops_at) - read))
             if not piece:
                 break
             body.write(piece)
         if isinstance(fault, Deaf):
-            time.sleep(fault.seconds)
+            self._wait(fault.seconds)
         if body.tell() < size or isinstance(fault, Drops):
-            body.close()
             self._cut()
-        body.seek(0)
-        return Request(self.command, self.path, dict(self.headers.items()), body, size)
 
     def _say(self, reply: Reply, fault: Fault | None = None) -> None:
-        time.sleep(reply.slow)
+        self._wait(reply.slow)
         with _opened(reply.body) as (body, size):
             self._head(reply, size, is_chunked=reply.is_chunked and not isinstance(fault, Trickles))
             if isinstance(fault, Trickles):
@@ -193,7 +207,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(waiting[number : number + 1])
             except OSError:
                 self._cut()
-            time.sleep(pause)
+            self._wait(pause)
+
+    def _wait(self, seconds: float) -> None:
+        """Whoever still waits when the server ends, ends with it."""
+        if self.server.over.wait(seconds):
+            self.close_connection = True
+            raise _Cut
 
     def _cut(self) -> NoReturn:
         """At once and rudely, by a reset, as a crash would."""
