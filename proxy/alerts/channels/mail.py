@@ -50,7 +50,11 @@ class _Bounded(smtplib.SMTP):
         self._timer = threading.Timer(SECONDS, self._cut)
         self._timer.daemon = True
         self._timer.start()
-        return super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        try:
+            return super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        except BaseException:
+            self._timer.cancel()  # nobody closes what was never open
+            raise
 
     def _cut(self) -> None:
         self._was_cut.set()
