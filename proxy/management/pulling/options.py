@@ -1,19 +1,21 @@
 """What `pull` and `dispatch` are told on the command line, as values."""
 
 import sys
-import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from time import sleep
 from typing import Any, Final
 
 from django.core.management.base import CommandError
 from django.utils import timezone
 
 from proxy.retrieval.pulls.selection import COLUMNS, Selection, Unusable, lines_of, read_file, read_selection
-from proxy.retrieval.pulls.throttle import Window, read_window
+from proxy.routing import breaker, windows
 from proxy.routing.models import Node
+from proxy.routing.windows import Hours, Window, WrongWindow
 
 MOST: Final = 100_000
 USUAL: Final = 1_000
@@ -57,7 +59,10 @@ def add(parser: ArgumentParser) -> None:
         "--rate", type=float, default=0.0, help="so many images a second at most, on the long run"
     )
     parser.add_argument(
-        "--between", metavar="20:00-06:00", help="only at these hours, local time; --practice asks at once"
+        "--between",
+        metavar="20:00-06:00",
+        help="only at these hours of SITE_TIME_ZONE; days may stand before them, as in Mon-Fri 20:00-06:00; --practice "
+        "asks at once",
     )
 
 
@@ -79,8 +84,10 @@ def read(options: dict[str, Any]) -> Wanted:
     if not 0 <= rate < float("inf"):
         raise CommandError("--rate is a number of images, 0 for no limit.")
     try:
-        window = read_window(options["between"]) if options["between"] else None
+        window = windows.read(options["between"]) if options["between"] else None
         selections = _selections(options)
+    except WrongWindow as why:
+        raise CommandError(f"--between: {why}") from None
     except Unusable as why:
         raise CommandError(str(why)) from None
     node = node_named(options["node"])
@@ -129,11 +136,15 @@ def waiting_for(window: Window | None, say: Callable[[str], None]) -> Callable[[
     def wait() -> None:
         if window is None:
             return
-        left = window.opens_in(timezone.localtime())
-        if left:
-            say(f"Waiting until {window.opens:%H:%M}, as --between says.")
-        while left:
-            time.sleep(min(left.total_seconds(), MINUTE))
-            left = window.opens_in(timezone.localtime())
+        if opens := _shut_until(window):
+            say(f"Waiting until {opens.astimezone(breaker.zone()):%H:%M}, as --between says.")
+        while opens := _shut_until(window):
+            sleep(min(max(0.0, (opens - timezone.now()).total_seconds()), MINUTE))
 
     return wait
+
+
+def _shut_until(window: Window) -> datetime | None:
+    """None while it is open. One that never opens again is none that can be written."""
+    found: Hours = windows.hours([window], timezone.now(), breaker.zone())
+    return None if found.is_open else found.until

@@ -26,7 +26,6 @@ from proxy.retrieval.pulls.lifecycle import ASKING
 from proxy.retrieval.pulls.running import Brings
 
 INTERRUPTED = "Stopped. What has arrived is safe, and the same call goes on from there."
-NOTHING = "There is nothing to take."
 
 
 @dataclass(slots=True)

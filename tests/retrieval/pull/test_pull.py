@@ -344,7 +344,7 @@ def test_nothing_is_asked_before_its_hours_begin(data: Path, monkeypatch: pytest
 
     hour = (timezone.localtime() + timedelta(hours=2)).hour
     with archive(Pacs(images(ONE))) as pacs:
-        monkeypatch.setattr("proxy.management.pulling.options.time.sleep", sleep)
+        monkeypatch.setattr("proxy.management.pulling.options.sleep", sleep)
         with pytest.raises(Waited):
             run("--study", ONE.uid, "--between", f"{hour:02}:00-{hour:02}:30")
     assert not pacs.asked
@@ -357,7 +357,7 @@ def test_nothing_is_asked_before_its_hours_begin(data: Path, monkeypatch: pytest
         (("--rate", "-1"), "--rate"),
         (("--rate", "nan"), "--rate"),
         (("--canary-within", "nan"), "--canary-within"),
-        (("--between", "8-9"), "Hours"),
+        (("--between", "8-9"), "give hours as 22:00-06:00"),
         (("--query-file", "nowhere.csv"), "cannot be read"),
     ],
 )

@@ -2,7 +2,6 @@
 
 import itertools
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ from proxy.retrieval.pulls.answers import (
 )
 from proxy.retrieval.pulls.inventory import Image, Inventory, Series, Target
 from proxy.retrieval.pulls.selection import Selection, Unusable, lines_of, read_file, read_selection
-from proxy.retrieval.pulls.throttle import Pace, read_window
+from proxy.retrieval.pulls.throttle import Pace
 
 SECRET = "Exampleova"
 
@@ -208,25 +207,7 @@ def test_of_a_study_that_is_here_in_part_only_the_rest_is_asked_for() -> None:
     assert not inventory.requests(ALL, set())
 
 
-# --- how fast, and when ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("text", ["", "20-06", "20:00", "24:00-06:00", "20:00-20:00", "20:60-21:00"])
-def test_hours_that_cannot_be_are_refused(text: str) -> None:
-    with pytest.raises(Unusable):
-        read_window(text)
-
-
-@pytest.mark.parametrize(
-    ("hours", "now", "wait"),
-    [
-        ("20:00-06:00", "21:00", 0), ("20:00-06:00", "05:59", 0), ("20:00-06:00", "06:00", 14 * 60),
-        ("08:00-09:00", "08:00", 0), ("08:00-09:00", "09:30", 22 * 60 + 30), ("08:00-09:00", "07:00", 60),
-    ],
-)  # fmt: skip
-def test_a_window_says_how_long_it_stays_shut(hours: str, now: str, wait: int) -> None:
-    at = datetime.fromisoformat(f"2026-03-01T{now}:00")
-    assert read_window(hours).opens_in(at) == timedelta(minutes=wait)
+# --- how fast ---------------------------------------------------------------------------
 
 
 def test_a_pace_waits_so_that_no_more_come_in_a_second() -> None:
