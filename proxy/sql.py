@@ -6,7 +6,7 @@ is a value, on every database; times go through `time`.
 """
 
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -14,12 +14,16 @@ from itertools import chain
 from typing import Any, Final
 
 from django.db import connections, transaction
+from django.db.models import QuerySet
 
 Row = tuple[Any, ...]
 
 AT_ONCE: Final = 500
 MOST_ROWS: Final = 100
 """In one statement, so that its text stays short; a seal may be 64 KiB."""
+
+_MOMENT: Final = datetime(1898, 12, 10, 1, 2, 3, 456789, tzinfo=UTC)
+"""Stands where the moment of a question will be; nothing of ours is as old."""
 
 
 def ask(statement: str, *values: Any) -> list[Row]:
@@ -48,6 +52,23 @@ def _steady() -> AbstractContextManager[Any]:
     """PostgreSQL streams within a transaction, and else makes all rows before it gives the first. To SQLite a
     transaction would be a writer's."""
     return transaction.atomic() if _vendor() == "postgresql" else nullcontext()
+
+
+class Standing:
+    """Whether there is any row, asked again and again: to make the ORM's SQL takes longer than to answer it, so it is
+    made once. `rows` depends on the moment it is given and on nothing else that changes."""
+
+    def __init__(self, rows: "Callable[[datetime], QuerySet[Any]]") -> None:
+        self._rows = rows
+        self._made: tuple[str, tuple[Any, ...]] | None = None
+
+    def any(self, now: datetime = _MOMENT) -> bool:
+        text, values = self._made = self._made or self._make()
+        return bool(ask(text, *(time(now) if value == time(_MOMENT) else value for value in values)))
+
+    def _make(self) -> tuple[str, tuple[Any, ...]]:
+        text, values = self._rows(_MOMENT).order_by().values("pk")[:1].query.sql_with_params()
+        return text, tuple(values)
 
 
 def insert_many(

@@ -1,6 +1,7 @@
 """Plain SQL says what the ORM would have said, on either database."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -11,6 +12,7 @@ from proxy.routing.models import Project
 from proxy.vault.models import IssuerAlias
 
 pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 3, 29, 12, 0, 0, 500, UTC)
 COLUMNS = ("project_id", "alias", "issuer")
 
 
@@ -58,3 +60,20 @@ def test_a_transaction_that_has_failed_takes_nothing_more() -> None:
         connection.set_rollback(True)
         with pytest.raises(TransactionManagementError):
             sql.ask("SELECT 1")
+
+
+def test_a_standing_question_is_asked_with_the_moment_of_each_time() -> None:
+    retired = sql.Standing(lambda now: Project.objects.filter(retired_at__lte=now, name="100 % ?"))
+    assert not retired.any(NOON)
+    Project.objects.create(name="100 % ?", retired_at=NOON)
+    assert retired.any(NOON)
+    assert not retired.any(NOON - timedelta(microseconds=1))
+    assert retired.any(NOON.astimezone(ZoneInfo("Pacific/Chatham")))
+
+
+def test_a_standing_question_may_need_no_moment() -> None:
+    named = sql.Standing(lambda _: Project.objects.filter(name="one"))
+    Project.objects.create(name="two")
+    assert not named.any()
+    Project.objects.create(name="one")
+    assert named.any()

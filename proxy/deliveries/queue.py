@@ -10,11 +10,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import reduce
+from operator import or_
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
+from proxy import sql
 from proxy.deliveries import bitmap
 from proxy.deliveries.lifecycle import CLAIMED, DELIVERED, DROPPED, LIFE, WAITING
 from proxy.deliveries.limits import NO_LIMITS, Limits
@@ -82,6 +85,8 @@ def open_for(revision: Revision, destinations: Iterable[Destination], now: datet
 
 def claim(now: datetime, token: str) -> Claim | None:
     """Take the delivery whose turn it is at a destination that has room, if there is one."""
+    if not _ANY_DUE.any(now):  # as it is once a second for each worker
+        return None
     measure = pace()
     for destination_id in _open_destinations(now, measure):
         won = _claim_at(destination_id, now, token, measure)
@@ -118,8 +123,7 @@ def _open_destinations(now: datetime, measure: Pace) -> list[int]:
     """Destinations that may be sent to, have something due and room for it: the most urgent first, then the one
     whose turn is overdue for longest."""
     running = _running()
-    due = _due(now).filter(destination=OuterRef("pk")).values("next_try_at")
-    rows = _usable(now).annotate(**{f"since_{one}": Subquery(_in_turn(due, one)[:1]) for one in Priority})
+    rows = _turns(now)
     turns = sorted(turn for row in rows if (turn := _turn_of(row)) is not None)
     known = {row.pk: row for row in rows}
     return [
@@ -128,6 +132,20 @@ def _open_destinations(now: datetime, measure: Pace) -> list[int]:
         if running.get(pk, 0) < backoff.room(known[pk].failures, known[pk].at_once, measure)
         and breaker.hours_of(known[pk], now).is_open
     ]
+
+
+def _turns(now: datetime) -> "QuerySet[Any]":
+    """Destinations that may be sent to, and since when something of each priority is due there, if it is."""
+    due = _due(now).filter(destination=OuterRef("pk")).values("next_try_at")
+    return _usable(now).annotate(**{f"since_{one}": Subquery(_in_turn(due, one)[:1]) for one in Priority})
+
+
+def _with_a_turn(now: datetime) -> "QuerySet[Any]":
+    some = [Q(**{f"since_{one}__isnull": False}) for one in Priority]
+    return _turns(now).filter(reduce(or_, some))
+
+
+_ANY_DUE: Final = sql.Standing(_with_a_turn)
 
 
 def _turn_of(row: Destination) -> tuple[int, datetime, int] | None:
@@ -327,8 +345,16 @@ def close_revision(revision_id: int, now: datetime) -> bool:
 
 def rescue(now: datetime, chance: float = 0.0) -> int:
     """Claims whose lease ran out wait again; how many. The progress they had made stays."""
-    late = Delivery.objects.filter(state=CLAIMED, lease_until__lte=now)
-    return sum(_rescue_one(row, now, chance) for row in list(late[:100]))
+    if not _ANY_LATE.any(now):
+        return 0
+    return sum(_rescue_one(row, now, chance) for row in list(_late(now)[:100]))
+
+
+def _late(now: datetime) -> "QuerySet[Delivery]":
+    return Delivery.objects.filter(state=CLAIMED, lease_until__lte=now)
+
+
+_ANY_LATE: Final = sql.Standing(_late)
 
 
 def _rescue_one(delivery: Delivery, now: datetime, chance: float) -> int:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
+from django.db.models import QuerySet
 
+from proxy import sql
 from proxy.evidence import looking, signing
 from proxy.evidence.statement import UNKNOWN, Image, LookedAt, Released, state
 from proxy.storage.files import remove, stage
@@ -28,9 +30,17 @@ ROWS: Final = 500
 
 def attest_released(now: datetime, going: Callable[[], bool]) -> int:
     """How many revisions have their evidence from now on. Raises KeysMissing, StorageFull."""
-    waiting = Revision.objects.filter(evidence="", released_at__isnull=False)
-    rows = waiting.select_related("study__project", "route").order_by("released_at")
+    if not _ANY_WAITING.any():
+        return 0
+    rows = _waiting().select_related("study__project", "route").order_by("released_at")
     return sum(going() and attest(row, now, going) for row in list(rows[:AT_ONCE]))
+
+
+def _waiting() -> "QuerySet[Revision]":
+    return Revision.objects.filter(evidence="", released_at__isnull=False)
+
+
+_ANY_WAITING: Final = sql.Standing(lambda _: _waiting())
 
 
 def attest(revision: Revision, now: datetime, going: Callable[[], bool]) -> bool:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from proxy import sql
 from proxy.network.asking import (
     CLASS_CONFLICT,
     DUPLICATE_TRANSACTION,
@@ -109,7 +111,7 @@ class Commitments:
 
     def due_by_call(self, now: datetime) -> Iterator[tuple[Commitment, Result]]:
         """Those whose askers are to be called now."""
-        for row in _free(Commitment.objects.filter(next_try_at__lte=now), now):
+        for row in _free(_due(now), now) if _ANY_DUE.any(now) else ():
             if (result := self._claimed(row, now)) is not None:
                 yield row, result
 
@@ -226,6 +228,13 @@ def _keep_for_the_term(facts: Sequence[Facts], now: datetime) -> set[int]:
 
 def _unleased(now: datetime) -> Q:
     return Q(lease_until=None) | Q(lease_until__lt=now)
+
+
+def _due(now: datetime) -> "QuerySet[Commitment]":
+    return Commitment.objects.filter(next_try_at__lte=now, state=WAITING)
+
+
+_ANY_DUE: Final = sql.Standing(_due)
 
 
 def _free(rows: "QuerySet[Commitment]", now: datetime) -> list[Commitment]:

@@ -12,12 +12,14 @@ begins and ends in the database: any process may take the next probe, and a rest
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.dispatch import Signal
 
+from proxy import sql
 from proxy.routing import backoff, windows
 from proxy.routing.backoff import RESTS_AFTER, Pace
 from proxy.routing.models import Destination
@@ -120,8 +122,17 @@ def asked_for_rest(destination: Destination, why: str, until: datetime) -> None:
 
 def to_probe(now: datetime) -> list[Destination]:
     """Whose rest is over, and who was not asked since."""
-    rows = _unpaused(now).filter(failures__gte=RESTS_AFTER, probed_at=None).select_related("node")
-    return [row for row in rows.order_by("rests_until", "pk") if hours_of(row, now).is_open]
+    if not _ANY_RESTED.any(now):  # as it is once a second
+        return []
+    rows = _rested(now).select_related("node").order_by("rests_until", "pk")
+    return [row for row in rows if hours_of(row, now).is_open]
+
+
+def _rested(now: datetime) -> "QuerySet[Destination]":
+    return _unpaused(now).filter(failures__gte=RESTS_AFTER, probed_at=None)
+
+
+_ANY_RESTED: Final = sql.Standing(_rested)
 
 
 def take_probe(destination: Destination, now: datetime) -> Destination | None:

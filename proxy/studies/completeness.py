@@ -15,6 +15,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 
+from proxy import sql
 from proxy.routing.models import Route
 from proxy.studies.lifecycle import RECEIVING
 from proxy.studies.models import Instance, PacsCount, Revision, Study
@@ -94,8 +95,11 @@ def is_settled() -> Q:
 
 def is_wanted() -> bool:
     """Some route asks a PACS, or one was being asked when its route stopped asking."""
-    asks = Route.objects.exclude(ask_counts=None)
-    return asks.exists() or PacsCount.objects.filter(settled_at=None).exists()
+    return _ANY_ASKS.any() or _ANY_ASKED.any()
+
+
+_ANY_ASKS: Final = sql.Standing(lambda _: Route.objects.exclude(ask_counts=None))
+_ANY_ASKED: Final = sql.Standing(lambda _: PacsCount.objects.filter(settled_at=None))
 
 
 def begin(now: datetime) -> int:

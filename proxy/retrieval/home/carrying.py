@@ -13,11 +13,14 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from proxy import sql
 from proxy.deid import DeidError
 from proxy.deid.homeward import Unfit
 from proxy.network import scu
@@ -65,10 +68,20 @@ def carry_to(destination_id: int, now: datetime, holder: str) -> int:
 
 def due(now: datetime) -> list[int]:
     """Destinations for which something is due; what a dead process held is freed first."""
+    if not _ANY_DUE.any(now):  # as it is once a second
+        return []
     LIFE.move(Homecoming.objects.filter(lease_until__lt=now), "rescue", next_try_at=now, lease_until=None)
     rows = Homecoming.objects.filter(state=WAITING, next_try_at__lte=now)
     waiting = set(rows.order_by().values_list("destination_id", flat=True).distinct())
     return sorted(one for one in waiting if breaker.is_usable(one, now))
+
+
+def _due(now: datetime) -> "QuerySet[Homecoming]":
+    late = Q(state=CLAIMED, lease_until__lt=now)
+    return Homecoming.objects.filter(late | Q(state=WAITING, next_try_at__lte=now))
+
+
+_ANY_DUE: Final = sql.Standing(_due)
 
 
 def hold(destination_id: int, holder: str) -> None:
