@@ -158,7 +158,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "proxy",  # first: its runserver and migrate stand before Django's and whitenoise's
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # config/urls.py finds the pages, where they are shown
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -13,6 +13,8 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+admin.autodiscover()  # here, so that no other process loads the pages
+
 urlpatterns = [
     path("", home),
     path("health", health),

@@ -20,6 +20,7 @@ class _Formatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
 
 
 class TeachingCommand(BaseCommand):
+    requires_system_checks: ClassVar[list[str]] = []  # type: ignore[misc]  # they load the pages: see `listen`
     examples: ClassVar[tuple[str, ...]] = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:

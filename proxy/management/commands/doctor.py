@@ -68,7 +68,6 @@ class Command(TeachingCommand):
         "nothing; --repair mends what needs no person's judgement."
     )
     examples = ("doctor", "doctor --repair", "doctor --json")
-    requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -23,7 +23,6 @@ class Command(TeachingCommand):
         "verify_evidence evidence-2.25.1234-1.json --key 5f3a...",
         "verify_evidence *.json --key 5f3a... --files outbox/ANON-ABC",
     )
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("bundles", nargs="+", type=Path, metavar="FILE")
