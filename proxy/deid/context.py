@@ -25,7 +25,9 @@ INDEXED: Final = frozenset(
 )  # fmt: skip
 
 
-MEMORY: Final = 20_000  # rules that are remembered; a hostile sender cannot make it more
+MEMORY: Final = (
+    20_000  # rules that are remembered, then all are learned anew: a hostile sender cannot make it more
+)
 Resolved: TypeAlias = dict[Rule, Action]
 
 
@@ -86,8 +88,9 @@ class Context:
             action = overwrite if rule.tag in self.overwritten else rule.action
             if isinstance(action, ByType):
                 action = action.actions[self.type_of(rule.tag)]
-            if len(self.resolved) < MEMORY:
-                self.resolved[rule] = action
+            if len(self.resolved) >= MEMORY:
+                self.resolved.clear()
+            self.resolved[rule] = action
         return action
 
     def uid(self, uid: bytes) -> bytes:

@@ -6,7 +6,7 @@ never stand there, a regular expression that is wrong, too long, or may take for
 
 import re
 from collections.abc import Iterator, Mapping
-from re import _constants, _parser  # type: ignore[attr-defined]  # the only ones who know what a pattern repeats
+from re import _constants, _parser  # the only ones who know what a pattern repeats
 from typing import Any, Final
 
 from proxy.deid.errors import RecipeError

@@ -9,7 +9,7 @@ Everything that cannot be parsed is Unreadable; anything unexpected becomes Engi
 from collections.abc import Mapping
 from itertools import chain
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.deid import part10
 from proxy.deid.beside import Digest
@@ -26,6 +26,9 @@ from proxy.deid.report import Report
 from proxy.deid.rewrite import Compiled, Rewriter, Rewritten
 from proxy.deid.sealing import seal_of
 from proxy.deid.syntaxes import DEFLATED
+
+ELEMENT: Final = 800
+"""Bytes for one that changes: where it stands, what becomes of it, and the edits that the seal is made of."""
 
 
 class Clean(NamedTuple):
@@ -172,9 +175,10 @@ class Pass:
     @property
     def weight(self) -> int:
         """About how many bytes of memory this image costs until its end: header and trailer are there as they came,
-        clean, and for the seal; pixels only where they are masked, before and after."""
+        clean, and for the seal, with each element that changes; pixels only where they are masked, before and after."""
         masked = self._outgoing.size if self._masking.plan else 0
-        return 4 * (self._intake.header.size + self._intake.trailer.size) + 3 * masked
+        changes = ELEMENT * len(self._intake.scan.tokens)
+        return 4 * (self._intake.header.size + self._intake.trailer.size) + changes + 3 * masked
 
     def take(self) -> list[bytes | memoryview]:
         """Clean bytes that are ready, each given once. Pixels to be masked are ready at the end."""

@@ -237,8 +237,9 @@ class Plan:
             rule = self._rule(tag, vr, True)
         else:
             raise Unreadable(f"no VR that PS3.5 knows: {show(tag)} at offset {pos}")
-        if len(self.explicit) < MEMORY:
-            self.explicit[key] = rule
+        if len(self.explicit) >= MEMORY:
+            self.explicit.clear()
+        self.explicit[key] = rule
         return rule
 
     def learn_implicit(self, key: bytes, pos: int) -> Rule:
@@ -249,8 +250,9 @@ class Plan:
             raise Unreadable(f"an item where an element belongs: {show(tag)} at offset {pos}")
         else:
             rule = self._rule(tag, vr_of(tag) or "UN", False)
-        if len(self.implicit) < MEMORY:
-            self.implicit[key] = rule
+        if len(self.implicit) >= MEMORY:
+            self.implicit.clear()
+        self.implicit[key] = rule
         return rule
 
     def as_sequence(self, rule: Rule) -> Rule:

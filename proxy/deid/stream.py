@@ -19,11 +19,15 @@ from struct import Struct
 from struct import error as BadStruct  # noqa: N812 - its own name says nothing here
 from typing import Final, TypeAlias
 
-from proxy.deid.errors import TooDeep, Unreadable
+from proxy.deid.errors import TooDeep, TooLarge, Unreadable
 from proxy.deid.rules import ACT, BULK, END, GONE, ITEM, LONG, RUN, SEQUENCE, Lookup, Rule
 from proxy.deid.shapes import MOST
 
 DEPTH: Final = 64
+MOST_TOKENS: Final = (
+    1_000_000  # each costs up to a kilobyte until its image is through; ten thousand frames have a fifth
+)
+CROWDED: Final = "more elements are to be changed than the limit"
 OPEN: Final = 0xFFFFFFFF
 ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
 ITEM_END: Final = b"\xfe\xff\x0d\xe0"
@@ -83,7 +87,8 @@ class Scan:
             raise Unreadable("the data set cannot be tokenised") from trouble
 
     def _explicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912
-        buf, add, want, last = self.buf, self.tokens.append, self.keen.append, end - 8
+        buf, tokens, want, last = self.buf, self.tokens, self.keen.append, end - 8
+        add = tokens.append
         get, learn = self.lookup.explicit.get, self.lookup.learn_explicit
         note = self.starts.append if depth == 0 else None
         while pos <= last:
@@ -96,10 +101,12 @@ class Scan:
                 start = pos
                 pos += 8 + length
                 if code == GONE:
-                    pos = self._run(start, end, _SHORT, get)
+                    pos = self._run(rule, start, end, _SHORT, get)
                 elif code:
                     token = (rule, start, start + 8, pos, 0)
                     add(token)
+                    if len(tokens) > MOST_TOKENS:
+                        raise TooLarge(CROWDED)
                     if code != ACT:
                         want(token)
                         if note:
@@ -126,8 +133,9 @@ class Scan:
             raise More(pos)
         return pos
 
-    def _implicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:
-        buf, add, want, last = self.buf, self.tokens.append, self.keen.append, end - 8
+    def _implicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912
+        buf, tokens, want, last = self.buf, self.tokens, self.keen.append, end - 8
+        add = tokens.append
         get, learn = self.lookup.implicit.get, self.lookup.learn_implicit
         note = self.starts.append if depth == 0 else None
         while pos <= last:
@@ -140,10 +148,12 @@ class Scan:
                 start = pos
                 pos += 8 + length
                 if code == GONE:
-                    pos = self._run(start, end, _IMPLICIT, get)
+                    pos = self._run(rule, start, end, _IMPLICIT, get)
                 elif code:
                     token = (rule, start, start + 8, pos, 0)
                     add(token)
+                    if len(tokens) > MOST_TOKENS:
+                        raise TooLarge(CROWDED)
                     if code != ACT:
                         want(token)
                         if note:
@@ -164,8 +174,8 @@ class Scan:
             raise More(pos)
         return pos
 
-    def _run(self, start: int, end: int, head: Head, get: Callable[[bytes], Rule | None]) -> int:
-        """Neighbours that all go, from start on; where they end."""
+    def _run(self, first: Rule, start: int, end: int, head: Head, get: Callable[[bytes], Rule | None]) -> int:
+        """Neighbours that all go, from start on; where they end. The rule of the first may be remembered by nobody."""
         buf, last, shapes = self.buf, end - 8, self.lookup.shapes[head is _SHORT]
         pos, run = start, list[int]()
         while pos <= last:
@@ -177,7 +187,7 @@ class Scan:
             tags, starts = list[int](), list[int]()
             while pos <= last and len(tags) < MOST:
                 key, length = head(buf, pos)
-                rule = get(key)
+                rule = first if pos == start else get(key)
                 if rule is None or rule.code != GONE or length == OPEN:
                     break
                 tags.append(rule.tag)
@@ -188,7 +198,7 @@ class Scan:
             run += tags
             if len(tags) < MOST:
                 break
-        self.tokens.append((RUN, start, len(self.runs), pos, 0))
+        self._add((RUN, start, len(self.runs), pos, 0), depth=1)
         self.runs.append(run)
         return pos
 
@@ -219,6 +229,8 @@ class Scan:
         return after
 
     def _add(self, token: Token, depth: int) -> None:
+        if len(self.tokens) >= MOST_TOKENS:
+            raise TooLarge(CROWDED)
         self.tokens.append(token)
         if token[0].keen:
             self._keen(token, depth)
@@ -269,6 +281,8 @@ class Scan:
                 if stop > end:
                     raise More(pos)
                 mine = len(tokens)
+                if mine >= MOST_TOKENS:
+                    raise TooLarge(CROWDED)
                 tokens.append((ITEM, pos, number, 0, 0))
                 after = walk(value, stop, length == OPEN, depth)
                 if len(tokens) == mine + 1:

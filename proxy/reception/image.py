@@ -111,6 +111,7 @@ class Image:
     def _go_on(self) -> None:
         """Settle the header once it is whole; what is clean by now goes into its file before the view dies."""
         if self._known is None and self._pass.facts is not None:
+            self._share.hold(self._pass.weight + BUFFERS)
             self._identify(self._pass.facts)
             self._clean.begin(self._pass.meta)
         if self._known is not None:

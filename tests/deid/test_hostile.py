@@ -54,6 +54,32 @@ def test_deep_nesting_is_refused() -> None:
         deidentify(level * 1000, EXPLICIT, ENGINE, lambda facts: SUBJECT)
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_a_sender_of_more_attributes_than_are_remembered_stops_nobody(
+    syntax: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, an attribute that was dropped and could not be remembered was looked at for ever."""
+    monkeypatch.setattr("proxy.deid.plan.MEMORY", 50)
+    monkeypatch.setattr("proxy.deid.context.MEMORY", 50)
+    engine = Engine(load_recipe("basic"))
+    other = ct()
+    for number in range(8):
+        other.add_new(0x00091000 + number, "LO", "")
+        other.add_new(0x00191000 + 16 * number, "LO", "alone")
+    plain = encoded(other, syntax)
+    expected = b"".join(deidentify(plain, syntax, ENGINE, lambda facts: SUBJECT).rest)
+
+    many = ct()
+    for number in range(200):
+        many.add_new(0x00091100 + number, "LO", "x")
+    for data in (encoded(many, syntax), plain, encoded(many, syntax), plain):
+        with patience(PATIENCE):
+            clean = deidentify(data, syntax, engine, lambda facts: SUBJECT)
+    assert b"".join(clean.rest) == expected
+    plan = engine.begin(syntax)._intake.scan.lookup
+    assert len(plan.explicit) <= 50 and len(plan.implicit) <= 50
+
+
 def test_a_deflate_bomb_is_refused() -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     bomb = packer.compress(bytes(8_000_000)) + packer.flush()
@@ -68,6 +94,28 @@ def test_a_header_beyond_the_limit_is_refused() -> None:
     engine = Engine(load_recipe("basic"), Limits(header=4096))
     with pytest.raises(TooLarge):
         deidentify(encoded(ds), EXPLICIT, engine, lambda facts: SUBJECT)
+
+
+@pytest.mark.parametrize("make", [lambda n: dates(n), lambda n: items(n)])  # noqa: PLW0108 - they stand below
+def test_more_elements_than_can_be_changed_are_refused_before_they_cost_memory(
+    make: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs a hundred times its bytes."""
+    data = make(300)
+    assert through(data, EXPLICIT) is not None
+    monkeypatch.setattr("proxy.deid.stream.MOST_TOKENS", 200)
+    with pytest.raises(TooLarge):
+        deidentify(data, EXPLICIT, ENGINE, lambda facts: SUBJECT)
+
+
+def test_an_image_weighs_what_its_elements_do() -> None:
+    def weight(count: int) -> int:
+        work = ENGINE.begin(EXPLICIT)
+        work.feed(dates(count))
+        work.end()
+        return work.weight
+
+    assert weight(10_000) - weight(1_000) > 9_000 * 500
 
 
 def test_every_cut_off_data_set_is_refused_or_whole() -> None:
@@ -104,6 +152,11 @@ def flat(count: int) -> bytes:
     return b"".join(
         b"\x20\x00" + (0x6000 + n % 0x1000).to_bytes(2, "little") + b"LO\x04\x00abcd" for n in range(count)
     )
+
+
+def dates(count: int) -> bytes:
+    """None goes, and each changes."""
+    return b"\x08\x00\x20\x00DA\x08\x0020200101" * count
 
 
 def items(count: int) -> bytes:
