@@ -14,16 +14,23 @@ from typing import Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import generate_frames
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
+from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 from pynetdicom.dsutils import decode as read_data
 
+from proxy import codestreams
 from proxy.network.contexts import IMPLICIT_LITTLE
 
 LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
 """Those that are lossy whatever the image says; JPEG 2000 may be either, and the image says which."""
 
+WRITABLE = "pylibjpeg"
+"""Of the decoders of JPEG 2000 the one whose samples pydicom can set right where image and codestream disagree about
+their sign; it fails at those of the others."""
+LARGEST = 1 << 30
+"""Bytes of decoded pixels of one image, which are in memory as a whole, twice for a while."""
 _GROUP_LENGTH = struct.Struct("<HH2sHL")
 
 
@@ -75,7 +82,7 @@ def _reencoded(read: Callable[[], Any], syntax: str) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _plain(read(), syntax)
-    except OSError:
+    except (OSError, Unconvertible):
         raise
     except Exception as error:
         raise Unconvertible(
@@ -88,7 +95,9 @@ def _plain(image: Any, syntax: str) -> bytes:
     if not stored.is_little_endian:
         raise NotImplementedError  # pydicom does not turn words around
     if stored.is_encapsulated:
-        image.decompress(as_rgb=False, generate_instance_uid=False)
+        _mind(image, stored)
+        plugin = WRITABLE if stored in JPEG2000TransferSyntaxes else ""
+        image.decompress(as_rgb=False, generate_instance_uid=False, decoding_plugin=plugin)
         if image.get("PhotometricInterpretation") == "YBR_FULL_422":
             image.PhotometricInterpretation = "YBR_FULL"  # decoders give every sample its own colour
         if stored in LOSSY:
@@ -97,3 +106,19 @@ def _plain(image: Any, syntax: str) -> bytes:
     buffer.is_little_endian, buffer.is_implicit_VR = True, syntax == IMPLICIT_LITTLE
     write_dataset(buffer, image)
     return bytes(buffer.getvalue())
+
+
+def _mind(image: Any, stored: str) -> None:
+    """A decoder takes what a frame says of itself, and all frames together; both before it is asked."""
+    said = codestreams.Said(image.Rows, image.Columns, image.SamplesPerPixel, image.BitsAllocated)
+    count = int(image.get("NumberOfFrames") or 1)
+    if said.rows * said.columns * said.samples * said.allocated // 8 * count > LARGEST:
+        raise Unconvertible("The peer refuses the stored transfer syntax, and decoded it is too large.")
+    for frame in generate_frames(image.PixelData, number_of_frames=count, extended_offsets=_offsets(image)):
+        codestreams.mind(stored, frame, said)
+
+
+def _offsets(image: Any) -> Any:
+    """The tables of frames that are longer than the usual one can say (PS3.3 C.7.6.3.1.8)."""
+    both = image.get("ExtendedOffsetTable"), image.get("ExtendedOffsetTableLengths")
+    return both if all(both) else None

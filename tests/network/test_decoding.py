@@ -10,7 +10,7 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from proxy.network.contexts import MOST_CONTEXTS, PLAIN_SYNTAXES, proposals, rounds
-from proxy.network.part10 import LOSSY
+from proxy.network.part10 import LOSSY, Unconvertible, reencoded
 from proxy.network.scu import Outgoing, Peer, SendResult, send
 from tests.network.people import storescp
 
@@ -28,6 +28,7 @@ CODECS = (
     "MR_small_jp2klossless.dcm",
     "GDCMJ2K_TextGBR.dcm",
     "JPEG2000.dcm",
+    "J2K_pixelrep_mismatch.dcm",
 )
 
 
@@ -93,6 +94,24 @@ def test_what_cannot_be_decoded_is_refused_with_a_sentence_and_the_rest_goes_on(
         first, second = sent(port, [tmp_path / "broken.dcm", file("MR_small_RLE.dcm")])
     assert (first.verdict, second.verdict) == ("refused", "stored")
     assert "decoding it failed" in first.reason
+
+
+def test_a_frame_that_is_larger_than_its_image_says_is_not_decoded(tmp_path: Path) -> None:
+    """JPEG 2000 says its size behind the SIZ marker; a decoder would take fourteen gigabytes for this one."""
+    image = dcmread(file("MR_small_jp2klossless.dcm"))
+    at = image.PixelData.index(b"\xff\x4f\xff\x51") + 8
+    image.PixelData = image.PixelData[:at] + (60_000).to_bytes(4, "big") * 2 + image.PixelData[at + 8 :]
+    image.save_as(tmp_path / "large.dcm")
+    with pytest.raises(Unconvertible, match="Unsound"):
+        reencoded(tmp_path / "large.dcm", ExplicitVRLittleEndian)
+
+
+def test_more_frames_than_can_be_in_memory_are_not_decoded(tmp_path: Path) -> None:
+    image = dcmread(file("MR_small_RLE.dcm"))
+    image.NumberOfFrames = 200_000
+    image.save_as(tmp_path / "many.dcm")
+    with pytest.raises(Unconvertible, match="too large"):
+        reencoded(tmp_path / "many.dcm", ExplicitVRLittleEndian)
 
 
 @pytest.mark.peers

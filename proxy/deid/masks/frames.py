@@ -8,6 +8,7 @@ checked against the bytes, and whatever goes wrong means that nothing was masked
 from collections.abc import Iterator
 from typing import Any, Final
 
+from proxy.codestreams import jpeg
 from proxy.deid.context import Hold
 from proxy.deid.masks import rle
 from proxy.deid.masks.entries import Box
@@ -21,9 +22,6 @@ _NO_CODE: Final = Hold(
 _BROKEN: Final = Hold(
     CODE, "It may show a name, and its pixels are not what its header says or cannot be decoded."
 )
-_STANDALONE: Final = frozenset((0x01, *range(0xD0, 0xD9)))  # JPEG markers without a length
-_SOF0: Final = 0xC0
-_FRAMES: Final = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
 
 
 class _Broken(Exception):
@@ -132,22 +130,8 @@ def _jpeg(plan: MaskPlan, value: bytes) -> bytes:
 
 def _refuse_other(frame: bytes, shape: Shape) -> None:
     """Baseline, eight bits, and of just the image's size: before a decoder allocates anything."""
-    at = 2
-    if frame[:2] != b"\xff\xd8":
+    if jpeg.read(frame) != jpeg.Header(jpeg.BASELINE, 8, shape.rows, shape.columns, shape.samples):
         raise _Broken
-    while frame[at] == 0xFF:
-        marker = frame[at + 1]
-        if marker == 0xFF or marker in _STANDALONE:
-            at += 1 if marker == 0xFF else 2
-            continue
-        if marker in _FRAMES:
-            head = frame[at + 4 : at + 10]
-            said = marker, head[0], int.from_bytes(head[1:3]), int.from_bytes(head[3:5]), head[5]
-            if said != (_SOF0, 8, shape.rows, shape.columns, shape.samples):
-                raise _Broken
-            return
-        at += 2 + int.from_bytes(frame[at + 2 : at + 4])
-    raise _Broken
 
 
 def _decoded(frame: bytes, shape: Shape) -> bytes:
