@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from proxy.link import tarred
 from proxy.link.downloading import NO_ROOM, Bounds, Failed, Later
+from proxy.storage import tarred
 from proxy.storage.space import has_room
 
 MOST_MEMBERS: Final = 200_000

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.link import downloading, tarred, unpacking
+from proxy.link import downloading, unpacking
 from proxy.link.downloading import TOO_LARGE, TOO_SLOW, Bounds, Wanted, download
 from proxy.link.unpacking import BROKEN, NOTHING_KNOWN, TOO_MANY, TOO_MUCH, unpack
 from proxy.management.demo.backend.faults import Trickles
+from proxy.storage import tarred
 from tests.backend.platform import KEY, Answer, Platform
 from tests.link.archives import tarred as packed
 from tests.link.archives import zipped
@@ -142,7 +143,7 @@ def test_what_is_sent_byte_by_byte_is_given_up(
     platform.server.fail(Trickles(0.1))
     began = time.monotonic()
     outcome = download(platform.url, KEY, Wanted("w1", "session", "s1"), tmp_path / "archive", BOUNDS)
-    assert outcome is TOO_SLOW and time.monotonic() - began < 10
+    assert outcome is TOO_SLOW and time.monotonic() - began < 60
     assert not (tmp_path / "archive").exists()
 
 

@@ -1,7 +1,7 @@
 """The files of a batch, in a steady order, in groups that one process does together."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -66,6 +66,3 @@ def groups(seen: Found, jobs: int) -> Iterator[list[tuple[int, Path]]]:
             group, held = [], 0
     if group:
         yield group
-
-
-Groups = Sequence[Sequence[tuple[int, Path]]]

@@ -9,9 +9,9 @@ from typing import Final
 from django.db import DatabaseError, IntegrityError
 
 from proxy.deid import Clean, DeidError, Engine, Facts, HeldError, Subject
+from proxy.deid.cleaning import Cleaned, IsDirectory, NotDicom, cleaned
 from proxy.deid.who import normalise, who_is
 from proxy.management.batch import mapping, sealing
-from proxy.management.batch.cleaning import Cleaned, IsDirectory, NotDicom, cleaned
 from proxy.management.batch.fates import CLEAN, DIRECTORY, HELD, NOT_DICOM, REFUSED, Done, Fate, Uids
 from proxy.management.batch.finding import size_of
 from proxy.management.batch.sealing import Draft
@@ -127,10 +127,11 @@ _KNOWN: Final[Sequence[tuple[type[Exception], Fate]]] = (
 
 
 def _one(work: Work, path: Path, part: Path | None, met: list[Known]) -> Cleaned:
-    if part is None:
-        return cleaned(path, None, work.engine, _guess(work))
-    with part.open("wb") as out:
-        return cleaned(path, out, work.engine, _meeting(work, met))
+    with path.open("rb") as source:
+        if part is None:
+            return cleaned(source, None, work.engine, _guess(work))
+        with part.open("wb") as out:
+            return cleaned(source, out, work.engine, _meeting(work, met))
 
 
 def _meeting(work: Work, met: list[Known]) -> Callable[[Facts], Subject]:

@@ -1,4 +1,4 @@
-"""Read a tar.gz that a stranger made, member by member: no name, no link, no header of it is kept in memory.
+"""Read a tar or tar.gz that a stranger made, member by member: no name, no link, no header of it is kept in memory.
 
 The library's reader takes whatever a header announces into memory, so that a megabyte becomes gigabytes. We need
 contents alone: a header is 512 bytes (POSIX.1-2017 pax, ustar), all else passes by piece by piece, and is counted.
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 BLOCK: Final = 512
 PIECE: Final = 1 << 20
@@ -21,6 +21,12 @@ SIZE: Final = re.compile(rb"(?:^|\n)[0-9]+ size=([0-9]{1,19})\n")
 
 class BrokenTarError(Exception):
     """It is no tar, or not a whole one."""
+
+
+class Stream(Protocol):
+    """What comes out of the packing: up to so many bytes, none at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(slots=True)
@@ -40,7 +46,7 @@ class Member:
 class Tar:
     """`largest`: so many bytes may come out of the archive, all told; then `too_much` is raised."""
 
-    stream: gzip.GzipFile
+    stream: Stream
     largest: int
     too_much: Exception
     _come: int = field(default=0, init=False)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
-from proxy.deid import Unreadable, split
+from proxy.deid.errors import Unreadable
+from proxy.deid.part10 import split
 
 FIRST: Final = 1 << 20
 IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"

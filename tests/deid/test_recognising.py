@@ -1,12 +1,13 @@
 """What a file is: Part 10, a data set of its own, a directory, damaged, or no DICOM."""
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from proxy.deid import Engine, Facts, Subject, Unreadable, load_recipe, split
-from proxy.management.batch.cleaning import NotDicom, cleaned
-from proxy.management.batch.recognising import BIG_ENDIAN, EXPLICIT, IMPLICIT, Shape, recognise
+from proxy.deid.cleaning import NotDicom, cleaned
+from proxy.deid.recognising import BIG_ENDIAN, EXPLICIT, IMPLICIT, Shape, recognise
 from tests import cast
 from tests.deid import corpus
 
@@ -84,7 +85,7 @@ def test_a_bare_data_set_comes_out_as_a_part_10_file_without_a_name(tmp_path: Pa
     path, out = tmp_path / "old", tmp_path / "clean"
     path.write_bytes(split(cast.part10(cast.ct())).dataset.tobytes())
     with out.open("wb") as file:
-        cleaned(path, file, Engine(load_recipe("basic")), _subject)
+        cleaned(BytesIO(path.read_bytes()), file, Engine(load_recipe("basic")), _subject)
     content = out.read_bytes()
     assert split(content).syntax == EXPLICIT
     assert not [n for n in cast.NEEDLES if any(form in content for form in cast.spellings(n))]
@@ -94,7 +95,7 @@ def test_compressed_pixels_that_nothing_names_are_refused(tmp_path: Path) -> Non
     path = tmp_path / "old"
     path.write_bytes(split(real_file("JPEG2000.dcm").read_bytes()).dataset.tobytes())
     with pytest.raises(Unreadable, match="compressed"):
-        cleaned(path, None, Engine(load_recipe("basic")), _subject)
+        cleaned(BytesIO(path.read_bytes()), None, Engine(load_recipe("basic")), _subject)
     path.write_text("a note")
     with pytest.raises(NotDicom):
-        cleaned(path, None, Engine(load_recipe("basic")), _subject)
+        cleaned(BytesIO(path.read_bytes()), None, Engine(load_recipe("basic")), _subject)
