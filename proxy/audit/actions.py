@@ -31,6 +31,7 @@ KEYS_ESCROWED: Final = "keys.escrowed"
 CONFIGURATION_CHANGED: Final = "configuration.changed"
 BACKED_UP: Final = "backup.made"
 RESTORED: Final = "backup.restored"
+RESTORE_TRIED: Final = "backup.restore-tried"
 CHAIN_CONTINUED: Final = "audit.continued-after-damage"
 
 RECEIVED: Final = "study.received"

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 
+from proxy.audit import actions
 from proxy.audit.record import record
 from proxy.management.doctor import (
     alerts,
@@ -14,6 +15,7 @@ from proxy.management.doctor import (
     base,
     books,
     doors,
+    folders,
     numbers,
     restored,
     sites,
@@ -30,7 +32,7 @@ FOUNDATION: tuple[tuple[str, Examination], ...] = (
     ("keys", base.examine_keys),
     ("database", base.examine_database),
     ("tables", base.examine_migrations),
-    ("disk", base.examine_disks),
+    ("disk", folders.examine_folders),
 )
 HOUSE: tuple[tuple[str, Examination], ...] = (
     ("vault", base.examine_vault),
@@ -81,7 +83,7 @@ class Command(TeachingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         first = prepare_if_new()
         if options["restore_was_tried"]:
-            record(base.RESTORE_TRIED, actor=console_user())
+            record(actions.RESTORE_TRIED, actor=console_user())
         found = [*first, *look()]
         mended = mend(found) if options["repair"] else []
         if mended:

@@ -1,6 +1,5 @@
-"""What everything stands on: settings, keys, database, tables, room on the disks."""
+"""What everything stands on: settings, keys, database, tables."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +11,11 @@ from django.db.migrations.executor import MigrationExecutor
 from proxy.audit import actions
 from proxy.audit.models import Entry
 from proxy.management.doctor.findings import Finding, count, fail, ok, warn
-from proxy.storage import keys, space
+from proxy.storage import keys
 from proxy.storage.keys import KeysMissing
 from proxy.vault import keyring
 from proxy.vault.models import ProjectKey
 from proxy.vault.projects import project_key
-
-MEGABYTE = 1 << 20
-RESTORE_TRIED = "backup.restore-tried"
 
 
 def examine_settings() -> Iterator[Finding]:
@@ -101,7 +97,7 @@ def examine_escrow() -> Iterator[Finding]:
 
 
 def _restore_tried() -> Iterator[Finding]:
-    words = [RESTORE_TRIED, actions.RESTORED]
+    words = [actions.RESTORE_TRIED, actions.RESTORED]
     tried = Entry.objects.filter(action__in=words).order_by("-sequence").first()
     if tried is None:
         advice = "try a restore on another machine, then run `doctor --restore-was-tried`."
@@ -144,26 +140,3 @@ def examine_migrations() -> Iterator[Finding]:
         yield fail("tables", f"{count(missing, 'migration')} not applied; run `manage.py migrate`.")
     else:
         yield ok("tables", "all migrations are applied.")
-
-
-# --- room -----------------------------------------------------------------------------------------
-
-
-def examine_disks() -> Iterator[Finding]:
-    for name in ("DATA_DIR", "DICOM_STORAGE_DIR", "DICOM_LOG_DIR", "BACKUP_DIR"):
-        yield from _disk(name, Path(getattr(settings, name)))
-
-
-def _disk(name: str, folder: Path) -> Iterator[Finding]:
-    watermark = settings.DISK_WATERMARK * MEGABYTE
-    free = space.free(folder)
-    said = f"{name} has {free // MEGABYTE} MB free"
-    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-        yield fail("disk", f"{name} cannot be written by this user; change its owner.")
-    elif free <= watermark:
-        wanted = f"DISK_WATERMARK is {settings.DISK_WATERMARK} MB"
-        yield fail("disk", f"{said}, {wanted}: images are refused; make room.")
-    elif free <= 2 * watermark:
-        yield warn("disk", f"{said}; images are refused below {settings.DISK_WATERMARK} MB.")
-    else:
-        yield ok("disk", f"{said}.")
