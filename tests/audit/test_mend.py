@@ -7,12 +7,14 @@ from proxy.audit.mend import NothingToMend, carry_on
 from proxy.audit.models import Entry, Head
 from proxy.audit.record import ChainBroken, record
 from proxy.audit.verify import verify
+from tests.unguarded import unguard
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def chain() -> None:
+    unguard()
     for number in range(5):
         record("identity.viewed", actor="ada", detail={"n": number})
 

@@ -18,6 +18,7 @@ from proxy.studies.models import Instance, Revision, Study
 from proxy.vault import seals
 from proxy.vault.pseudonyms import known_by
 from tests.scene import NOW, Scene
+from tests.unguarded import unguard
 
 NEVER_NOW = [f"{timezone.now() + timedelta(days=3):%a} 00:00-24:00"]
 ORIGINAL = "1.2.826.0.1.3680043.10.1561.7.7"
@@ -232,6 +233,7 @@ class TestTheAudit:
             run("verify_audit", "--carry-on", "again")
 
     def test_a_changed_entry_ends_with_1_and_is_named(self, scene: Scene) -> None:
+        unguard()
         Entry.objects.filter(sequence=1).update(purpose="none")
         said, code = run("verify_audit", "--json")
         assert code == 1 and json.loads(said)["findings"] == ["Entry 1 was changed after being written."]
