@@ -17,6 +17,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import module_has_submodule
 
+from proxy.audit.acting import acting
 from proxy.management.folders import make_folders
 from proxy.management.turn import only_one
 from proxy.routing import site
@@ -58,7 +59,8 @@ def first_admin() -> str | None:
     if users.exists():
         return None
     password = secrets.token_urlsafe(12)
-    users.create_superuser(ADMIN, password=password)
+    with acting(lambda: "start"):
+        users.create_superuser(ADMIN, password=password)
     return password
 
 

@@ -1,11 +1,14 @@
 """The shape of our commands: `--help` says what the command is for and shows it in use."""
 
-import getpass
 from argparse import RawDescriptionHelpFormatter
 from textwrap import fill
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
+
+from proxy.audit.acting import console_user
+
+__all__ = ["TeachingCommand", "console_user"]
 
 EXAMPLES = "examples:"
 
@@ -29,12 +32,3 @@ class TeachingCommand(BaseCommand):
         return super().create_parser(
             prog_name, subcommand, formatter_class=_Formatter, epilog=epilog, **kwargs
         )
-
-
-def console_user() -> str:
-    """Who acts at this console, for the audit. In a container the user may have no name."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = "unnamed"
-    return f"{name} (console)"
