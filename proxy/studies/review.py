@@ -10,13 +10,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from proxy.audit.actions import HELD, REJECTED, RELEASED
+from proxy.audit.actions import HELD, RECONSIDERED, REJECTED, RELEASED, SET_FREE
 from proxy.audit.record import record
 from proxy.studies.lifecycle import LIFE
 from proxy.studies.models import Revision, Study
-
-SET_FREE = "study.set-free"
-RECONSIDERED = "study.reconsidered"
 
 
 def approve(revision: Revision, by: str, now: datetime, comment: str = "") -> bool:
