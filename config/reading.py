@@ -124,6 +124,18 @@ def url(name: str, default: str) -> str:
     return value
 
 
+def host_and_port(name: str, default: str) -> str:
+    """Such as syslog.example.org:6514, or [2001:db8::1]:6514."""
+    value = text(name, default)
+    host, _, port = value.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host.replace(":", " ")
+    if value and not (
+        bare and " " not in bare and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    ):
+        refuse(name, "give a host and a port such as syslog.example.org:6514.")
+    return value
+
+
 def networks(name: str, default: Sequence[str]) -> list[IPv4Network | IPv6Network]:
     """Addresses and networks in CIDR form, separated by commas."""
     try:

@@ -117,6 +117,12 @@ ALERT_DISK_PERCENT = reading.number("ALERT_DISK_PERCENT", 10, low=0, high=99)
 ALERT_KEYS_MB = reading.number("ALERT_KEYS_MB", 64, low=0, high=1_000_000)
 ALERT_CERTIFICATE_DAYS = reading.number("ALERT_CERTIFICATE_DAYS", 30, low=1, high=3_650)
 
+# --- the audit ------------------------------------------------------------------------------------
+AUDIT_SYSLOG = reading.host_and_port("AUDIT_SYSLOG", "")
+AUDIT_SYSLOG_AUTHORITIES = reading.text("AUDIT_SYSLOG_AUTHORITIES", "")
+AUDIT_SYSLOG_CERTIFICATE = reading.text("AUDIT_SYSLOG_CERTIFICATE", "")
+AUDIT_SYSLOG_KEY = reading.text("AUDIT_SYSLOG_KEY", "")
+
 # --- database -------------------------------------------------------------------------------------
 DATABASE_ENGINE = reading.choice("DATABASE_ENGINE", "sqlite", ["sqlite", "postgresql"])
 DATABASE_PATH = reading.path("DATABASE_PATH", DATA_DIR / "database" / "db.sqlite3", base=BASE_DIR)

@@ -50,3 +50,19 @@ class Head(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} entries"
+
+
+class Forwarding(models.Model):
+    """Up to which entry another server has all."""
+
+    name = models.CharField(max_length=16, primary_key=True)
+    up_to = models.PositiveBigIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveIntegerField(default=0, help_text="In vain, since it last went well.")
+    reason = models.CharField(max_length=255, blank=True, default="")
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    token = models.CharField(max_length=32, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} up to {self.up_to}"
