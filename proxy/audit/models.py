@@ -32,6 +32,7 @@ class Entry(models.Model):
         ordering = ["sequence"]
         verbose_name_plural = "entries"
         constraints = [models.CheckConstraint(condition=Q(sequence__gte=1), name="entry_sequence_from_one")]
+        indexes = [models.Index(fields=["actor"], name="audit_entry_by_actor")]
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.action}"
