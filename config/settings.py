@@ -22,6 +22,7 @@ DICOM_LOG_DIR = reading.path("DICOM_LOG_DIR", DATA_DIR / "logs", base=BASE_DIR)
 ARCHIVE_DIR = reading.path("ARCHIVE_DIR", DATA_DIR / "archives", base=BASE_DIR)
 BACKUP_DIR = reading.path("BACKUP_DIR", BASE_DIR / "backups", base=BASE_DIR)
 FORGOTTEN_FILE = reading.path("FORGOTTEN_FILE", KEY_DIR / "forgotten", base=BASE_DIR)
+AUDIT_ANCHORS = reading.path("AUDIT_ANCHORS", KEY_DIR / "anchors", base=BASE_DIR)
 
 # --- Django ---------------------------------------------------------------------------------------
 DEBUG = reading.boolean("DEBUG", False)
@@ -122,6 +123,7 @@ AUDIT_SYSLOG = reading.host_and_port("AUDIT_SYSLOG", "")
 AUDIT_SYSLOG_AUTHORITIES = reading.text("AUDIT_SYSLOG_AUTHORITIES", "")
 AUDIT_SYSLOG_CERTIFICATE = reading.text("AUDIT_SYSLOG_CERTIFICATE", "")
 AUDIT_SYSLOG_KEY = reading.text("AUDIT_SYSLOG_KEY", "")
+AUDIT_ANCHORS_TO_WEBHOOK = reading.boolean("AUDIT_ANCHORS_TO_WEBHOOK", False)
 
 # --- database -------------------------------------------------------------------------------------
 DATABASE_ENGINE = reading.choice("DATABASE_ENGINE", "sqlite", ["sqlite", "postgresql"])

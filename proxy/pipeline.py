@@ -33,9 +33,9 @@ from functools import partial
 from django.db import close_old_connections, connections, transaction
 
 from proxy import clocks
-from proxy.alerts import looking, notices
+from proxy.alerts import anchored, looking, notices
 from proxy.alerts.channels import CHANNELS
-from proxy.audit import sending
+from proxy.audit import anchors, sending
 from proxy.audit.actions import RELEASED
 from proxy.audit.record import record
 from proxy.backend.remembered import load_table
@@ -185,6 +185,7 @@ def work(
         Rounds("sweeping alerts", lambda: notices.sweep(now()), notices.SWEEP_EVERY),
         Rounds("minding the clock", lambda: clocks.mind(now()), clocks.LOOK_EVERY, first=0.0),
         Rounds("sending the audit", lambda: sending.look(now(), going), sending.SEND_EVERY),
+        Rounds("anchoring the audit", lambda: anchored.look(now()), anchors.ANCHOR_EVERY, first=30.0),
         Rounds("making evidence", lambda: notary.attest_released(now(), going), pause=2.0),
     )
     for one in rounds:

@@ -53,6 +53,19 @@ class Head(models.Model):
         return f"{self.count} entries"
 
 
+class LastAnchor(models.Model):
+    """The anchor that was written last into each file: one that is not in its file any more was cut out of it."""
+
+    file = models.CharField(max_length=64, primary_key=True)  # a digest of its path
+    count = models.PositiveBigIntegerField()
+    head = models.CharField(max_length=MAC)
+    at = models.CharField(max_length=40)
+    mac = models.CharField(max_length=MAC)
+
+    def __str__(self) -> str:
+        return f"anchor at {self.count} entries"
+
+
 class Forwarding(models.Model):
     """Up to which entry another server has all."""
 

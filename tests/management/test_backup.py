@@ -77,6 +77,7 @@ def kept(migrated: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     image.write_bytes(b"clean" * 1000)
     archive, aside = house.folder / "house.tar", house.folder / "aside"
     run(house, "backup", str(archive))
+    assert (house.keys / "anchors").exists(), "how far the audit reached stands outside of the database"
     shutil.copytree(house.keys, aside)
     yield Kept(house, archive, aside, lines[0][0], [line[1] for line in lines])
     house.close()

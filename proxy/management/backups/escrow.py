@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from proxy.audit import anchors
 from proxy.storage import keys
 
 MAGIC = b"postern keys 1\n"
@@ -53,7 +54,9 @@ def put_back(source: Path, key_dir: Path, passphrase: str) -> list[str]:
 
 
 def _contents(key_dir: Path) -> dict[str, str]:
+    """Anchors are no keys: an older copy would take the place of what was anchored since."""
     files = [file for file in key_dir.iterdir() if file.is_file() and not file.name.startswith(".")]
+    files = [file for file in files if file != anchors.file()]
     return {file.name: file.read_text(encoding="ascii") for file in files}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from proxy.audit import actions
+from proxy.audit import actions, anchors
 from proxy.audit.record import record
 from proxy.management.backups import databases, escrow
 from proxy.management.backups.archive import About, Manifest, Writer
@@ -45,6 +45,7 @@ def make(target: Path, now: datetime, actor: str) -> Made:
         manifest = _written(target, about)
         made = Made(target, manifest, missing({part.name for part in manifest.parts}, until))
     record(actions.BACKED_UP, actor=actor, detail={"files": len(manifest.parts), "missing": made.missing})
+    anchors.anchor(anchors.file())
     return made
 
 

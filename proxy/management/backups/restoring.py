@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management import call_command
 
-from proxy.audit import actions
+from proxy.audit import actions, anchors
 from proxy.audit.record import record
 from proxy.management.backups import databases, escrow
 from proxy.management.backups.archive import About, Manifest, unpack
@@ -42,10 +42,15 @@ def restore(archive: Path, actor: str) -> Manifest:
     call_command("migrate", interactive=False, verbosity=0)
     _prove_keys()
     _forget_again()
+    anchors.forget(anchors.file())
     record(
         actions.RESTORED,
         actor=actor,
-        detail={"made_at": manifest.about.made_at, "files": len(manifest.parts)},
+        detail={
+            "made_at": manifest.about.made_at,
+            "files": len(manifest.parts),
+        }
+        | anchors.left_behind(anchors.file()),
     )
     return manifest
 
