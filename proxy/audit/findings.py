@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 
 class Kind(StrEnum):
@@ -16,6 +17,7 @@ class Kind(StrEnum):
     HEAD_GONE = "head gone"
     HEAD_CHANGED = "head changed"
     ANCHOR_CHANGED = "anchor changed"
+    ANCHORS_CUT = "anchors cut"
     CONTRADICTED = "rewritten"
 
 
@@ -30,6 +32,7 @@ _SAYS = {
     Kind.HEAD_GONE: "The head row is gone; the last entry is {first}.",
     Kind.HEAD_CHANGED: "The head row was changed; it says that there are {first} entries.",
     Kind.ANCHOR_CHANGED: "The anchor at {first} entries was changed.",
+    Kind.ANCHORS_CUT: "The anchors' file does not hold its anchor at {first} entries: it was cut, replaced or moved.",
     Kind.CONTRADICTED: "Entry {first} is not the one that its anchor saw: the chain was written anew.",
 }
 
@@ -54,6 +57,10 @@ class Finding:
         return f"Entries {self.first} to {self.last} were"
 
 
+ALONE: Final = frozenset({Kind.ANCHOR_CHANGED, Kind.ANCHORS_CUT, Kind.CONTRADICTED})
+"""Said of one place, not of all between two."""
+
+
 def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Neighbours of one fate become one finding; in the order of the chain."""
     done: list[Finding] = []
@@ -67,4 +74,4 @@ def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _continues(one: Finding, other: Finding) -> bool:
     alike = (one.kind, one.offset) == (other.kind, other.offset)
-    return alike and one.kind not in {Kind.ANCHOR_CHANGED, Kind.CONTRADICTED} and other.first <= one.last + 1
+    return alike and one.kind not in ALONE and other.first <= one.last + 1

@@ -8,6 +8,10 @@ from django.db.models import Q
 
 MAC = 64  # hexadecimal characters of HMAC-SHA256
 GENESIS = "0" * MAC
+FIELDS = (
+    "sequence", "version", "at", "actor", "action", "subject", "purpose", "detail", "previous", "mac",
+)  # fmt: skip
+"""What an entry says, in the order of an export: the MAC covers all of it but itself."""
 
 
 class Entry(models.Model):

@@ -3,26 +3,32 @@
 An entry is genuine where its MAC fits what it says, its place and its predecessor. One that is not is looked at
 more closely: did it keep its MAC (edited), does it fit another place (moved), or did we never write it? Places
 that no genuine entry can be found for were deleted, or cut off when they are the last. The head row and the
-anchors, which lie outside of the table, say how far the chain must reach.
+anchors, which lie outside of the table, say how far the chain must reach; an entry that retention wrote says from
+where on it must be there, and the exported file of what went before proves that, too (`leaving.py`).
+
+A restored backup is an older chain, and anchors of what was written since contradict it. The entry that every restore
+leaves names the last anchor there was: what is lost that way is lost with an explanation.
 
 Entries may be appended meanwhile. What is read is read in pages, so nobody waits for us.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from django.db import DEFAULT_DB_ALIAS
 
-from proxy.audit.anchors import Anchor, read_anchors
+from proxy.audit.actions import CHAIN_CONTINUED
+from proxy.audit.anchors import Anchor, expected, read_anchors
 from proxy.audit.chain import Facts, anchor_mac, entry_mac, head_mac, same
 from proxy.audit.findings import Finding, Kind, merged
 from proxy.audit.keyfile import audit_key
-from proxy.audit.models import GENESIS, Entry, Head
-from proxy.audit.record import HEAD
+from proxy.audit.leaving import Excuse, excuse_of, floor, read_exported
+from proxy.audit.models import GENESIS, Head
+from proxy.audit.rows import Row, Table, exported_row
 
-PAGE: Final = 1000
 SEARCHED: Final = 1000
 """How far around its place an entry's own place is looked for."""
 TRIES: Final = 200_000
@@ -31,10 +37,12 @@ TRIES: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`count` entries were read; the chain is whole if nothing was found."""
+    """`count` entries were read; the chain is whole if nothing was found. The first `gone` ones had left by
+    retention and were not read."""
 
     count: int
     findings: tuple[Finding, ...]
+    gone: int = 0
 
     @property
     def ok(self) -> bool:
@@ -42,38 +50,42 @@ class Report:
 
     def sentence(self) -> str:
         if self.ok:
-            return f"The audit chain is whole: {self.count} entries."
+            before = f" The first {self.gone} were let go after their export." if self.gone else ""
+            return f"The audit chain is whole: {self.count} entries.{before}"
         first = self.findings[0].sentence
-        return f"The audit chain was tampered with ({len(self.findings)} findings in {self.count} entries): {first}"
+        found = "1 finding" if len(self.findings) == 1 else f"{len(self.findings)} findings"
+        return f"The audit chain was tampered with ({found} in {self.count} entries): {first}"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An entry as it stands in the table; without facts if somebody made it unreadable."""
-
-    sequence: int
-    mac: str
-    facts: Facts | None
-
-
-def verify(anchors: Path | None = None, using: str = DEFAULT_DB_ALIAS) -> Report:
-    """Raises KeysMissing without the audit's key."""
-    search = _Search(audit_key(), using)
-    search.read()
+def verify(
+    anchors: Path | None = None, using: str = DEFAULT_DB_ALIAS, exported: Sequence[Path] = ()
+) -> Report:
+    """`exported`: files of entries that retention let go, the oldest first. Raises KeysMissing without the audit's key,
+    OSError for a file that cannot be read."""
+    must_hold = None if anchors is None else expected(anchors, using)
+    known = list(read_anchors(anchors))  # before the entries: both may grow meanwhile
+    search = _Search(audit_key(), Table(using), {one.count for one in known})
+    search.read(exported)
+    search.leave_out_what_left(exported)
     search.judge_head()
-    for anchor in read_anchors(anchors):
-        search.judge_anchor(anchor)
-    return Report(search.count, merged(search.findings + search.missing()))
+    search.judge_anchors(known)
+    if must_hold is not None:
+        search.judge_file(must_hold, known)
+    return Report(search.count, merged(search.findings + search.missing()), search.start.sequence)
 
 
 class _Search:
     """Reads the rows once; keeps only what is suspicious."""
 
-    def __init__(self, key: bytes, using: str) -> None:
-        self.key, self.using = key, using
+    def __init__(self, key: bytes, table: Table, anchored: set[int]) -> None:
+        self.key, self.table, self.anchored = key, table, anchored
+        self.seen: dict[int, str] = {}
+        self.excuses: list[Excuse] = []
+        self.start = Row(0, GENESIS, None)
         self.count, self.last = 0, 0
         self.findings: list[Finding] = []
         self.empty: list[tuple[int, int]] = []
+        self.left: list[tuple[int, int]] = []
         self.moved_from: set[int] = set()
         self.strangers: list[int] = []
         self.offset, self.tries = 0, TRIES
@@ -82,53 +94,66 @@ class _Search:
 
     # --- reading --------------------------------------------------------------------------------
 
-    def read(self) -> None:
+    def read(self, exported: Sequence[Path]) -> None:
         """Until the table holds nothing more and the head was read after its last entry."""
-        before = Row(0, GENESIS, None)
-        for row, after in _with_next(self._rows()):
+        rows = _with_next(self._rows(exported))
+        first = next(rows, None)
+        before = self.start = self._start(first[0] if first else None)
+        for row, after in chain([first] if first else [], rows):
             self._judge(before, row, after)
             before = row
         self.last = before.sequence
 
-    def _rows(self) -> Iterator[Row]:
+    def _start(self, first: Row | None) -> Row:
+        """After which entry the first one must stand: none, unless retention let go what was before it."""
+        left = floor(self.key, self.table.using)
+        if left is None or first is None or first.sequence == 1:
+            return self.start
+        self.excuses.extend(left.excuses)
+        if first.sequence > left.up_to:
+            return Row(left.up_to, left.head, None)
+        return Row(first.sequence - 1, first.facts.previous if first.facts else "", None)
+
+    def _rows(self, exported: Sequence[Path]) -> Iterator[Row]:
         last = 0
+        for entry in read_exported(exported):
+            last = entry.sequence
+            yield exported_row(entry)
+        if self.table.has_odd_numbers():
+            self._find(Kind.INSERTED, 0)
         while True:
             self._read_head()
-            page = self._page(last)
+            page = self.table.page(last)
             yield from page
             if not page:
                 return
             last = page[-1].sequence
 
     def _read_head(self) -> None:
-        head = Head.objects.using(self.using).filter(pk=HEAD).first()
-        self.head = head
+        self.head = head = self.table.head()
         self.head_is_ours = head is not None and same(head.mac, head_mac(self.key, head.count, head.head))
 
-    def _page(self, last: int) -> list[Row]:
-        rows = Entry.objects.using(self.using).filter(sequence__gt=last).order_by("sequence")[:PAGE]
-        try:
-            return [_row(entry) for entry in rows]
-        except (ValueError, TypeError, AttributeError):
-            numbers = list(rows.values_list("pk", "sequence", "mac"))
-        if any(not isinstance(number, int) for _, number, _ in numbers):
-            self._find(Kind.INSERTED, 0)  # SQLite lets words stand where numbers belong
-        return [self._alone(pk, number, mac) for pk, number, mac in numbers if isinstance(number, int)]
-
-    def _alone(self, pk: int, sequence: int, mac: str) -> Row:
-        try:
-            return _row(Entry.objects.using(self.using).get(pk=pk))
-        except (ValueError, TypeError, AttributeError):
-            return Row(sequence, str(mac), None)
+    def leave_out_what_left(self, exported: Sequence[Path]) -> None:
+        """Retention may have removed entries while we read: up to where its mark says and the oldest first, so nothing
+        before such a hole stays. Given the exported files, all must be there."""
+        left = None if exported or not self.empty else floor(self.key, self.table.using)
+        if left is not None:
+            self.left = [(a, b) for a, b in self.empty if b <= left.up_to and not self.table.has_before(a)]
+            self.empty = [hole for hole in self.empty if hole not in self.left]
+            self.excuses.extend(left.excuses)
 
     # --- judging --------------------------------------------------------------------------------
 
     def _judge(self, before: Row, row: Row, after: Row | None) -> None:
         self.count += 1
+        if row.sequence in self.anchored:
+            self.seen[row.sequence] = row.mac
         if row.sequence > before.sequence + 1:
             self.empty.append((before.sequence + 1, row.sequence - 1))
         if row.facts is not None and same(row.mac, entry_mac(self.key, row.facts)):
             self._judge_link(before, row, row.facts)
+            if excuse := excuse_of(row.facts):
+                self.excuses.append(excuse)
         elif place := self._own_place(row):
             self.moved_from.add(place)
             self.empty.append((row.sequence, row.sequence))
@@ -145,11 +170,13 @@ class _Search:
             self._find(Kind.UNLINKED, row.sequence)
 
     def _is_genuine(self, row: Row) -> bool:
-        return row.sequence == 0 or (row.facts is not None and same(row.mac, entry_mac(self.key, row.facts)))
+        return row is self.start or (row.facts is not None and same(row.mac, entry_mac(self.key, row.facts)))
 
     def _is_known_after(self, row: Row, after: Row | None) -> bool:
         """The successor, or the head, was written after an entry of this MAC, or of the one it ought to have."""
         if after is not None and after.facts is not None and after.sequence == row.sequence + 1:
+            if after.facts.action == CHAIN_CONTINUED:
+                return False  # a person went on after whatever stood there
             known = after.facts.previous
         elif self.head is not None and self.head_is_ours and self.head.count == row.sequence:
             known = self.head.head
@@ -181,8 +208,7 @@ class _Search:
 
     def _place_after(self, row: Row, facts: Facts) -> int | None:
         """Far away: right after the entry that it names as its predecessor."""
-        named = Entry.objects.using(self.using).filter(mac=facts.previous).values_list("sequence", flat=True)
-        for sequence in named[:1]:
+        for sequence in self.table.places_of(facts.previous):
             if self._fits(row, facts, sequence + 1):
                 return sequence + 1
         return None
@@ -202,22 +228,40 @@ class _Search:
 
     def _judge_beyond(self, first: int) -> None:
         """After the last entry that the head knows: strangers, or a head that was put back."""
-        rows = Entry.objects.using(self.using).filter(sequence__gte=first).order_by("sequence")
-        if any(
-            self._is_genuine(_row(entry)) for entry in rows[:PAGE] if entry.sequence not in self.strangers
-        ):
+        beyond = self.table.page(first - 1)
+        if any(self._is_genuine(row) for row in beyond if row.sequence not in self.strangers):
             self._find(Kind.HEAD_CHANGED, first - 1)
 
-    def judge_anchor(self, anchor: Anchor) -> None:
-        if not same(anchor.mac, anchor_mac(self.key, anchor.count, anchor.head, anchor.at)):
-            self._find(Kind.ANCHOR_CHANGED, anchor.count)
-        elif anchor.count > self.last:
+    def judge_anchors(self, known: Sequence[Anchor]) -> None:
+        lines: dict[str, int] = {}
+        for line, anchor in enumerate(known):
+            lines.setdefault(anchor.mac, line)
+        for line, anchor in enumerate(known):
+            if not same(anchor.mac, anchor_mac(self.key, anchor.count, anchor.head, anchor.at)):
+                self._find(Kind.ANCHOR_CHANGED, anchor.count)
+            elif not any(one.covers(anchor, line, lines) for one in self.excuses):
+                self._judge_anchor(anchor)
+
+    def _judge_anchor(self, anchor: Anchor) -> None:
+        if self._has_left(anchor):
+            return
+        if anchor.count > self.last:
             self._find_range(Kind.TRUNCATED, self.last + 1, anchor.count)
-        elif anchor.count and not self._has(anchor):
+        elif anchor.count and not same(self._mac_at(anchor.count), anchor.head):
             self._find(Kind.CONTRADICTED, anchor.count)
 
-    def _has(self, anchor: Anchor) -> bool:
-        return Entry.objects.using(self.using).filter(sequence=anchor.count, mac=anchor.head).exists()
+    def judge_file(self, must_hold: Anchor, known: Sequence[Anchor]) -> None:
+        one = must_hold
+        if not same(one.mac, anchor_mac(self.key, one.count, one.head, one.at)):
+            self._find(Kind.ANCHOR_CHANGED, one.count)
+        elif one not in known:
+            self._find(Kind.ANCHORS_CUT, one.count)
+
+    def _has_left(self, anchor: Anchor) -> bool:
+        return anchor.count < self.start.sequence or any(a <= anchor.count <= b for a, b in self.left)
+
+    def _mac_at(self, count: int) -> str:
+        return self.start.mac if count == self.start.sequence else self.seen.get(count, "")
 
     def missing(self) -> list[Finding]:
         """Strangers and empty places, now that it is known who was moved where."""
@@ -236,31 +280,6 @@ class _Search:
 
     def _find_range(self, kind: Kind, first: int, last: int) -> None:
         self.findings.append(Finding(kind, first, last))
-
-
-def _row(entry: Entry) -> Row:
-    facts = Facts(
-        sequence=entry.sequence,
-        at=entry.at,
-        actor=entry.actor,
-        action=entry.action,
-        subject=entry.subject,
-        purpose=entry.purpose,
-        detail=entry.detail,
-        previous=entry.previous,
-        version=entry.version,
-    )
-    _must_be_what_it_says(entry)
-    return Row(entry.sequence, entry.mac, facts)
-
-
-def _must_be_what_it_says(entry: Entry) -> None:
-    """SQLite keeps any type in any column. TypeError or AttributeError: somebody put it there."""
-    entry.at.utcoffset()
-    for number in (entry.sequence, entry.version):
-        int.bit_length(number)
-    for text in (entry.actor, entry.action, entry.subject, entry.purpose, entry.previous, entry.mac):
-        str.isascii(text)
 
 
 def _with_next(rows: Iterator[Row]) -> Iterator[tuple[Row, Row | None]]:

@@ -194,7 +194,7 @@ def test_an_anchor_that_was_changed_is_found(tmp_path: Path, change: Callable[[s
     file = tmp_path / "anchors"
     anchor(file)
     file.write_text(change(file.read_text()))
-    assert [one.kind for one in verify(file).findings] == [Kind.ANCHOR_CHANGED]
+    assert [one.kind for one in verify(file).findings] == [Kind.ANCHOR_CHANGED, Kind.ANCHORS_CUT]
 
 
 def test_anchors_of_a_chain_that_grows_fit(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_an_entry_without_readable_time_is_found() -> None:
 
 def test_a_long_way_moved_is_still_found_to_be_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.audit.verify.SEARCHED", 3)
-    monkeypatch.setattr("proxy.audit.verify.PAGE", 4)
+    monkeypatch.setattr("proxy.audit.rows.PAGE", 4)
     swap(3, 17)
     assert found(verify()) == [(Kind.MOVED, 3, 3), (Kind.MOVED, 17, 17)]
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from proxy.alerts.lifecycle import RAISED, STILL
 from proxy.alerts.models import Alert, Look
+from proxy.audit import anchors
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
 from proxy.backend.remembered import anonymizes
@@ -60,7 +61,7 @@ def audit_line() -> Line:
 
 def _verdict() -> Line:
     try:
-        report = verify()
+        report = verify(anchors.file())
     except KeysMissing as missing:
         return Line(False, str(missing))
     return Line(report.ok, report.sentence())
