@@ -9,22 +9,22 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from proxy import sql
 from proxy.audit.chain import Facts, entry_mac, head_mac, same
 from proxy.audit.keyfile import audit_key
-from proxy.audit.models import GENESIS, Entry, Head
+from proxy.audit.models import FIELDS, GENESIS, Entry, Head
+from proxy.storage.keys import KeysMissing
 
 HEAD: Final = 1
 LENGTHS: Final = {"actor": 255, "action": 64, "subject": 255, "purpose": 1000}
 
 
-class ChainBroken(Exception):
-    """Our fault: the end of the chain was tampered with, so nothing may be appended to it."""
-
-    status = 0x0110
+class ChainBroken(KeysMissing):
+    """Our fault: the end of the chain was tampered with, so nothing may be appended to it. To whoever acts that is what
+    a missing key is: no mark, so no act, and a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,21 @@ def _append(said: Sequence[Mark], at: datetime) -> list[tuple[Facts, str]]:
         facts = Facts(number, at, mark.actor, mark.action, mark.subject, mark.purpose, mark.detail, last)
         last = entry_mac(key, facts)
         chained.append((facts, last))
-    sql.insert_many("audit_entry", COLUMNS, [_row(facts, mac) for facts, mac in chained])
+    _insert([_row(facts, mac) for facts, mac in chained])
     count += len(chained)
     sql.ask(_MOVE, count, last, head_mac(key, count, last), HEAD)
     return chained
 
 
-COLUMNS: Final = (
-    "sequence", "version", "at", "actor", "action", "subject", "purpose", "detail", "previous", "mac",
-)  # fmt: skip
+def _insert(rows: Sequence[tuple[Any, ...]]) -> None:
+    try:
+        sql.insert_many("audit_entry", FIELDS, rows)
+    except IntegrityError:  # we hold the head: nobody of ours writes there
+        raise ChainBroken(
+            "Something that we did not write stands after the audit's last entry; run verify_audit."
+        ) from None
+
+
 _MOVE: Final = "UPDATE audit_head SET count = %s, head = %s, mac = %s WHERE id = %s"
 
 
@@ -103,7 +109,7 @@ def _locked_head(key: bytes) -> tuple[int, str]:
     if not rows:
         raise ChainBroken("The head of the audit chain is gone; run verify_audit.")
     count, head, mac = rows[0]
-    if not same(mac, head_mac(key, count, head)):
+    if not same(str(mac), head_mac(key, count, head)):
         raise ChainBroken("The head of the audit chain was changed; run verify_audit.")
     return count, head
 

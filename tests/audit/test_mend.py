@@ -1,8 +1,11 @@
 """A damaged head stops the house until a person carries on, and that stays in the chain."""
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 from proxy.audit import actions
+from proxy.audit.findings import Kind
 from proxy.audit.mend import NothingToMend, carry_on
 from proxy.audit.models import Entry, Head
 from proxy.audit.record import ChainBroken, record
@@ -41,3 +44,44 @@ def test_what_was_done_to_entries_stays_findable() -> None:
 def test_a_whole_head_is_left_alone() -> None:
     with pytest.raises(NothingToMend):
         carry_on(actor="officer", purpose="curiosity")
+
+
+def put_in(sequence: int) -> None:
+    Entry.objects.create(
+        sequence=sequence,
+        version=1,
+        at=timezone.now(),
+        actor="mallory",
+        action="identity.viewed",
+        previous="f" * 64,
+        mac=f"{sequence:064}",
+    )
+
+
+def test_what_somebody_put_where_the_next_one_belongs_stops_nobody_for_good() -> None:
+    """Whoever may append can bar the way; nobody can remove what bars it."""
+    for sequence in (6, 7, 4711):
+        put_in(sequence)
+    with pytest.raises(ChainBroken, match="stands after the audit's last entry"):
+        record("identity.viewed", actor="ada")
+    made = carry_on(actor="officer", purpose="after the break-in")
+    assert (made.sequence, made.detail) == (8, {"claimed": 5, "found": ["inserted"]})
+    assert record("identity.viewed", actor="ada").sequence == 9
+    found = [(one.kind, one.first, one.last) for one in verify().findings]
+    assert found == [(Kind.REPLACED, 6, 7), (Kind.INSERTED, 4711, 4711)]
+
+
+def test_what_was_put_far_away_bars_nobody() -> None:
+    put_in(4711)
+    assert record("identity.viewed", actor="ada").sequence == 6
+    with pytest.raises(NothingToMend):
+        carry_on(actor="officer", purpose="curiosity")
+
+
+def test_a_head_that_nobody_can_read_is_written_anew() -> None:
+    if connection.vendor != "sqlite":  # which keeps words only
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE audit_head SET head = CAST(X'FF' AS TEXT), mac = X'FF'")
+    assert carry_on(actor="officer", purpose="after the break-in").sequence == 6
+    assert verify().ok

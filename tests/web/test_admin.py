@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from proxy.audit.models import Entry
+from proxy.audit.models import Entry, Head
 from proxy.audit.verify import verify
 from proxy.backend.models import UserRight
 from proxy.deliveries.models import Delivery
@@ -282,6 +282,15 @@ class TestDecisions:
         assert scene.revision.state == "released" and scene.revision.released_at is not None
         entry = last()
         assert (entry.actor, entry.subject, entry.purpose) == ("chief", "2.25.1", "looked at it")
+
+    def test_where_the_audit_was_tampered_with_nothing_is_decided_and_it_is_said(
+        self, chief: Client, scene: Scene
+    ) -> None:
+        Head.objects.update(mac="f" * 64)
+        said = act(chief, type(scene.revision), "approve", scene.revision)
+        assert "The head of the audit chain was changed; run verify_audit." in said
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "review"
 
     def test_a_rejected_study_can_be_reconsidered(self, chief: Client, scene: Scene) -> None:
         act(chief, type(scene.revision), "reject", scene.revision)

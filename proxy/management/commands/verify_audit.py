@@ -73,7 +73,7 @@ class Command(TeachingCommand):
 
     def _carry_on(self, why: str, anchored: Path) -> None:
         try:
-            carry_on(actor=console_user(), purpose=why)
+            carry_on(actor=console_user(), purpose=why, anchored=anchored)
         except (NothingToMend, KeysMissing) as trouble:
             raise CommandError(str(trouble)) from None
 
