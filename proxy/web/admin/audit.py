@@ -1,15 +1,26 @@
 """The chain of marks, to read and to verify. Nobody edits it here or anywhere."""
 
-from django.contrib import admin
+from typing import Final
+
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from proxy.audit.models import Entry, Head
+from proxy.audit import anchors
+from proxy.audit.actions import EXPORTED
+from proxy.audit.exporting import FORMATS, paged
+from proxy.audit.models import Entry, Forwarding, Head, LastAnchor
+from proxy.audit.record import record
 from proxy.audit.verify import verify
 from proxy.storage.keys import KeysMissing
-from proxy.web.admin.base import ReadOnlyAdmin
+from proxy.web.admin.base import ReadOnlyAdmin, by, comment_of
+
+Answer = StreamingHttpResponse | None
+TYPES: Final = {"csv": "text/csv", "json": "application/jsonl", "dicom": "text/plain"}
+ENDINGS: Final = {"csv": "csv", "json": "jsonl", "dicom": "xml.txt"}
 
 
 @admin.register(Entry)
@@ -19,6 +30,39 @@ class EntryAdmin(ReadOnlyAdmin):
     search_fields = ("=subject", "=actor")
     date_hierarchy = "at"
     ordering = ("-sequence",)
+    actions = ("csv", "json", "dicom")
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def csv(self, request: HttpRequest, rows: "QuerySet[Entry]") -> Answer:
+        return self._export(request, rows, "csv")
+
+    @admin.action(description="Export as JSON (with all that proves it)", permissions=["view"])
+    def json(self, request: HttpRequest, rows: "QuerySet[Entry]") -> Answer:
+        return self._export(request, rows, "json")
+
+    @admin.action(description="Export as DICOM audit messages", permissions=["view"])
+    def dicom(self, request: HttpRequest, rows: "QuerySet[Entry]") -> Answer:
+        return self._export(request, rows, "dicom")
+
+    def _export(self, request: HttpRequest, rows: "QuerySet[Entry]", kind: str) -> Answer:
+        """The mark comes first: what cannot be marked is not read."""
+        try:
+            record(
+                EXPORTED,
+                actor=by(request),
+                subject="audit",
+                purpose=comment_of(request),
+                detail={"format": kind},
+            )
+        except KeysMissing as missing:
+            self.message_user(request, str(missing), messages.WARNING)
+            return None
+        answer = StreamingHttpResponse(
+            FORMATS[kind](paged(rows)), content_type=f"{TYPES[kind]}; charset=utf-8"
+        )
+        answer["Content-Disposition"] = f'attachment; filename="audit.{ENDINGS[kind]}"'
+        answer["Cache-Control"] = "no-store"
+        return answer
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return False
@@ -33,7 +77,7 @@ class EntryAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         context = {**self.admin_site.each_context(request), "title": "Verify the audit"}
         try:
-            context["report"] = verify()
+            context["report"] = verify(anchors.file())
         except KeysMissing as missing:
             context["trouble"] = str(missing)
         return TemplateResponse(request, "admin/verify.html", context)
@@ -45,6 +89,29 @@ class HeadAdmin(ReadOnlyAdmin):
 
     list_display = ("count", "head")
     fields = ("count", "head")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(LastAnchor)
+class LastAnchorAdmin(ReadOnlyAdmin):
+    """How long the chain was when each file of anchors was last written to."""
+
+    list_display = ("file", "count", "at")
+    fields = ("file", "count", "head", "at")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(Forwarding)
+class ForwardingAdmin(ReadOnlyAdmin):
+    """Up to which entry the syslog server has all, and what keeps it from more."""
+
+    list_display = ("name", "up_to", "sent_at", "tries", "next_try_at", "reason")
+    exclude = ("token",)
+    actions = ()
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return False
