@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from proxy.audit import anchors, guard, rights, sending
+from proxy.audit.acting import console_user
 from proxy.audit.models import Entry
 from proxy.audit.verify import verify
 from proxy.books.balance import balance
@@ -20,6 +23,7 @@ from proxy.retrieval.home.lifecycle import WAITING as HOME_WAITING
 from proxy.retrieval.models import Homecoming, Pull
 from proxy.retrieval.pulls import book
 from proxy.routing import breaker
+from proxy.routing.audited import tell
 from proxy.studies import completeness
 from proxy.studies.lifecycle import DELIVERED, RECEIVING, REVIEW
 from proxy.studies.models import Revision, Study
@@ -135,7 +139,46 @@ def _for_persons() -> Iterator[Finding]:
 
 
 def examine_audit() -> Iterator[Finding]:
-    if not Entry.objects.exists():
+    if not Entry.objects.exists() and not anchors.file().exists():
         return
-    report = verify()
+    report = verify(anchors.file())
     yield ok("audit", report.sentence()) if report.ok else fail("audit", report.sentence())
+    yield from _guards()
+    yield from _forwarding()
+
+
+def _forwarding() -> Iterator[Finding]:
+    """Does the syslog server get what it should?"""
+    if sending.server() is None:
+        return
+    waiting, reason = sending.standing()
+    if reason:
+        yield warn("audit", f"{count(waiting, 'entry')} wait for the syslog server: {reason}")
+    else:
+        yield ok("audit", f"the syslog server has all entries but {waiting}.")
+
+
+def _guards() -> Iterator[Finding]:
+    """Who could change entries, besides the chain that would show it."""
+    if guard.missing(connection):
+        said = "the triggers that keep entries as they are were taken away."
+        yield fail("audit", f"{said} Verify the audit, then put them back (--repair).", _put_back_guards)
+    elif connection.vendor == "sqlite":
+        yield ok("audit", "triggers keep entries as they are.")
+    else:
+        yield _role()
+
+
+def _put_back_guards() -> str:
+    with transaction.atomic():
+        guard.install(connection)
+        tell(console_user(), ["the triggers that were missing are back"], "audit")
+    return "The triggers of the audit are back."
+
+
+def _role() -> Finding:
+    mine = rights.standing()
+    if mine.is_apart:
+        return ok("audit", f"the database user {mine.user} can append entries and change none.")
+    advice = "give the processes a user of their own: manage.py audit_rights (docs/audit.md)."
+    return warn("audit", f"the database user {mine.user} could take the triggers of the audit away; {advice}")
