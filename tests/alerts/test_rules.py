@@ -41,7 +41,8 @@ def some_deliveries(number: int, to: Destination, first: int = 0, **facts: Any) 
     Delivery.objects.filter(destination=to).update(**facts)
 
 
-def test_an_empty_house_has_nothing_to_tell(settings: LazySettings, tmp_path: Path) -> None:
+def test_an_empty_house_has_nothing_to_tell(settings: LazySettings, tmp_path: Path, audit_keys: None) -> None:
+    settings.AUDIT_ANCHORS = tmp_path / "anchors"
     settings.DISK_WATERMARK, settings.ALERT_DISK_PERCENT, settings.ALERT_KEYS_MB = 0, 0, 0
     for rule in RULES:
         assert list(rule.look(LATER)) == [], rule.name

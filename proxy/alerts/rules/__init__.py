@@ -4,6 +4,7 @@ from typing import Final
 
 from proxy.alerts.findings import Rule
 from proxy.alerts.rules import (
+    audit,
     backend,
     books,
     certificates,
@@ -24,6 +25,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *backend.RULES,
     *certificates.RULES,
     *retention.RULES,
+    *audit.RULES,
     *ourselves.RULES,
 )
 BLIND: Final = ourselves.BLIND
