@@ -64,6 +64,10 @@ class Keyring:
     def rotate_master(self) -> None:
         keys.add_master(self.key_dir)
 
+    def old_masters(self) -> int:
+        """How many would be dropped."""
+        return len(self._masters.lines()) - 1
+
     def drop_old_masters(self) -> int:
         return keys.keep_newest_master(self.key_dir)
 

@@ -21,13 +21,11 @@ Wrapped = type[ProjectKey] | type[Person] | type[Memo]
 
 
 def rotate_master_keys(actor: str, purpose: str = "") -> int:
-    """How many keys were wrapped anew."""
-    current().rotate_master()
-    count = rewrap_all()
-    record(
-        actions.KEYS_ROTATED, actor=actor, subject="master.keys", purpose=purpose, detail={"rewrapped": count}
-    )
-    return count
+    """How many keys were wrapped anew. Without a mark there is no new key."""
+    with transaction.atomic():
+        record(actions.KEYS_ROTATED, actor=actor, subject="master.keys", purpose=purpose)
+        current().rotate_master()
+    return rewrap_all()
 
 
 def rewrap_all() -> int:
@@ -43,11 +41,10 @@ def drop_old_master_keys(actor: str, purpose: str = "") -> int:
     for model, field in TABLES:
         if any(not ring.opens_with_newest(token) for _, token in _pages(model, field)):
             raise KeysMissing("A wrapped key still needs an old master key; rotate again.")
-    count = ring.drop_old_masters()
-    record(
-        actions.KEYS_DROPPED, actor=actor, subject="master.keys", purpose=purpose, detail={"dropped": count}
-    )
-    return count
+    with transaction.atomic():
+        detail = {"dropped": ring.old_masters()}
+        record(actions.KEYS_DROPPED, actor=actor, subject="master.keys", purpose=purpose, detail=detail)
+        return ring.drop_old_masters()
 
 
 def _rewrap_table(ring: Keyring, model: Wrapped, field: str) -> int:

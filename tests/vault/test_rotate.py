@@ -1,15 +1,17 @@
 """N05: keys rotate, pseudonyms stay."""
 
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from proxy.audit import actions
 from proxy.audit.models import Entry
-from proxy.storage.keys import MASTER, KeysMissing
+from proxy.storage.keys import AUDIT, MASTER, KeysMissing
 from proxy.vault import rotate
 from proxy.vault.forget import forget
-from proxy.vault.keyring import current
+from proxy.vault.keyring import Keyring, current
 from proxy.vault.models import Person
 from proxy.vault.pseudonyms import Known, forget_cache, person_for
 from proxy.vault.reidentify import Principal
@@ -46,6 +48,25 @@ def test_promise_5_rotation_changes_no_pseudonym_and_opens_every_seal(
         actions.KEYS_ROTATED,
         actions.KEYS_DROPPED,
     ]
+
+
+@pytest.mark.parametrize("act", [rotate_master_keys, drop_old_master_keys])
+def test_without_a_mark_no_master_key_comes_or_goes(keys: Path, act: Callable[[str], int]) -> None:
+    current().rotate_master()
+    before = lines(keys)
+    (keys / AUDIT).unlink()
+    with pytest.raises(KeysMissing):
+        act("officer")
+    assert lines(keys) == before
+
+
+def test_a_master_key_that_cannot_be_written_leaves_no_mark(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Keyring, "rotate_master", Mock(side_effect=OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        rotate_master_keys("officer")
+    assert not Entry.objects.exists()
 
 
 def test_a_rotation_that_died_halfway_is_finished_later(keys: Path) -> None:

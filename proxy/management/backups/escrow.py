@@ -31,6 +31,11 @@ def fingerprints(key_dir: Path) -> dict[str, str]:
     return {name: _fingerprint(keys.read(key_dir, name)[0].encode("ascii")) for name in COMPARED}
 
 
+def names(key_dir: Path) -> list[str]:
+    """Of the key files that `write` seals."""
+    return sorted(_contents(key_dir))
+
+
 def write(key_dir: Path, target: Path, passphrase: str) -> list[str]:
     """Seal all key files into `target`; their names."""
     if len(passphrase) < SHORTEST:

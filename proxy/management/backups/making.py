@@ -44,9 +44,19 @@ def make(target: Path, now: datetime, actor: str) -> Made:
     with paused():
         manifest = _written(target, about)
         made = Made(target, manifest, missing({part.name for part in manifest.parts}, until))
-    record(actions.BACKED_UP, actor=actor, detail={"files": len(manifest.parts), "missing": made.missing})
+    _mark(made, actor)
     anchors.anchor(anchors.file())
     return made
+
+
+def _mark(made: Made, actor: str) -> None:
+    """What cannot be marked is not handed out."""
+    try:
+        detail = {"files": len(made.manifest.parts), "missing": made.missing}
+        record(actions.BACKED_UP, actor=actor, detail=detail)
+    except BaseException:
+        made.archive.unlink(missing_ok=True)
+        raise
 
 
 def _written(target: Path, about: About) -> Manifest:

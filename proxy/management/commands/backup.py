@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from proxy.audit import actions
@@ -59,8 +60,10 @@ class Command(TeachingCommand):
             raise CommandError(f"The backup could not be written: {error.strerror}.") from None
 
     def _write_keys(self, target: Path, secret: str) -> None:
-        names = escrow.write(settings.KEY_DIR, target, secret)
-        record(actions.KEYS_ESCROWED, actor=console_user(), detail={"files": names})
+        with transaction.atomic():
+            files = escrow.names(settings.KEY_DIR)
+            record(actions.KEYS_ESCROWED, actor=console_user(), detail={"files": files})
+            names = escrow.write(settings.KEY_DIR, target, secret)
         self.stdout.write(f"{len(names)} key files lie sealed in {target}. Take it away from this machine.")
 
     def _write_archive(self, archive: Path | None) -> None:
