@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from proxy.audit.actions import QUARANTINE_DECIDED
+from proxy.audit.actions import HELD_RELEASED, QUARANTINE_DECIDED
 from proxy.audit.record import record
 from proxy.quarantine.lifecycle import LIFE
 from proxy.quarantine.models import HeldItem
@@ -45,6 +45,21 @@ def hold_again(item: HeldItem, by: str, comment: str = "") -> bool:
 def ask_release(item: HeldItem, by: str, comment: str = "") -> None:
     """Leave the mark before the pipeline tries: no image leaves quarantine without one."""
     _mark("release", item, by, comment)
+
+
+def released(item: HeldItem, by: str) -> None:
+    """The mark of the release itself; call it last in the transaction that lets the image in."""
+    record(HELD_RELEASED, actor=by, subject=item.uid, detail={"gate": item.code, "item": item.pk})
+
+
+def is_duplicate(item: HeldItem, proof: str) -> bool:
+    """A proof showed that we have this image already: it goes, and its mark says so. False: it was decided already."""
+    decision = {"decided_at": timezone.now(), "decided_by": proof}
+    with transaction.atomic():
+        if not LIFE.move(HeldItem.objects.filter(pk=item.pk), "same", **decision):
+            return False
+        _mark("same", item, proof, "")
+    return True
 
 
 def _mark(decision: str, item: HeldItem, by: str, comment: str) -> None:

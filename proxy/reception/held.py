@@ -1,13 +1,16 @@
 """What can become of a held image: a person sets it free, or a proof shows that we have it already."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models import QuerySet
 
+from proxy import sql
 from proxy.deid import DeidError
 from proxy.quarantine import keeping
-from proxy.quarantine.lifecycle import HELD, LIFE
+from proxy.quarantine.decide import is_duplicate
+from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
 from proxy.reception import pixels, storing
 from proxy.reception.image import Held, Image, Kept
@@ -88,17 +91,25 @@ def _facts(item: HeldItem) -> tuple[RouteFacts, NodeFacts | None]:
 
 def compare_recompressed(limit: int = 10) -> int:
     """Decide those that only a decoder could decide; how many were."""
-    waiting = HeldItem.objects.filter(state=HELD, code=RECOMPRESSED.code).order_by("held_at")[:limit]
-    return sum(_decide(item) for item in waiting)
+    if not _ANY_RECOMPRESSED.any():  # as it is four times a second
+        return 0
+    return sum(_decide(item) for item in _recompressed().order_by("held_at")[:limit])
+
+
+def _recompressed() -> "QuerySet[HeldItem]":
+    return HeldItem.objects.filter(state=HELD, code=RECOMPRESSED.code)
+
+
+_ANY_RECOMPRESSED: Final = sql.Standing(lambda _: _recompressed())
 
 
 def _decide(item: HeldItem) -> int:
-    mine = HeldItem.objects.filter(pk=item.pk)
     if _is_same(item):
-        if LIFE.move(mine, "same", decided_at=timezone.now(), decided_by="comparison of pixels"):
+        if is_duplicate(item, "comparison of pixels"):
             remove(keeping.folder() / item.path)
     else:
-        mine.filter(state=HELD).update(code=OTHER_CONTENT.code, reason=OTHER_CONTENT.reason)
+        undecided = HeldItem.objects.filter(pk=item.pk, state=HELD)
+        undecided.update(code=OTHER_CONTENT.code, reason=OTHER_CONTENT.reason)
     return 1
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from proxy.quarantine.decide import released
 from proxy.quarantine.lifecycle import LIFE
 from proxy.quarantine.models import HeldItem
 from proxy.studies import index
@@ -48,9 +49,11 @@ def write(batch: Sequence[Commit]) -> list[Written]:
     if pairs := [pair for commit in stored for pair in commit.uid_pairs]:
         seals.keep_pairs(pairs)
     studykeys.keep([key for commit in stored for key in commit.study_keys])
-    for commit in stored:
-        if commit.frees is not None:
-            _free(commit.frees)
+    freed = [commit.frees for commit in stored if commit.frees is not None]
+    for one in freed:
+        _free(one)
+    for one in freed:
+        released(one.item, one.by)
     return outcomes
 
 

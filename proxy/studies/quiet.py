@@ -1,20 +1,52 @@
 """When a study has gone quiet it is complete. The deadline is a column: a restart forgets no timer (promise 12)."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from django.db.models import Exists, OuterRef, Q
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from proxy import sql
+from proxy.audit.actions import RECEIVED
+from proxy.audit.record import Mark, record_all
 from proxy.studies import completeness
 from proxy.studies.lifecycle import COMPLETE, LIFE, RECEIVING, RELEASED
 from proxy.studies.models import Revision, Study
 
+AT_ONCE: Final = 100
+
 
 def close_quiet(now: datetime) -> int:
     """Revisions whose time has passed are complete from now on; how many were. Some wait for what their PACS says."""
-    due = Revision.objects.filter(quiet_at__lte=now, state=RECEIVING)
-    if not due.exists():  # as it is four times a second
-        return 0
-    return LIFE.move(due.filter(completeness.is_settled()), "quiet")
+    closed = 0
+    while _ANY_DUE.any(now):
+        pks = list(_settled(now).values_list("pk", flat=True)[:AT_ONCE])
+        closed += _close(pks, now)
+        if len(pks) < AT_ONCE:
+            break
+    return closed
+
+
+def _close(pks: Sequence[int], now: datetime) -> int:
+    """Each with the mark of its reception: one for a revision, not one for an image."""
+    with transaction.atomic():
+        closed = [pk for pk in pks if LIFE.move(_settled(now).filter(pk=pk), "quiet")]
+        rows = Revision.objects.filter(pk__in=closed).order_by("pk")
+        record_all([_received(*row) for row in rows.values_list("study__uid", "number", "total")])
+    return len(closed)
+
+
+def _received(study: str, number: int, images: int) -> Mark:
+    return Mark(RECEIVED, "settle", study, detail={"revision": number, "images": images})
+
+
+def _settled(now: datetime) -> "QuerySet[Revision]":
+    return _due(now).filter(completeness.is_settled())
+
+
+def _due(now: datetime) -> "QuerySet[Revision]":
+    return Revision.objects.filter(quiet_at__lte=now, state=RECEIVING)
 
 
 def of_free_study() -> Exists:
@@ -24,18 +56,29 @@ def of_free_study() -> Exists:
 
 def awaiting_release(limit: int = 100) -> list[Revision]:
     """Complete revisions of studies that no one holds, oldest first."""
-    waiting = Revision.objects.filter(state=COMPLETE, study__held_at=None).select_related("route", "study")
-    return list(waiting.order_by("quiet_at", "pk")[:limit])
+    if not _ANY_COMPLETE.any():
+        return []
+    return list(_complete().select_related("route", "study").order_by("quiet_at", "pk")[:limit])
+
+
+def _complete() -> "QuerySet[Revision]":
+    return Revision.objects.filter(state=COMPLETE, study__held_at=None)
 
 
 def awaiting_deliveries(limit: int = 100) -> list[Revision]:
     """Released revisions that ought to go somewhere and have no delivery yet."""
+    if not _ANY_UNDELIVERED.any():
+        return []
+    rows = _undelivered().select_related("route", "study")
+    return list(rows.distinct().order_by("quiet_at", "pk")[:limit])
+
+
+def _undelivered() -> "QuerySet[Revision]":
     waiting = Revision.objects.filter(state=RELEASED, deliveries=None, study__held_at=None)
-    to_somewhere = waiting.filter(
+    return waiting.filter(
         Q(destinations__isnull=False)
         | Q(route__destinations__isnull=False, route__destinations__retired_at=None)
     )
-    return list(to_somewhere.select_related("route", "study").distinct().order_by("quiet_at", "pk")[:limit])
 
 
 def next_deadline() -> datetime | None:
@@ -46,3 +89,9 @@ def next_deadline() -> datetime | None:
         .values_list("quiet_at", flat=True)
         .first()
     )
+
+
+# Asked four times a second, mostly for nothing
+_ANY_DUE: Final = sql.Standing(_due)
+_ANY_COMPLETE: Final = sql.Standing(lambda _: _complete())
+_ANY_UNDELIVERED: Final = sql.Standing(lambda _: _undelivered())

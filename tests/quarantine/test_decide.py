@@ -30,6 +30,14 @@ def test_the_slower_one_hears_false_and_leaves_no_mark(scene: Scene) -> None:
     assert Entry.objects.count() == before and HeldItem.objects.get().decided_by == "ada"
 
 
+def test_a_proof_that_it_is_a_duplicate_is_marked_too(scene: Scene) -> None:
+    assert decide.is_duplicate(scene.item, "comparison of pixels")
+    assert (last().actor, last().detail["decision"]) == ("comparison of pixels", "same")
+    before = Entry.objects.count()
+    assert not decide.is_duplicate(scene.item, "comparison of pixels")
+    assert HeldItem.objects.get().state == "duplicate" and Entry.objects.count() == before
+
+
 def test_asking_for_a_release_is_marked_and_changes_nothing_by_itself(scene: Scene) -> None:
     decide.ask_release(scene.item, "ada", "only a ruler")
     assert last().detail["decision"] == "release" and HeldItem.objects.get().state == "held"

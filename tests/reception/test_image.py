@@ -18,6 +18,7 @@ from pydicom.uid import (
 )
 
 from proxy import pipeline
+from proxy.audit.models import Entry
 from proxy.deid import restore, split
 from proxy.deliveries import ledger
 from proxy.quarantine import decide
@@ -26,6 +27,7 @@ from proxy.reception import held
 from proxy.reception.held import CannotRelease
 from proxy.routing.match import RouteFacts, load_table
 from proxy.routing.models import Node
+from proxy.storage.keys import KeysMissing
 from proxy.studies.models import Instance, Revision, Study
 from proxy.vault import seals
 from proxy.vault.models import Person, Seal, UidPair
@@ -142,6 +144,7 @@ def test_the_same_image_in_another_compression_is_found_to_be_the_same(route: Ro
     assert HeldItem.objects.get().code == "recompressed"
     assert held.compare_recompressed() == 1
     assert HeldItem.objects.get().state == "duplicate"
+    assert Entry.objects.get(action="quarantine.decided").actor == "comparison of pixels"
     assert files(data / "quarantine") == []
     (line,) = ledger.balance()
     assert (line.received, line.difference) == (1, 0)
@@ -202,12 +205,29 @@ def test_a_person_sets_a_held_image_free(route: RouteFacts, data: Path) -> None:
     pipeline.release_held(HeldItem.objects.get().pk, "somebody")
     item = HeldItem.objects.get()
     assert (item.state, item.decided_by) == ("released", "somebody")
+    mark = Entry.objects.get(action="quarantine.released")
+    assert (mark.actor, mark.subject, mark.detail["item"]) == ("somebody", item.uid, item.pk)
     assert np.array_equal(stored(data).pixel_array, burned_in().pixel_array)
     assert files(data / "quarantine") == []
     (line,) = ledger.balance()
     assert (line.received, line.in_flight, line.difference) == (1, 1, 0)
     with pytest.raises(CannotRelease):
         pipeline.release_held(item.pk, "somebody else")
+    assert Entry.objects.filter(action="quarantine.released").count() == 1
+
+
+def test_without_its_mark_nothing_leaves_quarantine(
+    route: RouteFacts, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_mark(*_: object) -> None:
+        raise KeysMissing("The key file audit.key is gone.")
+
+    assert send(route, burned_in()) == 0
+    monkeypatch.setattr("proxy.reception.storing.released", no_mark)
+    with pytest.raises(KeysMissing):
+        pipeline.release_held(HeldItem.objects.get().pk, "somebody")
+    assert HeldItem.objects.get().state == "held"
+    assert not Instance.objects.exists() and len(files(data / "quarantine")) == 1
 
 
 def test_what_is_discarded_counts_as_excluded(route: RouteFacts) -> None:

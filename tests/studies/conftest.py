@@ -9,8 +9,13 @@ from tests.scene import Scene, make_scene
 
 
 @pytest.fixture
-def scene(db: None, tmp_path: Path, settings: LazySettings) -> Scene:
+def keys(tmp_path: Path, settings: LazySettings) -> None:
+    """Keys of this test alone."""
     settings.KEY_DIR = tmp_path / "keys"
     forget_cache()
     keyring.ensure_keys(settings.KEY_DIR)
+
+
+@pytest.fixture
+def scene(db: None, keys: None) -> Scene:
     return make_scene()

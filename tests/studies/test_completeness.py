@@ -54,7 +54,7 @@ def test_what_was_missing_is_still_missing_while_the_pacs_is_away() -> None:
 
 
 @pytest.fixture
-def revision(db: None) -> Revision:
+def revision(db: None, keys: None) -> Revision:
     made = a_revision(state="receiving")
     node = Node.objects.create(name="PACS", ae_title="PACS", host="127.0.0.1", port=104)
     Route.objects.update(ask_counts=node)

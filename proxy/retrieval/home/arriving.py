@@ -12,6 +12,7 @@ from django.utils import timezone
 from proxy.deid import Hold, map_uid, split, subject_uid_key
 from proxy.deid.homeward import UNKNOWN, Match, Mentions, decide
 from proxy.quarantine import keeping as quarantine
+from proxy.quarantine.decide import released
 from proxy.quarantine.lifecycle import LIFE as HELD_LIFE
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.home import keeping, looking
@@ -158,6 +159,7 @@ def _free(freed: Freed, now: datetime) -> None:
     decision = {"decided_at": now, "decided_by": freed.by[:150]}
     if not HELD_LIFE.move(HeldItem.objects.filter(pk=freed.item.pk), "release", **decision):
         raise AlreadyDecided
+    released(freed.item, freed.by)
 
 
 def _hold(arrival: Arrival, hold: Hold, now: datetime) -> None:

@@ -179,6 +179,8 @@ def test_a_held_result_is_looked_at_again_when_a_person_says_so() -> None:
     release_held(item.pk, "ada")
     item.refresh_from_db()
     assert (item.state, item.decided_by, Homecoming.objects.count()) == ("released", "ada", 1)
+    mark = Entry.objects.get(action="quarantine.released")
+    assert (mark.actor, mark.subject, mark.detail["item"]) == ("ada", item.uid, item.pk)
     with pytest.raises(CannotRelease, match="released"):
         release_held(item.pk, "ada")
 
