@@ -46,8 +46,13 @@ def surroundings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _from_file}
 
 
+asked: set[str] = set()
+"""The names of all that was ever read."""
+
+
 def raw(name: str) -> str | None:
     """The value as text; an empty one counts as not given."""
+    asked.add(name)
     file = os.environ.get(f"{name}_FILE")
     if file:
         return _content(name, Path(file))

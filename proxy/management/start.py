@@ -18,6 +18,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import module_has_submodule
 
 from proxy.audit.acting import acting
+from proxy.audit.actions import KEYS_CREATED
+from proxy.audit.record import record
 from proxy.management.folders import make_folders
 from proxy.management.turn import only_one
 from proxy.routing import site
@@ -40,7 +42,7 @@ def prepare(*, first_site: bool = True, admin: bool = False) -> Prepared:
     make_folders()
     new_keys = tuple(_keys())
     try:
-        return Prepared(new_keys, _prepare_database(first_site, admin))
+        return Prepared(new_keys, _prepare_database(first_site, admin, new_keys))
     except OperationalError as error:
         raise CommandError(unreachable()) from error
 
@@ -81,10 +83,12 @@ def _keys() -> list[str]:
         raise CommandError(str(lost)) from None
 
 
-def _prepare_database(first_site: bool, admin: bool) -> str | None:
+def _prepare_database(first_site: bool, admin: bool, new_keys: tuple[str, ...]) -> str | None:
     with only_one():
         if admin or waits_for_migration():
             call_command("migrate", interactive=False, verbosity=0)
+        if new_keys:
+            record(KEYS_CREATED, actor="start", subject="KEY_DIR", detail={"files": new_keys})
         if first_site:
             site.ensure_first_site()
         return first_admin() if admin else None

@@ -130,4 +130,6 @@ def test_four_first_starts_at_once_make_one_site(house: House) -> None:
     said = [start.communicate(timeout=100) for start in starts]
     assert [start.returncode for start in starts] == [0] * 4, said
     assert len({text for text, _ in said}) == 1
-    assert house.command("verify_audit").stdout == "The audit chain is whole: 1 entries.\n"
+    assert (
+        house.command("verify_audit").stdout == "The audit chain is whole: 2 entries.\n"
+    )  # the keys, the site

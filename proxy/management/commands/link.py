@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from proxy.link.running import Link
-from proxy.management import start
+from proxy.management import configured, start
 from proxy.management.stopping import Told
 from proxy.web.logs import set_up
 
@@ -25,6 +25,7 @@ class Command(BaseCommand):
         if not settings.ITH_URL or not settings.ITH_TOKEN:
             raise CommandError("There is no backend: set ITH_URL and ITH_TOKEN.")
         start.prepare()
+        configured.mark("link")
         set_up("link")
         told = Told()
         self.stdout.write("Linked.")

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from proxy.management import ports, start
+from proxy.management import configured, ports, start
 from proxy.management.listening import serving, usher
 from proxy.management.listening.crew import Crew
 from proxy.management.stopping import Asked, Told
@@ -53,6 +53,7 @@ class Command(BaseCommand):
     def _usher(self, grace: float) -> None:
         told, renewal = Told(), Asked(signal.SIGHUP)
         start.prepare()
+        configured.mark("listen")
         connections.close_all()
         set_up("listen")
         opened = [_open(wanted) for wanted in ports.wanted()]
@@ -97,6 +98,7 @@ def _open(wanted: ListenSettings) -> socket.socket:
 def _serve(served: list[int], grace: float) -> None:
     line, board, slot = served
     set_up(f"listen-{slot + 1}")
+    configured.mark("listen")
     log.info("serving")
     serving.serve(socket.socket(fileno=line), Board(board), slot, grace)
     log.info("stopped")

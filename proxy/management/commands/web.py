@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from proxy.management import start
+from proxy.management import configured, start
 from proxy.web import logs, server
 
 
@@ -19,5 +19,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, grace: int, **options: Any) -> None:
         start.prepare()
+        configured.mark("web")
         logs.set_up("web")
         server.serve(grace)

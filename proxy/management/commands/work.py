@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from proxy import pipeline
-from proxy.management import start
+from proxy.management import configured, start
 from proxy.management.stopping import Told
 from proxy.web.logs import set_up
 
@@ -33,6 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, workers: int, grace: float, **options: Any) -> None:
         start.prepare()
+        configured.mark("work")
         set_up("work")
         told, crew = Told(), pipeline.crew(workers)
         self.stdout.write("Working.")
