@@ -11,7 +11,7 @@ from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from proxy.api import confirming
+from proxy.api import confirming, logins
 from proxy.api.doors import caller
 from proxy.api.problems import Problem
 from proxy.rates import Rates
@@ -25,8 +25,8 @@ THE_BACKEND: Final = "the backend"
 failures: Final = Rates()
 
 
-def refused(why: str = "invalid_token") -> Problem:
-    headers = {"WWW-Authenticate": f'{CHALLENGE}, error="{why}"'}
+def refused(why: str = "invalid_token", challenge: str = CHALLENGE) -> Problem:
+    headers = {"WWW-Authenticate": f'{challenge}, error="{why}"'}
     return Problem(401, "not-authenticated", "This token or key is not accepted.", headers=headers)
 
 
@@ -42,6 +42,7 @@ class UserToken(BaseAuthentication):
         user = confirming.confirmed(found[1]) if found else None
         if user is None:
             raise failed(request)
+        logins.came(request, str(user), found[1] if found else "")
         return user, None
 
     def authenticate_header(self, request: Request) -> str:
@@ -58,6 +59,7 @@ class ProxyKey(BaseAuthentication):
         spare(request)
         if not settings.ITH_TOKEN or not hmac.compare_digest(said.encode(), settings.ITH_TOKEN.encode()):
             raise failed(request)
+        logins.came(request, THE_BACKEND, said)
         return THE_BACKEND, None
 
     def authenticate_header(self, request: Request) -> str:
@@ -71,6 +73,7 @@ def spare(request: Request) -> None:
         raise Problem(429, "too-many-requests", "Too many tokens were not accepted; wait.", wait)
 
 
-def failed(request: Request) -> Problem:
+def failed(request: Request, challenge: str = CHALLENGE) -> Problem:
+    logins.failed(request)
     failures.take(caller(request).neighbourhood, MOST_FAILURES)
-    return refused()
+    return refused(challenge=challenge)

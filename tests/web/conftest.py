@@ -25,7 +25,7 @@ def scene(db: None, keys: Path) -> Scene:
 
 
 @pytest.fixture
-def chief(db: None) -> Client:
+def chief(db: None, keys: Path) -> Client:
     """Somebody who may everything."""
     client = Client()
     client.force_login(User.objects.create(username="chief", is_staff=True, is_superuser=True))

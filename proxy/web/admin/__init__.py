@@ -5,6 +5,7 @@ rooms carry those out and leave the marks. Only pseudonyms are shown; the one pa
 `vault.py`'s.
 """
 
+from proxy.web import logins
 from proxy.web.admin import (
     alerts,
     audit,
@@ -32,3 +33,5 @@ __all__ = [
     "users",
     "vault",
 ]
+
+logins.connect()

@@ -1,4 +1,4 @@
-"""Users and groups: who may do what is configuration, so a change of it leaves its mark."""
+"""Users and groups. What changes of them leaves its mark where it is saved (`proxy/staff/accounts.py`)."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,8 +7,6 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
-
-from proxy.web.admin.base import MarkedAdmin
 
 if TYPE_CHECKING:
     UserAdmin = DjangoUserAdmin[User]
@@ -20,13 +18,11 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class MarkedUserAdmin(MarkedAdmin, UserAdmin):
+class KeptUserAdmin(UserAdmin):
     """A person who left is made inactive: their name stands in the audit."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
-@admin.register(Group)
-class MarkedGroupAdmin(MarkedAdmin, GroupAdmin):
-    pass
+admin.site.register(Group, GroupAdmin)

@@ -1,0 +1,3 @@
+from tests.web.conftest import keys
+
+__all__ = ["keys"]
