@@ -189,6 +189,7 @@ INSTALLED_APPS = [
     "proxy.web",
 ]
 MIDDLEWARE = [
+    "proxy.api.headers.Headers",  # first: what whitenoise serves and what is refused has them too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -225,6 +226,8 @@ LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Strict"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 LANGUAGE_CODE = "en"
@@ -233,6 +236,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = None  # whitenoise serves the files where they lie
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # it would let pages of other sites read ours
 WHITENOISE_AUTOREFRESH = DEBUG
 
 REST_FRAMEWORK = {
