@@ -5,6 +5,7 @@ Values of secrets never appear in that sentence.
 """
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -21,6 +22,13 @@ FALSE = {"0", "false", "no", "off"}
 SAMPLE_SECRETS = {"change-me", "changeme", "your-secret-key", "your-secure-password", "secret", "insecure"}
 
 SHORTEST_SECRET = 16
+CUSTOMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
+API_KEY = re.compile(r"[0-9A-Fa-f]{32,128}")
+API_KEYS = (
+    "give customer:key, separated by commas; a customer's name has letters, digits, - and _ (at most 48), a key has "
+    "32 to 128 hexadecimal digits (openssl rand -hex 32)."
+)
+FEWEST_DIGITS = 6  # different ones, of a key that came by chance
 
 
 class WrongSetting(SystemExit):
@@ -149,6 +157,18 @@ def networks(name: str, default: Sequence[str]) -> list[IPv4Network | IPv6Networ
         refuse(name, "give addresses or networks such as 10.0.0.5 or 10.0.0.0/24, separated by commas.")
 
 
+def api_keys(name: str, default: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Pairs of a customer and their key, `customer:key`, separated by commas. None of them is quoted."""
+    pairs = [tuple(part.strip() for part in one.partition(":")[::2]) for one in words(name, [])]
+    if not all(CUSTOMER.fullmatch(customer) and API_KEY.fullmatch(key) for customer, key in pairs):
+        refuse(name, API_KEYS)
+    if any(len(set(key.lower())) < FEWEST_DIGITS for _, key in pairs):
+        refuse(name, "a key here is a sample, or could be guessed; make it with: openssl rand -hex 32")
+    if len({key for _, key in pairs}) < len(pairs):
+        refuse(name, "two entries have the same key; each customer has keys of their own.")
+    return [(customer, key) for customer, key in pairs] or list(default)
+
+
 def path(name: str, default: str | Path, *, base: Path) -> Path:
     """A path; a relative one is meant from the project's folder, wherever the command was started."""
     return (base / Path(text(name, str(default))).expanduser()).resolve()
@@ -205,3 +225,16 @@ def refuse_unsigned_webhook(address: str, secret: str) -> None:
         refuse(
             "ALERT_WEBHOOK_SECRET", f"give at least {SHORTEST_SECRET} characters that the webhook knows too."
         )
+
+
+def refuse_half_billing(key: str, price: str, annual: str, webhook: str) -> None:
+    """Whoever takes money must hear that it was paid. Without any of these there is no billing."""
+    if not (key or price or annual or webhook):
+        return
+    needed = {"STRIPE_API_KEY": key, "STRIPE_PRICE_ID": price, "STRIPE_WEBHOOK_SECRET": webhook}
+    for name, value in needed.items():
+        if not value:
+            refuse(
+                name,
+                "billing needs STRIPE_API_KEY, STRIPE_PRICE_ID and STRIPE_WEBHOOK_SECRET; or none of them.",
+            )

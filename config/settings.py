@@ -38,6 +38,11 @@ API_TRUSTED_PROXIES = reading.networks("API_TRUSTED_PROXIES", [])
 API_IDENTITIES_BY_HTTP = reading.boolean("API_IDENTITIES_BY_HTTP", False)
 API_DOCS = reading.boolean("API_DOCS", False)
 
+# --- the service: customers, tiers and billing (V11-V13) ------------------------------------------
+DCM_API_KEYS = reading.api_keys("DCM_API_KEYS", [])
+STRIPE_PRICE_ID = reading.text("STRIPE_PRICE_ID", "")
+STRIPE_PRICE_ID_ANNUAL = reading.text("STRIPE_PRICE_ID_ANNUAL", "")
+
 # --- the DICOM listener ---------------------------------------------------------------------------
 DICOM_AE_TITLE = reading.ae_title("DICOM_AE_TITLE", "DICOMRCV")
 DICOM_PORT = reading.number("DICOM_PORT", 11112, low=1, high=65535)
@@ -179,6 +184,7 @@ INSTALLED_APPS = [
     "proxy.staff",
     "proxy.vault",
     "proxy.routing",
+    "proxy.tiers",
     "proxy.backend",
     "proxy.studies",
     "proxy.quarantine",

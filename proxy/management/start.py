@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
 from django.utils.module_loading import module_has_submodule
 
 from proxy.audit.acting import acting
@@ -24,6 +25,7 @@ from proxy.management.folders import make_folders
 from proxy.management.turn import only_one
 from proxy.routing import site
 from proxy.storage.keys import KeysMissing
+from proxy.tiers import customers
 from proxy.vault import keyring
 
 ADMIN = "admin"
@@ -91,6 +93,7 @@ def _prepare_database(first_site: bool, admin: bool, new_keys: tuple[str, ...]) 
             record(KEYS_CREATED, actor="start", subject="KEY_DIR", detail={"files": new_keys})
         if first_site:
             site.ensure_first_site()
+            customers.keep(settings.DCM_API_KEYS, timezone.now())
         return first_admin() if admin else None
 
 

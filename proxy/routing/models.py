@@ -10,6 +10,9 @@ SITE, BACKEND = "site", "backend"
 ORIGINS = ((SITE, "the site"), (BACKEND, "the backend"))
 BACKEND_PREFIX = "backend:"
 """Names of what the backend has made begin so; a site file uses no such name."""
+CUSTOMER_PREFIX = "customer-"
+"""Projects so named belong to the customer of the service whose name follows. A site file may name one, for routes
+that lead into it, and retires none by not naming it."""
 
 
 class Retirable(models.Model):

@@ -14,7 +14,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from proxy.routing.audited import tell
-from proxy.routing.models import SITE, Destination, Node, Project, Route
+from proxy.routing.models import CUSTOMER_PREFIX, SITE, Destination, Node, Project, Route
 from proxy.routing.site.schema import LIMITS, LINE, LOGIN
 from proxy.routing.site.specs import DestinationSpec, NodeSpec, ProjectSpec, RouteSpec, Site
 
@@ -197,6 +197,8 @@ class _Keeper:
     def _retire(self, model: type[Row], kept: Iterable[Row]) -> None:
         mine = {"origin": self.origin} if model in {Node, Destination} else {}
         kept_ids = [row.pk for row in kept]
+        if model is Project:
+            kept_ids += Project.objects.filter(name__startswith=CUSTOMER_PREFIX).values_list("pk", flat=True)
         others = model._default_manager.filter(retired_at=None, **mine).exclude(pk__in=kept_ids)
         for name in sorted(str(row) for row in others):
             self._note("retired", model, name)
