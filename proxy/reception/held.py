@@ -13,6 +13,7 @@ from proxy.quarantine.decide import is_duplicate
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
 from proxy.reception import pixels, storing
+from proxy.reception.charging import OverQuota
 from proxy.reception.image import Held, Image, Kept
 from proxy.reception.storing import AlreadyDecided, Commit, Freed, Written
 from proxy.reception.twins import LARGEST_COMPARED, as_sent
@@ -57,16 +58,28 @@ def release(item_id: int, by: str) -> str:
 def _let_in(item: HeldItem, by: str) -> Kept | Held:
     route, node = _facts(item)
     waived = frozenset(item.code.split(","))
-    image = Image(Direct(), route, node, None, item.transfer_syntax, waived, Freed(item, by))
+    image = _begun(item, route, node, waived, by)
     try:
         for chunk in _original(item):
             image.feed(memoryview(chunk))
         return image.finish()
     except AlreadyDecided:
         raise CannotRelease("Somebody else has decided about this image a moment ago.") from None
+    except OverQuota as used_up:
+        image.abort()
+        raise CannotRelease(used_up.sentence) from None
     except BaseException:
         image.abort()
         raise
+
+
+def _begun(
+    item: HeldItem, route: RouteFacts, node: NodeFacts | None, waived: frozenset[str], by: str
+) -> Image:
+    try:
+        return Image(Direct(), route, node, None, item.transfer_syntax, waived, Freed(item, by))
+    except OverQuota as used_up:
+        raise CannotRelease(used_up.sentence) from None
 
 
 def _original(item: HeldItem) -> Iterator[bytes]:

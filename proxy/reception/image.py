@@ -25,7 +25,7 @@ from proxy.network.door import StoreCommand
 from proxy.quarantine import keeping
 from proxy.quarantine.keeping import Spool
 from proxy.quarantine.models import HeldItem
-from proxy.reception import pairs, rows
+from proxy.reception import charging, pairs, rows
 from proxy.reception.budget import Budget, Share
 from proxy.reception.cleanfile import CleanFile
 from proxy.reception.engines import engine_for
@@ -89,6 +89,7 @@ class Image:
     def __post_init__(self) -> None:
         if not has_room(settings.DICOM_STORAGE_DIR, settings.DISK_WATERMARK * MEGABYTE):
             raise NoRoom
+        charging.refuse_when_used_up(self.route.project_id, timezone.now())
         current().check()
         self._engine = engine_for(self.route.recipe)
         self._refuses = self._engine.recipe.gate("burned-in") == "refuse"

@@ -12,6 +12,7 @@ from proxy.deid import EngineFault, RecipeError, TooDeep, TooInflated, TooLarge,
 from proxy.deid.stream import DEPTH
 from proxy.network.door import Reply
 from proxy.reception.budget import NoMemory
+from proxy.reception.charging import OverQuota
 from proxy.reception.committer import NotCommitting
 from proxy.storage.errors import StorageFull
 from proxy.vault.keyring import KeysMissing
@@ -55,6 +56,14 @@ FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Answer], ..
             OUT_OF_RESOURCES,
             "Disk is full",
             "The disk is full: make room under the storage folder; senders try again.",
+        ),
+    ),
+    (
+        OverQuota,
+        _answer(
+            OUT_OF_RESOURCES,
+            "Quota of this month is used up",
+            "A customer of the service has used up what their tier allows: senders try again when the month is over.",
         ),
     ),
     (
@@ -157,6 +166,8 @@ def answer_to(error: Exception) -> Answer:
     """Decide what the sender hears about this error."""
     if isinstance(error, WrongImage):
         return _answer(error.status, error.reason[:64], error.reason)
+    if isinstance(error, OverQuota):
+        return _answer(OUT_OF_RESOURCES, error.comment, error.sentence)
     for kinds, answer in FAILURES:
         if isinstance(error, kinds):
             return answer

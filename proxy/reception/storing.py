@@ -8,8 +8,9 @@ from django.utils import timezone
 from proxy.quarantine.decide import released
 from proxy.quarantine.lifecycle import LIFE
 from proxy.quarantine.models import HeldItem
+from proxy.reception import charging
 from proxy.studies import index
-from proxy.studies.index import Arrival, Outcome, Stored
+from proxy.studies.index import Arrival, Conflict, Outcome, Stored
 from proxy.vault import seals, studykeys
 from proxy.vault.seals import PairRow, SealRow
 from proxy.vault.studykeys import StudyKeyRow
@@ -52,9 +53,19 @@ def write(batch: Sequence[Commit]) -> list[Written]:
     freed = [commit.frees for commit in stored if commit.frees is not None]
     for one in freed:
         _free(one)
+    _charge(batch, outcomes)
     for one in freed:
         released(one.item, one.by)
     return outcomes
+
+
+def _charge(batch: Sequence[Commit], outcomes: Sequence[Outcome]) -> None:
+    """Last, so that customers wait for each other no longer than they must. A batch that is too much for one of them
+    fails as a whole, and is tried again image by image (`committer`)."""
+    kept = [
+        one.arrival for one, outcome in zip(batch, outcomes, strict=True) if not isinstance(outcome, Conflict)
+    ]
+    charging.charge([(one.project_id, one.size) for one in kept], timezone.now())
 
 
 def _free(freed: Freed) -> None:

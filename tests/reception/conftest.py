@@ -7,6 +7,7 @@ from django.test import override_settings
 from proxy.routing.match import RouteFacts, load_table
 from proxy.routing.models import Destination, Project, Route
 from proxy.storage import keys, space
+from proxy.tiers import owners
 from proxy.vault import pseudonyms
 
 
@@ -18,6 +19,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
     keys.ensure(tmp_path / "keys")
     pseudonyms.forget_cache()
     space._seen.clear()
+    owners.forget()
     with override_settings(DATA_DIR=folder, DICOM_STORAGE_DIR=folder, KEY_DIR=tmp_path / "keys"):
         yield folder
 
