@@ -40,8 +40,12 @@ API_DOCS = reading.boolean("API_DOCS", False)
 
 # --- the service: customers, tiers and billing (V11-V13) ------------------------------------------
 DCM_API_KEYS = reading.api_keys("DCM_API_KEYS", [])
+STRIPE_API_KEY = reading.text("STRIPE_API_KEY", "")
 STRIPE_PRICE_ID = reading.text("STRIPE_PRICE_ID", "")
 STRIPE_PRICE_ID_ANNUAL = reading.text("STRIPE_PRICE_ID_ANNUAL", "")
+STRIPE_WEBHOOK_SECRET = reading.text("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_TRIAL_DAYS = reading.number("STRIPE_TRIAL_DAYS", 14, low=0, high=730)
+reading.refuse_half_billing(STRIPE_API_KEY, STRIPE_PRICE_ID, STRIPE_PRICE_ID_ANNUAL, STRIPE_WEBHOOK_SECRET)
 
 # --- the DICOM listener ---------------------------------------------------------------------------
 DICOM_AE_TITLE = reading.ae_title("DICOM_AE_TITLE", "DICOMRCV")

@@ -71,6 +71,7 @@ from proxy.routing.refusals import Refusals
 from proxy.studies import excluding, quiet
 from proxy.studies.lifecycle import LIFE
 from proxy.studies.models import Revision
+from proxy.tiers import billing, subscriptions
 from proxy.vault import uids
 
 log = logging.getLogger(__name__)
@@ -184,6 +185,10 @@ def work(
         ),
         Rounds("sweeping alerts", lambda: notices.sweep(now()), notices.SWEEP_EVERY),
         Rounds("minding the clock", lambda: clocks.mind(now()), clocks.LOOK_EVERY, first=0.0),
+        Rounds(
+            "minding subscriptions", lambda: subscriptions.lapse(now()), subscriptions.LOOK_EVERY, first=30.0
+        ),
+        Rounds("sweeping what Stripe said", lambda: billing.sweep(now()), billing.SWEEP_EVERY, first=60.0),
         Rounds("sending the audit", lambda: sending.look(now(), going), sending.SEND_EVERY),
         Rounds("anchoring the audit", lambda: anchored.look(now()), anchors.ANCHOR_EVERY, first=30.0),
         Rounds("making evidence", lambda: notary.attest_released(now(), going), pause=2.0),
