@@ -7,7 +7,7 @@ cannot be read stops the start with one sentence that names it.
 import sys
 from pathlib import Path
 
-from config import reading
+from config import database, reading
 from proxy.storage import keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -144,6 +144,13 @@ POSTGRES_USER = reading.text("POSTGRES_USER", "postgres")
 POSTGRES_PASSWORD = reading.text("POSTGRES_PASSWORD", "")
 POSTGRES_HOST = reading.text("POSTGRES_HOST", "db")
 POSTGRES_PORT = reading.number("POSTGRES_PORT", 5432, low=1, high=65535)
+POSTGRES_OPTIONS: dict[str, str] = {}
+_address = database.address("DCM_DB_URL", "", base=BASE_DIR)  # V23: it wins over all of these
+if _address is not None:
+    DATABASE_ENGINE, DATABASE_PATH = _address.engine, _address.path or DATABASE_PATH
+if _address is not None and DATABASE_ENGINE == "postgresql":
+    POSTGRES_DB, POSTGRES_USER, POSTGRES_PASSWORD = _address.name, _address.user, _address.password
+    POSTGRES_HOST, POSTGRES_PORT, POSTGRES_OPTIONS = _address.host, _address.port, _address.options
 
 if not DEBUG:
     reading.refuse_in_production(
@@ -170,7 +177,7 @@ _POSTGRES = {
     "PORT": POSTGRES_PORT,
     "CONN_MAX_AGE": 600,
     "CONN_HEALTH_CHECKS": True,
-    "OPTIONS": {"connect_timeout": 5},
+    "OPTIONS": {"connect_timeout": 5, **POSTGRES_OPTIONS},
 }
 DATABASES = {"default": _SQLITE if DATABASE_ENGINE == "sqlite" else _POSTGRES}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

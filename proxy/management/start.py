@@ -53,7 +53,8 @@ def unreachable() -> str:
     if settings.DATABASE_ENGINE == "sqlite":
         return "The database file cannot be opened: check DATABASE_PATH, its permissions and its disk."
     return (
-        "The database cannot be reached: check that it runs, and POSTGRES_HOST, _PORT, _DB, _USER, _PASSWORD."
+        "The database cannot be reached: check that it runs, and DCM_DB_URL, or POSTGRES_HOST, _PORT, _DB, _USER, "
+        "_PASSWORD."
     )
 
 

@@ -47,7 +47,7 @@ def _name(call: ast.Call) -> str | None:
     if not (isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)):
         return None
     if (
-        call.func.value.id != "reading"
+        call.func.value.id not in {"reading", "database"}
         or call.func.attr in {"kept", "load_env_file", "refuse"}
         or not call.args
     ):

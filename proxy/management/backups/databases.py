@@ -66,6 +66,12 @@ def _put_back_postgresql(source: Path) -> None:
     )
 
 
+def _trust() -> dict[str, str]:
+    """What DCM_DB_URL says of TLS, as these programs read it: PGSSLMODE, PGSSLROOTCERT ..."""
+    said = settings.POSTGRES_OPTIONS
+    return {f"PG{name.upper()}": value for name, value in said.items() if name.startswith("ssl")}
+
+
 def _run(program: str, *words: str) -> None:
     """What the program says is not shown: it may quote rows."""
     to = connection.settings_dict
@@ -80,7 +86,7 @@ def _run(program: str, *words: str) -> None:
             [program, *where, "--no-password", *words],
             check=True,
             capture_output=True,
-            env=os.environ | {"PGPASSWORD": settings.POSTGRES_PASSWORD},
+            env=os.environ | {"PGPASSWORD": settings.POSTGRES_PASSWORD} | _trust(),
         )
     except FileNotFoundError:
         raise DatabaseTrouble(
