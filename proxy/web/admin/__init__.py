@@ -17,6 +17,7 @@ from proxy.web.admin import (
     routing,
     staff,
     studies,
+    tiers,
     users,
     vault,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "routing",
     "staff",
     "studies",
+    "tiers",
     "users",
     "vault",
 ]
