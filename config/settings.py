@@ -47,6 +47,11 @@ STRIPE_WEBHOOK_SECRET = reading.text("STRIPE_WEBHOOK_SECRET", "")
 STRIPE_TRIAL_DAYS = reading.number("STRIPE_TRIAL_DAYS", 14, low=0, high=730)
 reading.refuse_half_billing(STRIPE_API_KEY, STRIPE_PRICE_ID, STRIPE_PRICE_ID_ANNUAL, STRIPE_WEBHOOK_SECRET)
 
+# --- pseudonymization as a service (`/v1/anonymize`, `/v1/jobs`) ----------------------------------
+SERVICE_UPLOAD_LIMIT = reading.number("SERVICE_UPLOAD_LIMIT", 20_480, low=1, high=10_000_000)
+SERVICE_AT_ONCE = reading.number("SERVICE_AT_ONCE", 8, low=1, high=12)
+SERVICE_PATIENCE = reading.number("SERVICE_PATIENCE", 30, low=1, high=3_600)
+
 # --- the DICOM listener ---------------------------------------------------------------------------
 DICOM_AE_TITLE = reading.ae_title("DICOM_AE_TITLE", "DICOMRCV")
 DICOM_PORT = reading.number("DICOM_PORT", 11112, low=1, high=65535)

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from proxy.management import configured, start
 from proxy.web import logs, server
@@ -21,4 +21,6 @@ class Command(BaseCommand):
         start.prepare()
         configured.mark("web")
         logs.set_up("web")
+        if why := server.objection():
+            raise CommandError(why)
         server.serve(grace)
