@@ -49,6 +49,8 @@ reading.refuse_half_billing(STRIPE_API_KEY, STRIPE_PRICE_ID, STRIPE_PRICE_ID_ANN
 
 # --- pseudonymization as a service (`/v1/anonymize`, `/v1/jobs`) ----------------------------------
 SERVICE_UPLOAD_LIMIT = reading.number("SERVICE_UPLOAD_LIMIT", 20_480, low=1, high=10_000_000)
+SERVICE_UNPACKED_LIMIT = reading.number("SERVICE_UNPACKED_LIMIT", 20_480, low=1, high=10_000_000)
+SERVICE_FILES_LIMIT = reading.number("SERVICE_FILES_LIMIT", 10_000, low=1, high=1_000_000)
 SERVICE_AT_ONCE = reading.number("SERVICE_AT_ONCE", 8, low=1, high=12)
 SERVICE_PATIENCE = reading.number("SERVICE_PATIENCE", 30, low=1, high=3_600)
 
