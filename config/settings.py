@@ -256,6 +256,8 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
+# A file in a form of ours stays in memory or is not taken: Django's other handler would write it to a temporary folder
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = None  # whitenoise serves the files where they lie
