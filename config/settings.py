@@ -53,6 +53,8 @@ SERVICE_UNPACKED_LIMIT = reading.number("SERVICE_UNPACKED_LIMIT", 20_480, low=1,
 SERVICE_FILES_LIMIT = reading.number("SERVICE_FILES_LIMIT", 10_000, low=1, high=1_000_000)
 SERVICE_AT_ONCE = reading.number("SERVICE_AT_ONCE", 8, low=1, high=12)
 SERVICE_PATIENCE = reading.number("SERVICE_PATIENCE", 30, low=1, high=3_600)
+SERVICE_WEBHOOK_HOSTS = reading.words("SERVICE_WEBHOOK_HOSTS", [])
+SERVICE_KEPT_LIMIT = reading.number("SERVICE_KEPT_LIMIT", 10_240, low=0, high=10_000_000)
 
 # --- the DICOM listener ---------------------------------------------------------------------------
 DICOM_AE_TITLE = reading.ae_title("DICOM_AE_TITLE", "DICOMRCV")
@@ -208,6 +210,7 @@ INSTALLED_APPS = [
     "proxy.quarantine",
     "proxy.deliveries",
     "proxy.retrieval",
+    "proxy.service",
     "proxy.books",
     "proxy.alerts",
     "proxy.web",

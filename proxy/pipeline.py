@@ -68,6 +68,7 @@ from proxy.retrieval.query.answering import Queries
 from proxy.rounds import Rounds
 from proxy.routing.match import NodeFacts, RouteFacts, SnapshotCache
 from proxy.routing.refusals import Refusals
+from proxy.service import hooks, jobs
 from proxy.studies import excluding, quiet
 from proxy.studies.lifecycle import LIFE
 from proxy.studies.models import Revision
@@ -184,6 +185,8 @@ def work(
             for one in CHANNELS
         ),
         Rounds("sweeping alerts", lambda: notices.sweep(now()), notices.SWEEP_EVERY),
+        Rounds("telling of jobs", lambda: hooks.tell_due(now, going), hooks.TELL_EVERY),
+        Rounds("sweeping results of the service", lambda: jobs.sweep(now()), jobs.SWEEP_EVERY),
         Rounds("minding the clock", lambda: clocks.mind(now()), clocks.LOOK_EVERY, first=0.0),
         Rounds(
             "minding subscriptions", lambda: subscriptions.lapse(now()), subscriptions.LOOK_EVERY, first=30.0

@@ -14,6 +14,7 @@ from proxy.quarantine.lifecycle import LIFE as HELD
 from proxy.retrieval.home.lifecycle import LIFE as HOMECOMING
 from proxy.retrieval.lifecycle import LIFE as COMMITMENT
 from proxy.retrieval.pulls.lifecycle import ITEM, PULL
+from proxy.service.lifecycle import LIFE as JOB
 from proxy.studies.lifecycle import LIFE as REVISION
 from tests.docs import reading
 
@@ -70,6 +71,7 @@ def test_every_command_is_described_and_no_other() -> None:
         ("Dispatch of the backend", DISPATCH),
         ("Pull", PULL),
         ("Study of a pull", ITEM),
+        ("Job of the service", JOB),
     ],
 )
 def test_every_arrow_is_drawn_from_the_table(title: str, life: Life) -> None:

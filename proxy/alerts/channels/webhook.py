@@ -33,10 +33,16 @@ def place() -> str:
 
 def tell(body: Mapping[str, Any]) -> NotTold | None:
     """None: it has said 2xx."""
+    trust = Trust(file_of(settings.ALERT_AUTHORITIES))
+    return post(settings.ALERT_WEBHOOK_URL, body, settings.ALERT_WEBHOOK_SECRET, trust)
+
+
+def post(url: str, body: Mapping[str, Any], secret: str, trust: Trust) -> NotTold | None:
+    """To any webhook of this form; `body` has an `id`. None: it has said 2xx."""
     content = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
-    headers = signed(content, str(body["id"]), settings.ALERT_WEBHOOK_SECRET, int(time.time()))
-    with Line(Trust(file_of(settings.ALERT_AUTHORITIES)), lambda: True, "Postern", PATIENCE) as line:
-        answer = line.ask("POST", settings.ALERT_WEBHOOK_URL, headers, content)
+    headers = signed(content, str(body["id"]), secret, int(time.time()))
+    with Line(trust, lambda: True, "Postern", PATIENCE) as line:
+        answer = line.ask("POST", url, headers, content)
     if isinstance(answer, TryLater):
         return NotTold(_ours(answer.reason))
     if 200 <= answer.status < 300:
