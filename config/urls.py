@@ -22,4 +22,5 @@ urlpatterns = [
     path("", include("proxy.api.urls")),
 ]
 handler400 = "proxy.api.outside.bad_request"
+handler404 = "proxy.api.outside.not_found"
 handler500 = "proxy.api.outside.server_error"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
 from proxy.api.problems import MEDIA_TYPE
@@ -13,13 +13,13 @@ def _words(help_text: str) -> Any:
     return serializers.DictField(child=serializers.CharField(), help_text=help_text)
 
 
-class WrongField(serializers.Serializer):  # type: ignore[misc, unused-ignore]
+class WrongField(serializers.Serializer[Any]):
     field = serializers.CharField()
     code = serializers.CharField()
     why = serializers.CharField()
 
 
-class ProblemDocument(serializers.Serializer):  # type: ignore[misc, unused-ignore]
+class ProblemDocument(serializers.Serializer[Any]):
     """RFC 9457."""
 
     type = serializers.CharField(default="about:blank")
@@ -27,16 +27,16 @@ class ProblemDocument(serializers.Serializer):  # type: ignore[misc, unused-igno
     status = serializers.IntegerField()
     code = serializers.CharField(help_text="For programs.")
     detail = serializers.CharField(help_text="A sentence for people.")
-    errors = WrongField(many=True, required=False)
+    errors: Any = WrongField(many=True, required=False)
 
 
-class HealthAnswer(serializers.Serializer):  # type: ignore[misc, unused-ignore]
+class HealthAnswer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["healthy", "unhealthy"])
     service = serializers.CharField()
     checks = _words("ok or failing, by part.")
 
 
-class UserAnswer(serializers.Serializer):  # type: ignore[misc, unused-ignore]
+class UserAnswer(serializers.Serializer[Any]):
     user_id = serializers.CharField()
     name = serializers.CharField()
     roles = serializers.ListField(child=serializers.CharField())
@@ -55,7 +55,7 @@ class StatusAnswer(HealthAnswer):
     quarantine = serializers.IntegerField()
 
 
-class Person(serializers.Serializer):  # type: ignore[misc, unused-ignore]
+class Person(serializers.Serializer[Any]):
     original_patient_id = serializers.CharField()
     original_patient_name = serializers.CharField()
     issuer_of_patient_id = serializers.CharField()
@@ -79,7 +79,7 @@ class StudyAnswer(Person):
     study_phi = _words("Attributes by keyword, as they were.")
 
 
-class SeriesFacts(serializers.Serializer):  # type: ignore[misc, unused-ignore]
+class SeriesFacts(serializers.Serializer[Any]):
     series_instance_uid = serializers.CharField()
     series_number = serializers.CharField()
     modality = serializers.CharField()
@@ -100,7 +100,7 @@ class WholeAnswer(StudyAnswer):
     series_count = serializers.IntegerField()
 
 
-class _Batch(serializers.Serializer):  # type: ignore[misc, unused-ignore]
+class _Batch(serializers.Serializer[Any]):
     total = serializers.IntegerField()
     requested = serializers.IntegerField()
     not_found = serializers.ListField(child=serializers.CharField())
@@ -125,11 +125,34 @@ ONE: Final = (400, 401, 403, 404, 411, 413, 415, 429)
 """Problems of doors for whom we know; of those that are asked with names; and of those asked with one name."""
 
 
-def described(answer: Any, asked: Any = None, *, badly: Any = None, codes: Sequence[int] = ()) -> Any:
+def problems(codes: Sequence[int]) -> dict[Any, Any]:
+    """A database may always be away."""
+    return {(one, MEDIA_TYPE): PROBLEM for one in (*codes, 503)}
+
+
+def described(
+    answer: Any,
+    asked: Any = None,
+    *,
+    badly: Any = None,
+    codes: Sequence[int] = (),
+    query: Any = None,
+    example: Any = None,
+) -> Any:
     """For a method of a door: what it answers, what it is asked with, and with which problems it may end.
 
-    `badly` is what a 503 says instead of a problem.
+    `badly` is what a 503 says instead of a problem, `query` what may stand in the address, `example` an answer.
     """
-    problems: dict[Any, Any] = {(one, MEDIA_TYPE): PROBLEM for one in codes}
-    away = {503: badly} if badly else {(503, MEDIA_TYPE): PROBLEM}
-    return extend_schema(request=asked, responses={200: answer, **problems, **away})
+    refused = problems(codes)
+    if badly:
+        refused = {503: badly, **{one: said for one, said in refused.items() if one[0] != 503}}
+    return extend_schema(
+        request=asked,
+        responses={200: answer, **refused},
+        parameters=[query] if query else None,
+        examples=[shown(example)] if example is not None else None,
+    )
+
+
+def shown(example: Any) -> OpenApiExample:
+    return OpenApiExample("as it may look", value=example, response_only=True, status_codes=["200"])

@@ -9,13 +9,13 @@ PSEUDONYM: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z"
 UID: Final = r"^[0-9]+(\.[0-9]+)*\Z"
 
 
-class Purpose(serializers.Serializer):  # type: ignore[misc, unused-ignore]
+class Purpose(serializers.Serializer[Any]):
     purpose = serializers.CharField(
         max_length=1000, help_text="Why you need to know. It stands in the audit, with your name."
     )
 
 
-class Word(serializers.RegexField):  # type: ignore[misc, unused-ignore]
+class Word(serializers.RegexField):
     """Text that is meant as it stands: the framework would make text of numbers, and trim it."""
 
     def __init__(self, regex: str, **more: Any) -> None:

@@ -6,19 +6,20 @@ the way, nothing is asked of the vault.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from proxy.api import answers, asked, telling
+from proxy.api import answers, asked, bodies, telling
 from proxy.api.answers import described
 from proxy.api.authentication import UserToken
 from proxy.api.doors import Door, caller
 from proxy.api.permissions import Somebody
 from proxy.api.problems import Problem
+from proxy.backend.users import BackendUser
 from proxy.retrieval.query.attributes import PATIENT, SERIES, STUDY
 from proxy.retrieval.whose import Original
 
@@ -39,21 +40,32 @@ class Kind:
     words: Words
 
 
+def refuse_in_clear(request: Request) -> None:
+    """Raises Problem where others could read along."""
+    if not (settings.API_IDENTITIES_BY_HTTP or caller(request).is_private):
+        raise Problem(403, "in-clear", IN_CLEAR)
+
+
 class Identities(Door):
     authentication_classes: Any = (UserToken,)
     permission_classes: Any = (Somebody,)
     kind: Kind
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if not (settings.API_IDENTITIES_BY_HTTP or caller(request).is_private):
-            raise Problem(403, "in-clear", IN_CLEAR)
+        refuse_in_clear(request)
         super().initial(request, *args, **kwargs)
 
     def wish(self, request: Request) -> tuple[Any, str]:
         """What is asked for, and for which purpose."""
-        form = self.kind.form(data=request.data)
-        form.is_valid(raise_exception=True)
-        return form.validated_data[self.kind.field], form.validated_data["purpose"]
+        said = bodies.taken(
+            self.kind.form, request, is_all=False
+        )  # all is required, so nothing can be misspelt
+        return said[self.kind.field], said["purpose"]
+
+    def who(self, request: Request) -> BackendUser:
+        return cast(
+            "BackendUser", request.user
+        )  # `UserToken` says so; the framework's types know only Django's
 
     def said(self, found: Sequence[Original]) -> list[dict[str, Any]]:
         projects = telling.projects_named(found)
@@ -64,7 +76,7 @@ class One(Identities):
     def post(self, request: Request) -> Response:
         """Who it is, and what it was."""
         name, purpose = self.wish(request)
-        found = telling.told(request.user, self.kind.level, [name], purpose)
+        found = telling.told(self.who(request), self.kind.level, [name], purpose)
         if not found:
             raise Problem(404, "not-found", NOTHING)
         return Response(self.said(found[:1])[0])
@@ -74,7 +86,7 @@ class Many(Identities):
     def post(self, request: Request) -> Response:
         """As one by one; what is not known is listed."""
         names, purpose = self.wish(request)
-        found = telling.told(request.user, self.kind.level, names, purpose)
+        found = telling.told(self.who(request), self.kind.level, names, purpose)
         known = {one.place.name for one in found}
         missing = [name for name in dict.fromkeys(names) if name not in known]
         answer = {
@@ -95,7 +107,7 @@ class Whole(Identities):
     def post(self, request: Request) -> Response:
         """A study with its patient and all of its series, as they were."""
         name, purpose = self.wish(request)
-        found = telling.told(request.user, STUDY, [name], purpose, deep=True)
+        found = telling.told(self.who(request), STUDY, [name], purpose, deep=True)
         if not any(one.place.level == STUDY for one in found):
             raise Problem(404, "not-found", NOTHING)
         study = next(one for one in found if one.place.level == STUDY)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError
-from django.http import Http404
+from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -69,7 +69,8 @@ def as_problem(error: Exception, context: Mapping[str, Any]) -> Response:
     """Django REST framework's EXCEPTION_HANDLER."""
     problem = of(error)
     if problem.status >= 500:
-        log.error("a request ended with status %s (%s)", problem.status, problem.code, exc_info=error)
+        where = None if error is problem else error  # a refusal of ours needs no traceback
+        log.error("a request ended with status %s (%s)", problem.status, problem.code, exc_info=where)
     answer = Response(problem.document(), status=problem.status, content_type=MEDIA_TYPE)
     for name, value in problem.all_headers().items():
         answer[name] = value
@@ -127,6 +128,7 @@ def _invalid(error: Any) -> Problem:
 KINDS: Final[Sequence[tuple[Kinds, Callable[..., Problem]]]] = (
     (exceptions.ValidationError, _invalid),
     (exceptions.ParseError, _is(400, "malformed", "The request cannot be read.")),
+    (UnreadablePostError, _is(400, "malformed", "The body broke off before its end, or came too slowly.")),
     ((exceptions.NotAuthenticated, exceptions.AuthenticationFailed), _wants_login),
     (
         (exceptions.PermissionDenied, PermissionDenied),

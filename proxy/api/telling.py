@@ -74,13 +74,13 @@ def _beside(studies: Sequence[Place]) -> list[Place]:
 
 def _refusal(refused: NotAllowed, who: Principal, patients: Collection[str]) -> Problem:
     if isinstance(refused, TooMany):
-        return _too_many(who.name, patients)
+        return too_many(who.name, patients)
     if isinstance(refused, Unapproved):
         return Problem(403, "approval-needed", str(refused))
     return Problem(403, "no-right", NO_RIGHT)
 
 
-def _too_many(name: str, patients: Collection[str]) -> Problem:
+def too_many(name: str, patients: Collection[str] = ()) -> Problem:
     """When both of the vault's conditions will hold: that there is room at all, and that there is for all of these."""
     now, most = timezone.now(), settings.IDENTITY_PERSONS_PER_HOUR
     if len(patients) > most:

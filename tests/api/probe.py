@@ -11,7 +11,7 @@ from proxy.api.doors import Door
 from proxy.api.permissions import Anybody
 
 
-class Wanted(serializers.Serializer):  # type: ignore[misc]
+class Wanted(serializers.Serializer[Any]):
     word = serializers.CharField(max_length=8)
     numbers = serializers.ListField(child=serializers.IntegerField(), max_length=2)
 

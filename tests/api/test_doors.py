@@ -3,6 +3,8 @@
 import json
 import logging
 from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -11,6 +13,7 @@ from django.db import OperationalError
 from django.http import Http404
 from django.test import Client
 
+from proxy.audit.record import ChainBroken
 from proxy.storage.errors import SealBroken
 from proxy.storage.keys import KeysMissing
 from tests.api import probe
@@ -124,6 +127,7 @@ def test_a_door_that_says_nothing_lets_nobody_in() -> None:
         (OperationalError(NEEDLE), 503, "database"),
         (KeysMissing("The key file master.keys is gone."), 503, "keys-missing"),
         (SealBroken("broken"), 503, "keys-missing"),
+        (ChainBroken("The head of the audit chain is gone."), 503, "keys-missing"),
         (Http404(NEEDLE), 404, "not-found"),
         (SuspiciousOperation(NEEDLE), 400, "malformed"),
         (RequestDataTooBig(NEEDLE), 413, "too-large"),
@@ -160,3 +164,14 @@ def test_a_header_that_anybody_can_write_opens_no_second_account(settings: LazyS
 def test_without_a_limit_nobody_is_counted(settings: LazySettings) -> None:
     settings.API_REQUESTS_PER_MINUTE = 0
     assert {Client().get("/echo").status_code for _ in range(200)} == {200}
+
+
+class _Gone(BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        raise BlockingIOError
+
+
+def test_a_body_that_never_ends_is_its_senders_fault() -> None:
+    """As gunicorn says it, of a connection that is silent for a minute or was closed."""
+    more: dict[str, Any] = {"wsgi.input": _Gone(), "CONTENT_LENGTH": "10"}
+    assert is_problem(Client().generic("POST", "/echo", b"{}", JSON, **more), 400, "malformed")

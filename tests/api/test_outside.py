@@ -36,6 +36,21 @@ def test_a_fault_of_ours_names_nothing() -> None:
     assert outside.server_error(RequestFactory().get("/")).status_code == 500
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/studies/1%0A", "/v1/%0A/x", "/api/%0A", "/docs/nothing", "/dicomweb/%0A"]
+)
+def test_an_address_that_no_door_has_is_a_problem_for_programs(db: None, path: str) -> None:
+    """A line break ends a pattern; without a word of ours Django shows its page."""
+    answer = Client().get(path)
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert answer.json()["code"] == "not-found" and answer["Cache-Control"] == "no-store"
+
+
+def test_an_address_that_no_page_has_stays_a_page(db: None) -> None:
+    answer = Client().get("/nothing")
+    assert answer.status_code == 404 and answer["Content-Type"].startswith("text/html")
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
