@@ -284,7 +284,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "What programs may ask; docs/api.md says it in words.",
     "VERSION": PROXY_VERSION,
     "OAS_VERSION": "3.1.1",
-    "SCHEMA_PATH_PREFIX": "/api",
+    "SCHEMA_PATH_PREFIX": "/(?:api|v1)",
 }
 
 # Django's own 500 pages and error mails would show request values: they are off for good.

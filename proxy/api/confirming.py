@@ -12,6 +12,7 @@ from typing import Final
 
 from django.conf import settings
 
+from proxy.api import seats
 from proxy.api.problems import Problem
 from proxy.backend import remembered, users
 from proxy.backend.users import BackendUser
@@ -59,14 +60,12 @@ def _ask(token: str) -> BackendUser | None:
     known = remembered.last_known()
     if not (known.workspace_id and known.proxy_id):
         raise Problem(503, "no-backend", NOT_YET, 10.0)
-    if not _asking.acquire(blocking=False):
-        raise Problem(503, "busy", BUSY, 1.0)
-    try:
-        with Line(backend_trust(), lambda: True, platform.AGENT, PATIENCE) as line:
-            ids = known.workspace_id, known.proxy_id
-            said = platform.user(line, settings.ITH_URL, settings.ITH_TOKEN, ids, token)
-    finally:
-        _asking.release()
+    ids = known.workspace_id, known.proxy_id
+    with (
+        seats.taken(_asking, BUSY, 1.0),
+        Line(backend_trust(), lambda: True, platform.AGENT, PATIENCE) as line,
+    ):
+        said = platform.user(line, settings.ITH_URL, settings.ITH_TOKEN, ids, token)
     return _user(said, *ids)
 
 
@@ -74,9 +73,7 @@ def _user(said: platform.Said | platform.Trouble | None, workspace: str, proxy: 
     if isinstance(said, platform.Trouble):
         log.warning("a user's token could not be confirmed: %s", said.reason)
         after = said.after.total_seconds() if said.after else 5.0
-        raise Problem(
-            503, "not-confirmed", "The backend cannot say now whose token this is; ask again.", after
-        )
+        raise Problem(503, "not-confirmed", AWAY, after)
     user = users.read(said.what, workspace, proxy) if said is not None else None
     if isinstance(user, str):
         log.warning("a user's token was not believed: %s", user)

@@ -1,6 +1,6 @@
 """Where each door is. With or without a slash at the end: a redirect would lose what was posted."""
 
-from django.urls import re_path
+from django.urls import include, path, re_path
 
 from proxy.api import identities
 from proxy.api.description import Description
@@ -21,5 +21,6 @@ urlpatterns = [
     re_path(rf"{PHI}/study/batch/?$", identities.Studies.as_view(), name="api-phi-studies"),
     re_path(rf"{PHI}/series/batch/?$", identities.SeriesMany.as_view(), name="api-phi-series-batch"),
     re_path(r"^docs/?$", Description.as_view(), name="api-docs"),
+    path("", include("proxy.api.v1.urls")),
     re_path(r"^api(?:/.*)?$", Missing.as_view()),
 ]
