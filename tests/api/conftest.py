@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from proxy.api import authentication, confirming, doors, house
 from proxy.api.looking import Look
-from proxy.api.v1 import audit
+from proxy.api.v1 import audit, billing
 from proxy.backend.models import UserRight
 from proxy.link.asking import ask_once
 from proxy.routing.match import load_table
@@ -42,6 +42,7 @@ def fresh() -> Iterator[None]:
     """Nobody has been here before."""
     doors.requests.clear()
     authentication.failures.clear()
+    billing.unsigned.clear()
     confirming.forget()
     audit.verdict.forget()
     yield

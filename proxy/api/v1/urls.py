@@ -3,11 +3,17 @@
 from django.urls import re_path
 
 from proxy.api.missing import Missing
-from proxy.api.v1 import audit, deliveries, nodes, persons, quarantine, studies
+from proxy.api.v1 import audit, billing, deliveries, keys, nodes, persons, quarantine, studies, usage
 
 NUMBER = r"(?P<number>[0-9]{1,18})"
 
 urlpatterns = [
+    re_path(r"^v1/usage/?$", usage.Usage.as_view(), name="v1-usage"),
+    re_path(r"^v1/keys/?$", keys.Keys.as_view(), name="v1-keys"),
+    re_path(r"^v1/keys/rotate/?$", keys.Rotation.as_view(), name="v1-keys-rotate"),
+    re_path(rf"^v1/keys/{NUMBER}/?$", keys.OneKey.as_view(), name="v1-key"),
+    re_path(r"^v1/billing/checkout-session/?$", billing.Checkout.as_view(), name="v1-checkout"),
+    re_path(r"^v1/billing/webhook/?$", billing.Webhook.as_view(), name="v1-webhook"),
     re_path(r"^v1/studies/?$", studies.Studies.as_view(), name="v1-studies"),
     re_path(rf"^v1/studies/{NUMBER}/?$", studies.OneStudy.as_view(), name="v1-study"),
     re_path(rf"^v1/studies/{NUMBER}/revisions/?$", studies.StudyRevisions.as_view(), name="v1-revisions"),
