@@ -56,13 +56,18 @@ class Door(APIView):
         "delete",
     )  # `Allow` says what a door really knows
     largest_body = bodies.LARGEST  # bytes
+    takes_chunks = False  # a body whose length nobody says beforehand
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         said = request.META.get
-        is_chunked = "HTTP_TRANSFER_ENCODING" in request.META
-        if trouble := bodies.objection(said("CONTENT_LENGTH") or "", is_chunked, self.largest_body):
+        is_chunked = "HTTP_TRANSFER_ENCODING" in request.META and not self.takes_chunks
+        if trouble := bodies.objection(said("CONTENT_LENGTH") or "", is_chunked, self.most_bytes()):
             raise trouble
         super().initial(request, *args, **kwargs)
+
+    def most_bytes(self) -> int:
+        """Of a body; for doors where a setting says it."""
+        return self.largest_body
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         answer = super().finalize_response(request, response, *args, **kwargs)

@@ -3,11 +3,30 @@
 from django.urls import re_path
 
 from proxy.api.missing import Missing
-from proxy.api.v1 import audit, billing, deliveries, keys, nodes, persons, quarantine, studies, usage
+from proxy.api.v1 import (
+    anonymize,
+    audit,
+    billing,
+    deliveries,
+    hooks,
+    jobs,
+    keys,
+    nodes,
+    persons,
+    quarantine,
+    studies,
+    usage,
+)
 
+JOB = r"(?P<name>[0-9a-f]{32})"
 NUMBER = r"(?P<number>[0-9]{1,18})"
 
 urlpatterns = [
+    re_path(r"^v1/anonymize/?$", anonymize.Anonymize.as_view(), name="v1-anonymize"),
+    re_path(r"^v1/jobs/?$", jobs.Jobs.as_view(), name="v1-jobs"),
+    re_path(r"^v1/jobs/webhook/?$", hooks.Webhook.as_view(), name="v1-jobs-webhook"),
+    re_path(rf"^v1/jobs/{JOB}/?$", jobs.OneJob.as_view(), name="v1-job"),
+    re_path(rf"^v1/jobs/{JOB}/result/?$", jobs.Result.as_view(), name="v1-job-result"),
     re_path(r"^v1/usage/?$", usage.Usage.as_view(), name="v1-usage"),
     re_path(r"^v1/keys/?$", keys.Keys.as_view(), name="v1-keys"),
     re_path(r"^v1/keys/rotate/?$", keys.Rotation.as_view(), name="v1-keys-rotate"),
