@@ -200,6 +200,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "drf_spectacular_sidecar",  # the files of the page under /docs
     "proxy.audit",
     "proxy.staff",
     "proxy.vault",

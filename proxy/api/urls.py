@@ -3,7 +3,7 @@
 from django.urls import include, path, re_path
 
 from proxy.api import identities
-from proxy.api.description import Description
+from proxy.api.description import Description, Document
 from proxy.api.house import Health
 from proxy.api.missing import Missing
 from proxy.api.status import Status
@@ -21,6 +21,7 @@ urlpatterns = [
     re_path(rf"{PHI}/study/batch/?$", identities.Studies.as_view(), name="api-phi-studies"),
     re_path(rf"{PHI}/series/batch/?$", identities.SeriesMany.as_view(), name="api-phi-series-batch"),
     re_path(r"^docs/?$", Description.as_view(), name="api-docs"),
+    re_path(r"^docs/openapi\.json$", Document.as_view(), name="api-document"),
     path("", include("proxy.api.v1.urls")),
     re_path(r"^api(?:/.*)?$", Missing.as_view()),
 ]

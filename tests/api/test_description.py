@@ -24,11 +24,59 @@ def test_it_is_closed_unless_a_setting_opens_it(settings: LazySettings, path: st
     assert answer.status_code == 200 and answer.json()["openapi"].startswith("3.1")
 
 
+@pytest.mark.parametrize("accepted", ["text/html,application/xhtml+xml,*/*;q=0.8", "TEXT/HTML"])
+def test_a_browser_gets_a_page_of_files_that_lie_here(
+    db: None, settings: LazySettings, accepted: str
+) -> None:
+    headers = {"Accept": accepted}
+    assert Client().get("/docs", headers=headers).status_code == 404
+    settings.API_DOCS = True
+    answer = Client().get("/docs", headers=headers)
+    assert answer.status_code == 200 and answer["Content-Type"].startswith("text/html")
+    text = answer.content.decode()
+    assert "//" not in re.sub(r"<!--.*?-->", "", text) and "<script>" not in text
+    for address in re.findall(r'(?:src|href|data-document)="([^"]+)"', text):
+        found = Client().get(address)
+        found.close()
+        assert found.status_code == 200, address
+
+
+@pytest.mark.parametrize("accepted", ["*/*", "application/json", "application/json, text/html"])
+def test_a_program_gets_the_document(settings: LazySettings, accepted: str) -> None:
+    settings.API_DOCS = True
+    for address in ("/docs", "/docs/openapi.json"):
+        answer = Client().get(address, headers={"Accept": accepted})
+        assert answer["Content-Type"] == "application/json" and answer.json()["openapi"].startswith("3.1")
+
+
+def walked(urls: str) -> set[str]:
+    patterns = [str(one.pattern) for one in get_resolver(urls).url_patterns]
+    plain = {re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", one) for one in patterns}
+    return {"/" + re.sub(r"^\^|/\?\$$", "", one) for one in plain}
+
+
 def test_every_door_is_in_it_and_nothing_else() -> None:
-    patterns = [str(one.pattern) for one in get_resolver("proxy.api.urls").url_patterns]
-    paths = {re.sub(r"^\^|/\?\$$", "", one) + "/" for one in patterns}
-    assert {f"/{one}" for one in paths if one.startswith("api/")} == set(document()["paths"])
-    assert "/api/phi-metadata/series/batch/" in document()["paths"]
+    doors = {f"{one}/" for one in walked("proxy.api.urls") if one.startswith("/api/")}
+    doors |= {one for one in walked("proxy.api.v1.urls") if one.startswith("/v1/")}
+    assert doors == set(document()["paths"])
+    assert {"/api/phi-metadata/series/batch/", "/v1/studies/{number}/revisions"} <= doors
+
+
+def test_examples_are_as_described() -> None:
+    count = 0
+    for said in document()["paths"].values():
+        for door in said.values():
+            for content in door["responses"].get("200", {}).get("content", {}).values():
+                schema = {**content["schema"], "components": document()["components"]}
+                for example in content.get("examples", {}).values():
+                    jsonschema.validate(example["value"], schema)
+                    count += 1
+    assert count >= 5
+
+
+def test_no_operation_has_the_name_of_another() -> None:
+    names = [door["operationId"] for said in document()["paths"].values() for door in said.values()]
+    assert len(names) == len(set(names))
 
 
 def test_a_door_for_users_says_so_and_the_open_one_asks_for_nobody() -> None:
