@@ -37,6 +37,7 @@ API_REQUESTS_PER_MINUTE = reading.number("API_REQUESTS_PER_MINUTE", 120, low=0, 
 API_TRUSTED_PROXIES = reading.networks("API_TRUSTED_PROXIES", [])
 API_IDENTITIES_BY_HTTP = reading.boolean("API_IDENTITIES_BY_HTTP", False)
 API_DOCS = reading.boolean("API_DOCS", False)
+METRICS_NETWORKS = reading.networks("METRICS_NETWORKS", ["127.0.0.1", "::1"])
 
 # --- the service: customers, tiers and billing (V11-V13) ------------------------------------------
 DCM_API_KEYS = reading.api_keys("DCM_API_KEYS", [])

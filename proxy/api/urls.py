@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from proxy.api import identities
 from proxy.api.description import Description, Document
 from proxy.api.house import Health
+from proxy.api.metrics.door import Metrics
 from proxy.api.missing import Missing
 from proxy.api.status import Status
 
@@ -12,6 +13,8 @@ PHI = r"^api/phi-metadata"
 
 urlpatterns = [
     re_path(r"^api/health/?$", Health.as_view(), name="api-health"),
+    re_path(r"^ready/?$", Health.as_view(schema=None), name="ready"),
+    re_path(r"^metrics/?$", Metrics.as_view(), name="metrics"),
     re_path(r"^api/status/?$", Status.as_view(), name="api-status"),
     re_path(rf"{PHI}/?$", identities.Whole.as_view(), name="api-phi"),
     re_path(rf"{PHI}/patient/?$", identities.Patient.as_view(), name="api-phi-patient"),
