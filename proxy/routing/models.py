@@ -106,6 +106,22 @@ class Node(Retirable):
         return self.name
 
 
+class NodeToken(models.Model):
+    """What a node shows over HTTP; it says what an association says: who calls, and whom. The secret is not here."""
+
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="tokens")
+    called_ae = models.CharField(max_length=16, help_text="Whom it calls: that decides the route.")
+    digest = models.CharField(max_length=64, unique=True)
+    made_at = models.DateTimeField()
+    made_by = models.CharField(max_length=150)
+    until = models.DateField(null=True, blank=True, help_text="Its last day; empty: until it is withdrawn.")
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True, help_text="To the hour.")
+
+    def __str__(self) -> str:
+        return f"token {self.pk} of {self.node}"
+
+
 class Destination(Retirable):
     """Where studies go. Its rest is its own: no other destination notices (promise 10)."""
 

@@ -11,8 +11,9 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from proxy.deliveries import decisions
+from proxy.routing import tokens
 from proxy.routing.audited import tell
-from proxy.routing.models import BACKEND, SITE, Destination, Node, Project, Refusal, Route
+from proxy.routing.models import BACKEND, SITE, Destination, Node, NodeToken, Project, Refusal, Route
 from proxy.routing.site.keeping import one_at_a_time
 from proxy.routing.standing import standstill_of
 from proxy.web.admin.base import CommentForm, MarkedAdmin, ReadOnlyAdmin, by, decide
@@ -208,6 +209,24 @@ class RouteAdmin(RetirableAdmin):
     @admin.display(description="destinations")
     def goes_to(self, route: Route) -> str:
         return ", ".join(sorted(one.name for one in route.destinations.all())) or "stays here"
+
+
+@admin.register(NodeToken)
+class NodeTokenAdmin(ReadOnlyAdmin):
+    """Made by the command `token`: a page would show the token to whoever looks over a shoulder."""
+
+    list_display = ("id", "node", "called_ae", "until", "used_at", "made_at", "made_by", "withdrawn_at")
+    list_filter = (("withdrawn_at", admin.EmptyFieldListFilter),)
+    search_fields = ("=node__name",)
+    search_help_text = "The name of a node."
+    ordering = ("-made_at",)
+    exclude = ("digest",)
+    actions = ("withdraw",)
+
+    @admin.action(permissions=["decide"], description="Withdraw: not accepted from now on")
+    def withdraw(self, request: HttpRequest, queryset: "QuerySet[NodeToken]") -> None:
+        now = timezone.now()
+        decide(self, request, queryset, lambda one: tokens.withdraw(one.pk, by(request), now), "withdrawn")
 
 
 @admin.register(Refusal)
