@@ -38,6 +38,8 @@ API_TRUSTED_PROXIES = reading.networks("API_TRUSTED_PROXIES", [])
 API_IDENTITIES_BY_HTTP = reading.boolean("API_IDENTITIES_BY_HTTP", False)
 API_DOCS = reading.boolean("API_DOCS", False)
 METRICS_NETWORKS = reading.networks("METRICS_NETWORKS", ["127.0.0.1", "::1"])
+DICOMWEB_REQUESTS_PER_MINUTE = reading.number("DICOMWEB_REQUESTS_PER_MINUTE", 3_000, low=0, high=1_000_000)
+DICOMWEB_LARGEST_REQUEST = reading.number("DICOMWEB_LARGEST_REQUEST", 10_240, low=1, high=1_000_000)
 
 # --- the service: customers, tiers and billing (V11-V13) ------------------------------------------
 DCM_API_KEYS = reading.api_keys("DCM_API_KEYS", [])
