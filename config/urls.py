@@ -19,6 +19,7 @@ urlpatterns = [
     path("", home),
     path("health", health),
     path("admin/", admin.site.urls),
+    path("", include("proxy.dicomweb.urls")),
     path("", include("proxy.api.urls")),
 ]
 handler400 = "proxy.api.outside.bad_request"

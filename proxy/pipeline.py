@@ -47,12 +47,13 @@ from proxy.deliveries.commitment import Results
 from proxy.deliveries.originals import Originals
 from proxy.deliveries.work import Workers
 from proxy.evidence import notary
-from proxy.network.door import Door
+from proxy.network.door import Door, Sink, StoreCommand
 from proxy.quarantine.models import HeldItem
 from proxy.reception import held, storing, turns
 from proxy.reception.committer import Committer
 from proxy.reception.door import Reception
 from proxy.reception.pulled import Pulled
+from proxy.reception.sink import Receiving
 from proxy.reception.storing import Commit, Written
 from proxy.retention import keeper
 from proxy.retention.steady import Steady
@@ -109,6 +110,16 @@ def open_pull(node_id: int) -> tuple[Door, Callable[[], None]]:
     """Where what we ask a node for goes: the way of what comes to the listener."""
     committer: Committer[Commit, Written] = Committer(storing.write, turns.at_the_database())
     return Pulled(committer, SnapshotCache(), node_id), committer.stop
+
+
+def open_posts() -> Callable[[RouteFacts | None, NodeFacts | None, StoreCommand], Sink]:
+    """Where what comes over HTTP goes: the way of what comes to the listener. Who brings it is known already."""
+    committer: Committer[Commit, Written] = Committer(storing.write, turns.at_the_database())
+
+    def begin(route: RouteFacts | None, node: NodeFacts | None, command: StoreCommand) -> Sink:
+        return Receiving(committer, route, node, command, bring_home)
+
+    return begin
 
 
 def commitments() -> Commitments:

@@ -52,6 +52,7 @@ class StoreCommand:
     message_id: int
     move_originator_ae: str | None
     move_originator_message_id: int | None
+    study_uid: str = ""  # whose instance it must be, where a STOW-RS request says so (PS3.18 10.5.1.1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Reading:
         offset = data_set_offset(BytesIO(first[:144]))
         if offset >= len(first):
             raise NotPart10("the file holds no data set, or hides it behind too much of meta information")
-        self._first = first[offset:]
+        self._whole, self._first = first, first[offset:]
 
     def __enter__(self) -> "Reading":
         return self
@@ -70,6 +70,12 @@ class Reading:
         yield self._first, self._left == 0
         while self._left:
             yield self._read(), self._left == 0
+
+    def with_meta(self) -> Iterator[memoryview]:
+        """As `pieces`, with all that stands before the data set. Raises Shorter."""
+        yield self._whole
+        while self._left:
+            yield self._read()
 
     def _read(self) -> memoryview:
         try:

@@ -29,7 +29,7 @@ from proxy.reception import charging, pairs, rows
 from proxy.reception.budget import Budget, Share
 from proxy.reception.cleanfile import CleanFile
 from proxy.reception.engines import engine_for
-from proxy.reception.replies import MISMATCH, NOT_TAKEN, NoRoom, WrongImage
+from proxy.reception.replies import MISMATCH, NOT_TAKEN, OTHER_STUDY, NoRoom, WrongImage
 from proxy.reception.storing import Commit, Freed, Written
 from proxy.reception.treated import said
 from proxy.reception.twins import second_look
@@ -318,6 +318,12 @@ def check(facts: Facts, command: StoreCommand | None) -> None:
         return
     if (facts.sop_class_uid, facts.sop_instance_uid) != (command.sop_class_uid, command.sop_instance_uid):
         raise WrongImage(MISMATCH, "The UIDs of command and data set differ.")
+    check_study(facts.study_uid, command)
+
+
+def check_study(uid: str, command: StoreCommand) -> None:
+    if command.study_uid and uid != command.study_uid:
+        raise WrongImage(OTHER_STUDY, "It is of another study than its STOW-RS request says.")
 
 
 def studies_folder() -> Path:

@@ -9,7 +9,7 @@ from proxy.deid import Hold, Limits
 from proxy.deid.homeward import Mentions, mentions, parts_of
 from proxy.network.door import StoreCommand
 from proxy.reception.budget import Share
-from proxy.reception.image import BUDGET, BUFFERS, MEGABYTE, Held, Kept
+from proxy.reception.image import BUDGET, BUFFERS, MEGABYTE, Held, Kept, check_study
 from proxy.reception.replies import MISMATCH, NoRoom, WrongImage
 from proxy.routing.match import NodeFacts, RouteFacts
 from proxy.storage.space import has_room
@@ -70,3 +70,4 @@ def check(said: Mentions, command: StoreCommand) -> None:
         raise WrongImage(MISMATCH, "A UID of study, series or instance is missing.")
     if (said.sop_class, said.uid) != (command.sop_class_uid, command.sop_instance_uid):
         raise WrongImage(MISMATCH, "The UIDs of command and data set differ.")
+    check_study(said.study, command)
