@@ -73,7 +73,7 @@ class Queries:
 
 
 def _found(view: View, checked: Checked, called_ae: str) -> Answers:
-    sight = _sight(view, checked)
+    sight = sight_of(view, checked)
     try:
         yield from _answers(Search(checked, rows.projects_of(view), sight), called_ae)
     finally:
@@ -89,11 +89,12 @@ def _answers(search: Search, called_ae: str) -> Answers:
                 yield Refused(OUT_OF_RESOURCES, f"More than {most} match: ask for less")
                 return
             count += 1
-            yield Match((*always, *_elements(checked, row)), checked.less)
+            yield Match((*always, *elements(checked, row)), checked.less)
         yield None
 
 
-def _sight(view: View, checked: Checked) -> Sight:
+def sight_of(view: View, checked: Checked) -> Sight:
+    """Raises NotAllowed. Whoever has one says when it is over."""
     if view.grant is None:
         return Pseudonymous()
     asked = {"level": checked.level, "keys": sorted(checked.matchers)}
@@ -109,7 +110,8 @@ def _always(checked: Checked, called_ae: str) -> list[Element]:
     return [Element(tag, vr, value) for tag, (vr, value) in said.items()]
 
 
-def _elements(checked: Checked, row: Row) -> Iterator[Element]:
+def elements(checked: Checked, row: Row) -> Iterator[Element]:
+    """What of a row was asked for."""
     values = ((one, row.values[one.keyword]) for one in checked.wanted)
     return (_element(one, value, checked.within) for one, value in values if _is_said(one, value))
 

@@ -105,6 +105,7 @@ class Sieve:
     level: str
     projects: frozenset[int]
     in_sight: Callable[[str], Q]
+    newest_first: bool = False  # as they came, where somebody turns pages; else in no order
 
     def first(self, where: Q, wanted: Sequence[Attribute], most: int) -> list[Row]:
         """Not more than so many, at once."""
@@ -120,15 +121,21 @@ class Sieve:
 
     def _fixed(self, wanted: Sequence[Attribute]) -> tuple[Hashable, ...]:
         columns = tuple(column(self.level, one) for one in wanted if not one.is_computed)
-        return self.level, self.projects, self.in_sight, columns
+        return self.level, self.projects, self.in_sight, self.newest_first, columns
 
 
 def _chosen(
-    level: str, projects: frozenset[int], in_sight: Callable[[str], Q], columns: tuple[str, ...], where: Q
+    level: str,
+    projects: frozenset[int],
+    in_sight: Callable[[str], Q],
+    newest_first: bool,
+    columns: tuple[str, ...],
+    where: Q,
 ) -> "QuerySet[Any]":
     keys = KEYS[level]
     first = "pk", keys.project, keys.patient, keys.study, keys.series
-    return in_view(level, projects).filter(in_sight(level)).filter(where).values_list(*first, *columns)
+    found = in_view(level, projects).filter(in_sight(level)).filter(where)
+    return (found.order_by("-pk") if newest_first else found).values_list(*first, *columns)
 
 
 def _keywords(wanted: Sequence[Attribute]) -> list[str]:

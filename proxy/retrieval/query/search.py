@@ -6,7 +6,7 @@ all others are collected, at most as many as one query may have, and their rows 
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
@@ -109,6 +109,31 @@ class Search:
             page = self._sieve.first(Q(pk__among=pks), self.checked.wanted, PAGE)
             yield self._page(list(self._matching(page)))
 
+    def window(self, skip: int, most: int) -> tuple[list[int], bool]:
+        """Numbers of what matches, newest first: `most` of them behind the first `skip`, and whether there are more.
+
+        The same question finds them in the same order, as long as nothing comes or goes (PS3.18 8.3.4.4.1).
+        """
+        taken: list[int] = []
+        sieve = replace(self._sieve, newest_first=True)
+        with closing(self._batches(self._looked_at(), sieve)) as found:
+            for some in found:
+                taken += [row.pk for row in some]
+                if len(taken) > skip + most:
+                    break
+        return taken[skip : skip + most], len(taken) > skip + most
+
+    def of(self, numbers: Sequence[int]) -> Iterator[list[Row]]:
+        """What `window` found, in its order, page by page."""
+        for pks in _batches(iter(numbers), PAGE):
+            places = {pk: place for place, pk in enumerate(pks)}
+            page = self._sieve.first(Q(pk__among=pks), self.checked.wanted, PAGE)
+            yield self._page(sorted(self._matching(page), key=lambda row: places[row.pk]))
+
+    def _looked_at(self) -> list[Attribute]:
+        matched = self._early().keys() | self._of_joint()
+        return [one for one in self.checked.wanted if one.keyword in matched]
+
     def _few(self, most: int) -> tuple[list[Row], bool]:
         """What matches of the first rows that may match, and whether there are no others."""
         found = self._sieve.first(self._condition(), self.checked.wanted, most)
@@ -127,8 +152,7 @@ class Search:
 
     def _numbers(self, most: int, given: set[int]) -> Generator[list[Row], None, list[int]]:
         taken: list[int] = []
-        matched = self._early().keys() | self._of_joint()
-        with closing(self._batches([one for one in self.checked.wanted if one.keyword in matched])) as found:
+        with closing(self._batches(self._looked_at())) as found:
             for some in found:
                 taken += [row.pk for row in some if row.pk not in given]
                 if len(taken) + len(given) >= most:
@@ -143,9 +167,9 @@ class Search:
         late = {key: one for key, one in self.checked.matchers.items() if BY_KEYWORD[key].is_computed}
         return self.sight.shown(level, [row for row in page if _match(late, row)])
 
-    def _batches(self, wanted: Sequence[Attribute]) -> Batches:
+    def _batches(self, wanted: Sequence[Attribute], sieve: Sieve | None = None) -> Batches:
         """Of all rows what matches, a batch at a time; of some nothing does."""
-        with closing(self._sieve.stream(self._condition(), wanted)) as stored:
+        with closing((sieve or self._sieve).stream(self._condition(), wanted)) as stored:
             for some in _batches(stored, FIRST):
                 yield list(self._matching(some))
 

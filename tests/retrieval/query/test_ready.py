@@ -58,7 +58,7 @@ def _asked(draw: st.DrawFn) -> tuple[tuple[Any, ...], Q]:
     in_sight = draw(st.sampled_from([Pseudonymous.in_sight, Identified.in_sight]))
     path = PATHS[level][STUDY]
     columns = tuple(path + one for one in draw(st.lists(st.sampled_from(COLUMNS), unique=True)))
-    return (level, projects, in_sight, columns), draw(_conditions(path))
+    return (level, projects, in_sight, draw(st.booleans()), columns), draw(_conditions(path))
 
 
 def by_django(fixed: tuple[Any, ...], where: Q) -> tuple[str, list[Any]]:
