@@ -285,7 +285,12 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Postern",
-    "DESCRIPTION": "What programs may ask; docs/api.md says it in words.",
+    "DESCRIPTION": "What programs may ask; docs/api.md says it in words. Images come and go under `/dicomweb` too "
+    "(STOW-RS, QIDO-RS, WADO-RS), which DICOM describes itself; docs/dicomweb.md says what of it is spoken here.",
+    "EXTERNAL_DOCS": {
+        "description": "DICOM PS3.18, Web Services: what `/dicomweb` speaks",
+        "url": "https://dicom.nema.org/medical/dicom/current/output/html/part18.html",
+    },
     "VERSION": PROXY_VERSION,
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/(?:api|v1)",
