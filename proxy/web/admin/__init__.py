@@ -5,6 +5,8 @@ rooms carry those out and leave the marks. Only pseudonyms are shown; the one pa
 `vault.py`'s.
 """
 
+from django.contrib import admin
+
 from proxy.web import logins
 from proxy.web.admin import (
     alerts,
@@ -15,6 +17,7 @@ from proxy.web.admin import (
     quarantine,
     retrieval,
     routing,
+    service,
     staff,
     studies,
     tiers,
@@ -31,6 +34,7 @@ __all__ = [
     "quarantine",
     "retrieval",
     "routing",
+    "service",
     "staff",
     "studies",
     "tiers",
@@ -39,3 +43,5 @@ __all__ = [
 ]
 
 logins.connect()
+admin.site.site_header = admin.site.site_title = "Postern"
+admin.site.index_title = "The house"
