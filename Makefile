@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql conformance bench card soak stress wheel
+.PHONY: help install lock test-deps demo run check test test-sqlite test-postgresql conformance bench card soak stress wheel audit-deps
 
 # The first Python of 3.11 or newer that really starts; say PYTHON=/path/to/python to choose.
 PYTHON ?= $(shell for one in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -107,6 +107,9 @@ $(subst _,-,$(BENCHES)): bench-%: $(STAMP)
 
 card: $(STAMP) ## The throughput card: de-identified images a second by modality mix, peers beside us
 	@PYTHONPATH=. TCP_NODELAY=1 $(BIN)/python -m tests.bench.card
+
+audit-deps: $(STAMP) ## Ask whether a pinned library has a known hole (needs the advisories of PyPI; says so without)
+	@deploy/audit-deps $(BIN)/pip-audit requirements.txt requirements-dev.txt
 
 wheel: $(STAMP) ## The engine alone as a wheel in dist/: proxy.deid and postern-deid, without Django
 	$(BIN)/uv build --quiet --offline --wheel --out-dir dist

@@ -3,6 +3,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import include, path
 
+from proxy.web.legal import pages as legal
+
 
 def home(request: HttpRequest) -> HttpResponse:
     return redirect("admin:index")
@@ -20,6 +22,9 @@ urlpatterns = [
     path("health", health),
     path("admin/", admin.site.urls),
     path("", include("proxy.dicomweb.urls")),
+    path("legal/dpa", legal.dpa, name="dpa"),
+    path("legal/dpa/print", legal.dpa_print, name="dpa-print"),
+    path("legal/records", legal.record_page, name="records"),
     path("", include("proxy.api.urls")),
 ]
 handler400 = "proxy.api.outside.bad_request"
