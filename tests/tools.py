@@ -1,6 +1,7 @@
 """The Debian programs that tests use. One that is missing is a failure, never a skip."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ def debian(name: str) -> str:
     if found is None:
         pytest.fail(f"The program {name} is not installed here: run make test-deps.", pytrace=False)
     return found
+
+
+def debian_one_of(names: Sequence[str]) -> str:
+    """The first of these that is here: what is one thing has several names."""
+    return next((found for name in names if (found := shutil.which(name))), None) or debian(names[0])
 
 
 def orthanc_plugin(name: str) -> str:
