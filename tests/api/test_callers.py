@@ -36,6 +36,14 @@ def test_who_calls(meta: dict[str, str], address: str, is_private: bool) -> None
     assert caller_of(meta, TRUSTED, False) == Caller(address, is_private)
 
 
+def test_fly_says_the_address_of_the_app_last() -> None:
+    """docs/service.md: as long as that is not named, all callers are one."""
+    meta = {"REMOTE_ADDR": "172.19.0.1", SAID: "2.2.2.2, 192.0.2.1, 2001:db8::f17", PROTO: "https"}
+    fly = [ip_network("172.16.0.0/12"), ip_network("fdaa::/16")]
+    assert caller_of(meta, fly, False) == Caller("2001:db8::f17", True)
+    assert caller_of(meta, [*fly, ip_network("2001:db8::f17")], False) == Caller("192.0.2.1", True)
+
+
 def test_a_line_that_is_closed_itself_needs_no_header() -> None:
     assert caller_of({"REMOTE_ADDR": "192.0.2.1"}, [], True).is_private
 
