@@ -107,12 +107,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     items[:] = dealing.deal(items)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Workers inherit our environment. With this name in it pytest-django would read the settings of a worker before it
+    has folders of its own: all would share ours."""
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     midnight.leave_behind()
-    (SCRATCH / "keys" / "anchors").unlink(
-        missing_ok=True
-    )  # of a chain that went with another test's database
+    anchors = SCRATCH / "keys" / "anchors"
+    anchors.unlink(missing_ok=True)  # of a chain that went with another test's database
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
@@ -12,6 +13,12 @@ from django.db import connection
 from proxy.routing.models import Destination, Project, Route
 from tests import emptying, midnight, ports
 from tests.aside import changed
+from tests.conftest import SCRATCH
+
+
+def test_what_one_process_of_a_run_writes_no_other_reads() -> None:
+    for folder in (settings.DATA_DIR, settings.KEY_DIR, settings.BACKUP_DIR, settings.AUDIT_ANCHORS.parent):
+        assert folder.parent == SCRATCH
 
 
 @pytest.mark.django_db
