@@ -1,6 +1,7 @@
 """A backend whose certificate the hospital's own authority signed: believed wherever the site names that authority."""
 
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,11 @@ def test_nobody_else_is_believed(server: Server, tmp_path: Path) -> None:
     assert download(server.url, "key", WANTED, tmp_path / "archive", BOUNDS) is NO_DOWNLOAD
     assert call(server.url, "key", key_in_query=False) == NotConnected(AWAY)
     assert not server.heard
+
+
+def test_who_connects_and_is_silent_keeps_nobody_else_waiting(server: Server, named: Destination) -> None:
+    with socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1]))):
+        assert ask_once()
 
 
 def test_a_file_that_is_gone_is_no_trust(server: Server, named: Destination, tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def serving(
     httpd = _Http(("127.0.0.1", port), _Handler)
     httpd.attend = attend
     if tls is not None:
-        httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
+        # Whoever connects and says nothing keeps its own thread waiting, not the one that accepts
+        httpd.socket = tls.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
     scheme = "http" if tls is None else "https"
     httpd.server = server = Server(f"{scheme}://127.0.0.1:{httpd.server_address[1]}", answers)
     thread = threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True)
