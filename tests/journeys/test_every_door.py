@@ -4,6 +4,7 @@ Over the real server. No operation fails by a fault of ours, and every answer is
 fault: it is what a door says while something is away (no backend, no listener), and it has to be described too.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -84,7 +85,7 @@ def test_no_operation_fails_or_breaks_its_description(server: Server) -> None:
     heard: dict[str, set[int]] = {one.label: set() for one in operations}
     with requests.Session() as session:
         for one in operations:
-            wide = {} if "{number}" not in one.path else {"path_parameters": {"number": "1"}}
+            wide = {"path_parameters": dict.fromkeys(re.findall(r"{(number|revision)}", one.path), "1")}
             for mode, fixed in (
                 (GenerationMode.POSITIVE, {}),
                 (GenerationMode.NEGATIVE, {}),

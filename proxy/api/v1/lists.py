@@ -58,9 +58,9 @@ def page(
     return {"results": words(found[:limit]), "next": following}
 
 
-def one(rows: "QuerySet[Any]", number: int) -> Any:
+def one(rows: "QuerySet[Any]", number: int, column: str = "pk") -> Any:
     """Raises Problem: there is none, or none that whoever asks may know of."""
-    row: Model | None = rows.filter(pk=number).first()
+    row: Model | None = rows.filter(**{column: number}).first()
     if row is None:
         raise Problem(404, "not-found", "There is nothing of that number here.")
     return row

@@ -1,22 +1,20 @@
-"""`/v1/studies`: what we hold, by study, pseudonymous only; and that one stays here until it is set free."""
+"""`/v1/studies`: what we hold, by study, pseudonymous only."""
 
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from proxy.api.answers import described
-from proxy.api.v1 import acts, lists
-from proxy.api.v1.codes import ACT, LIST, ONE
+from proxy.api.v1 import lists
+from proxy.api.v1.codes import LIST, ONE
 from proxy.api.v1.doors import ForCustomers, StaffDoor
 from proxy.api.v1.times import said
-from proxy.api.v1.who import by, within
-from proxy.studies import review
+from proxy.api.v1.who import within
 from proxy.studies.models import Revision, Series, Study
 
 
@@ -107,7 +105,7 @@ EXAMPLE = {
 }
 
 
-class _Studies(StaffDoor):
+class StudyDoor(StaffDoor):
     needs = "studies.view_study"
 
     def rows(self, request: Request) -> "QuerySet[Study]":
@@ -119,7 +117,7 @@ class _Studies(StaffDoor):
         return Response({**words, "held_reason": study.held_reason, "all_series": series_of(study)})
 
 
-class Studies(ForCustomers, _Studies):
+class Studies(ForCustomers, StudyDoor):
     @described(
         lists.paged(StudyFacts),
         codes=LIST,
@@ -131,46 +129,20 @@ class Studies(ForCustomers, _Studies):
         return Response(lists.page(self.rows(request), lists.wanted(StudiesWanted, request), all_words))
 
 
-class OneStudy(ForCustomers, _Studies):
+class OneStudy(ForCustomers, StudyDoor):
     @described(StudyWhole, codes=ONE)
     def get(self, request: Request, number: str) -> Response:
         """One study with its series and how many images each has."""
         return self.answer(request, number)
 
 
-class StudyRevisions(ForCustomers, _Studies):
+class StudyRevisions(ForCustomers, StudyDoor):
     @described(Revisions, codes=ONE)
     def get(self, request: Request, number: str) -> Response:
         """What arrived of a study between two silences, and where each part of it goes."""
         study = lists.one(self.rows(request), int(number))
         rows = study.revisions.select_related("route").prefetch_related("deliveries__destination")
         return Response({"results": [revision_words(row) for row in rows.order_by("number")]})
-
-
-class Hold(_Studies):
-    needs = "studies.change_study"
-
-    @described(StudyWhole, acts.Comment, codes=ACT)
-    def post(self, request: Request, number: str) -> Response:
-        """Stop it where it stands: nothing more of it is released or sent. Again is the same."""
-        study = lists.one(self.rows(request), int(number))
-        comment = acts.why(request)
-        if not study.is_held:
-            review.hold(study, by(request), timezone.now(), comment)
-        return self.answer(request, number)
-
-
-class Free(_Studies):
-    needs = "studies.change_study"
-
-    @described(StudyWhole, acts.Comment, codes=ACT)
-    def post(self, request: Request, number: str) -> Response:
-        """Set a held one free: it goes on. Again is the same."""
-        study = lists.one(self.rows(request), int(number))
-        comment = acts.why(request)
-        if study.is_held:
-            review.set_free(study, by(request), comment)
-        return self.answer(request, number)
 
 
 # --- words ----------------------------------------------------------------------------------------

@@ -14,12 +14,14 @@ from proxy.api.v1 import (
     nodes,
     persons,
     quarantine,
+    reviewing,
     studies,
     usage,
 )
 
 JOB = r"(?P<name>[0-9a-f]{32})"
 NUMBER = r"(?P<number>[0-9]{1,18})"
+REVISION = rf"v1/studies/{NUMBER}/revisions/(?P<revision>[0-9]{{1,9}})"
 
 urlpatterns = [
     re_path(r"^v1/anonymize/?$", anonymize.Anonymize.as_view(), name="v1-anonymize"),
@@ -36,8 +38,11 @@ urlpatterns = [
     re_path(r"^v1/studies/?$", studies.Studies.as_view(), name="v1-studies"),
     re_path(rf"^v1/studies/{NUMBER}/?$", studies.OneStudy.as_view(), name="v1-study"),
     re_path(rf"^v1/studies/{NUMBER}/revisions/?$", studies.StudyRevisions.as_view(), name="v1-revisions"),
-    re_path(rf"^v1/studies/{NUMBER}/hold/?$", studies.Hold.as_view(), name="v1-study-hold"),
-    re_path(rf"^v1/studies/{NUMBER}/free/?$", studies.Free.as_view(), name="v1-study-free"),
+    re_path(rf"^{REVISION}/approve/?$", reviewing.Approve.as_view(), name="v1-revision-approve"),
+    re_path(rf"^{REVISION}/reject/?$", reviewing.Reject.as_view(), name="v1-revision-reject"),
+    re_path(rf"^{REVISION}/reconsider/?$", reviewing.Reconsider.as_view(), name="v1-revision-reconsider"),
+    re_path(rf"^v1/studies/{NUMBER}/hold/?$", reviewing.Hold.as_view(), name="v1-study-hold"),
+    re_path(rf"^v1/studies/{NUMBER}/free/?$", reviewing.Free.as_view(), name="v1-study-free"),
     re_path(r"^v1/deliveries/?$", deliveries.Deliveries.as_view(), name="v1-deliveries"),
     re_path(rf"^v1/deliveries/{NUMBER}/?$", deliveries.OneDelivery.as_view(), name="v1-delivery"),
     re_path(rf"^v1/deliveries/{NUMBER}/retry/?$", deliveries.Retry.as_view(), name="v1-delivery-retry"),

@@ -81,6 +81,49 @@ class TestStudies:
         assert not scene.study.is_held
 
 
+class TestReview:
+    def decide(self, client: Client, scene: Scene, act: str, why: str = "", revision: int = 1) -> Any:
+        path = f"/v1/studies/{scene.study.pk}/revisions/{revision}/{act}"
+        return post(client, path, {"comment": why})
+
+    @pytest.mark.parametrize(
+        ("act", "state", "mark"),
+        [("approve", "released", "study.released"), ("reject", "rejected", "study.rejected")],
+    )
+    def test_what_waits_is_decided_once(self, scene: Scene, act: str, state: str, mark: str) -> None:
+        reviewer = staff("studies.change_revision")
+        answer = self.decide(reviewer, scene, act, "looked at all of it")
+        assert (answer.status_code, answer.json()["state"]) == (200, state)
+        assert (last().action, last().actor, last().purpose) == (mark, "ada", "looked at all of it")
+        marks = Entry.objects.count()
+        assert self.decide(reviewer, scene, act).json() == answer.json() and Entry.objects.count() == marks
+
+    def test_what_was_rejected_waits_again_and_may_leave(self, chief: Client, scene: Scene) -> None:
+        for act, state in (("reject", "rejected"), ("reconsider", "review"), ("approve", "released")):
+            assert self.decide(chief, scene, act).json()["state"] == state
+        answer = self.decide(chief, scene, "reject")
+        assert (answer.status_code, answer.json()["code"]) == (409, "not-now")
+        assert "It is released" in answer.json()["detail"]
+
+    def test_nothing_of_a_held_study_is_released(self, chief: Client, scene: Scene) -> None:
+        post(chief, f"/v1/studies/{scene.study.pk}/hold")
+        answer = self.decide(chief, scene, "approve")
+        assert answer.status_code == 409 and "set it free first" in answer.json()["detail"]
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "review"
+
+    def test_who_may_look_decides_nothing(self, scene: Scene) -> None:
+        for act in ("approve", "reject", "reconsider"):
+            name = f"viewer-{act}"
+            assert self.decide(staff("studies.view_revision", name=name), scene, act).status_code == 403
+        scene.revision.refresh_from_db()
+        assert scene.revision.state == "review"
+
+    def test_a_revision_that_is_not_here_is_not_found(self, chief: Client, scene: Scene) -> None:
+        assert self.decide(chief, scene, "approve", revision=2).status_code == 404
+        assert self.decide(chief, scene, "approve", revision=0).status_code == 404
+
+
 class TestDeliveries:
     def test_a_delivery_says_where_it_stands(self, chief: Client, scene: Scene) -> None:
         said = got(chief, f"/v1/deliveries/{scene.delivery.pk}")

@@ -1,6 +1,7 @@
 """Who may come in at which door of `/v1`: a table of all doors is walked, so that a new one cannot be forgotten."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any, Final
 
@@ -20,9 +21,9 @@ STAFF: Final[dict[str, list[str]]] = {"staff": []}
 
 
 def doors() -> list[Door]:
-    """All doors of `/v1` that staff may open, by method and path; number 1 stands for any."""
+    """All doors of `/v1` that staff may open, by method and path; 1 stands for any number."""
     return [
-        (method, path.replace("{number}", "1"))
+        (method, re.sub(r"\{\w+\}", "1", path))
         for path, said in document()["paths"].items()
         for method, door in said.items()
         if path.startswith("/v1/") and STAFF in door.get("security", [])
@@ -34,7 +35,8 @@ OURS = {
     "/v1/deliveries/1/retry", "/v1/deliveries/1/drop", "/v1/quarantine", "/v1/quarantine/1",
     "/v1/quarantine/1/release", "/v1/quarantine/1/discard", "/v1/nodes", "/v1/nodes/1", "/v1/nodes/1/echo",
     "/v1/persons/reidentify", "/v1/persons/forget", "/v1/persons/merge", "/v1/persons/correct",
-    "/v1/studies/1/hold", "/v1/studies/1/free", "/v1/audit", "/v1/audit/verify",
+    "/v1/studies/1/hold", "/v1/studies/1/free", "/v1/studies/1/revisions/1/approve",
+    "/v1/studies/1/revisions/1/reject", "/v1/studies/1/revisions/1/reconsider", "/v1/audit", "/v1/audit/verify",
 }  # fmt: skip
 
 
