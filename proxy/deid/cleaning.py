@@ -131,21 +131,21 @@ def _through(
         work.feed(piece)
         if settled or work.facts is not None:
             weigh(work.weight + len(piece))
-            settled = settled or _settled(work, out, who)
+            out, settled = (out if settled else _settled(work, out, who)), True
             _write(out, work.take())
         piece = source.read(STEP)
     work.end()
-    if not settled:
-        _settled(work, out, who)
-    return _finished(work, out)
+    return _finished(work, out if settled else _settled(work, out, who))
 
 
-def _settled(work: Pass, out: Target | None, who: Callable[[Facts], Subject]) -> bool:
+def _settled(work: Pass, out: Target | None, who: Callable[[Facts], Subject]) -> Target | None:
+    """Where the rest goes: of an image that a gate holds nothing is written, because its pixels may show who it is."""
     facts = work.facts
     assert facts is not None  # noqa: S101 - for mypy: end() or feed() found them
-    work.settle(who(facts))
+    if work.settle(who(facts)):
+        return None
     _write(out, [work.meta])
-    return True
+    return out
 
 
 def _write(out: Target | None, pieces: Sequence[bytes | memoryview]) -> None:

@@ -1,7 +1,7 @@
 """The engine for scripts (W20): on a pydicom Dataset, on bytes of a Part 10 file, or on a path."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BufferedReader, BytesIO
 from itertools import cycle
 from pathlib import Path
@@ -80,27 +80,32 @@ def _through(
     while piece:
         work.feed(piece)
         if settled or work.facts is not None:
-            settled = settled or _settled(work, out, subject)
+            out, settled = (out if settled else _settled(work, out, subject)), True
             out.writelines(work.take())
         if digest:
             digest.turn()
         buffer = next(buffers)
         piece = buffer[: file.readinto(buffer)]
     work.end()
-    if not settled:
-        _settled(work, out, subject)
+    out = out if settled else _settled(work, out, subject)
     clean = _passed(work.finish())
     out.writelines(clean.rest)
     clean.rest.clear()
     return clean
 
 
-def _settled(work: Pass, out: BinaryIO, subject: Callable[[Facts], Subject]) -> bool:
+class _Nowhere(BytesIO):
+    def writelines(self, pieces: Iterable[object], /) -> None:
+        """Where an image goes that a gate holds: its pixels may show who it is."""
+
+
+def _settled(work: Pass, out: BinaryIO, subject: Callable[[Facts], Subject]) -> BinaryIO:
     if work.facts is None:
         raise EngineFault("no facts at the end")
-    work.settle(subject(work.facts))
+    if work.settle(subject(work.facts)):
+        return _Nowhere()
     out.write(work.meta)
-    return True
+    return out
 
 
 def deidentify_dataset(

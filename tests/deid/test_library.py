@@ -59,14 +59,24 @@ def test_a_path_becomes_a_path(tmp_path: Path) -> None:
     assert b"Example" not in target.read_bytes()
 
 
-def test_nothing_is_written_of_what_a_gate_holds(tmp_path: Path) -> None:
+def test_promise_1_nothing_is_written_of_what_a_gate_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even for a moment: its pixels may show who it is."""
     ds = ct()
     ds.BurnedInAnnotation = "YES"
     source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
     source.write_bytes(make_meta(CT, "1.2.3.4.5.1", EXPLICIT) + encoded(ds))
+    written, unlink = [], Path.unlink
+
+    def looked_at(path: Path, missing_ok: bool = False) -> None:
+        written.append(path.read_bytes())
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", looked_at)
     with pytest.raises(HeldError, match="Burned In Annotation"):
         deidentify_file(source, target, BASIC, lambda facts: SUBJECT)
-    assert not target.exists()
+    assert not target.exists() and written == [b""]
 
 
 def test_a_function_of_ones_own_decides_and_is_sealed() -> None:

@@ -1,12 +1,10 @@
 """What a file is: Part 10, a data set of its own, a directory, damaged, or no DICOM."""
 
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from proxy.deid import Engine, Facts, Subject, Unreadable, load_recipe, split
-from proxy.deid.cleaning import NotDicom, cleaned
+from proxy.deid import Unreadable, split
 from proxy.deid.recognising import BIG_ENDIAN, EXPLICIT, IMPLICIT, Shape, recognise
 from tests import cast
 from tests.deid import corpus
@@ -75,27 +73,3 @@ def test_meta_without_preamble_is_read() -> None:
 def test_what_has_dicom_in_it_is_never_called_none(shift: bytes) -> None:
     with pytest.raises(Unreadable):
         recognise(shift + split(cast.part10(cast.ct())).dataset.tobytes())
-
-
-def _subject(_: Facts) -> Subject:
-    return Subject("ANON-AAAAAAAAAAAAAAAA", 10, bytes(32))
-
-
-def test_a_bare_data_set_comes_out_as_a_part_10_file_without_a_name(tmp_path: Path) -> None:
-    path, out = tmp_path / "old", tmp_path / "clean"
-    path.write_bytes(split(cast.part10(cast.ct())).dataset.tobytes())
-    with out.open("wb") as file:
-        cleaned(BytesIO(path.read_bytes()), file, Engine(load_recipe("basic")), _subject)
-    content = out.read_bytes()
-    assert split(content).syntax == EXPLICIT
-    assert not [n for n in cast.NEEDLES if any(form in content for form in cast.spellings(n))]
-
-
-def test_compressed_pixels_that_nothing_names_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "old"
-    path.write_bytes(split(real_file("JPEG2000.dcm").read_bytes()).dataset.tobytes())
-    with pytest.raises(Unreadable, match="compressed"):
-        cleaned(BytesIO(path.read_bytes()), None, Engine(load_recipe("basic")), _subject)
-    path.write_text("a note")
-    with pytest.raises(NotDicom):
-        cleaned(BytesIO(path.read_bytes()), None, Engine(load_recipe("basic")), _subject)
