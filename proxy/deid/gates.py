@@ -21,6 +21,12 @@ _SHEETS: Final = re.compile(
 )
 _SCREEN: Final = frozenset(("SCREEN SAVE", "SCREENSHOT", "SCREEN", "DOSE_INFO", "REPORT", "FUSED", "SCANNED"))
 
+DOUBLED: Final = Hold(
+    "disorder", "What says whose it is stands in it twice; readers differ in which they believe."
+)
+LATE: Final = Hold("disorder", "Attributes that belong before its pixels stand behind them.")
+"""Other readers may see there what no gate has seen: that it shows a name, or whose it is."""
+
 
 def gates(facts: Facts, recipe: Recipe) -> tuple[Hold, ...]:
     """The gates that say no to this header."""
@@ -51,7 +57,7 @@ def _burned_in(facts: Facts, recipe: Recipe) -> Hold | None:
 
 
 def _declared(facts: Facts) -> bool:
-    return facts.burned_in_annotation.upper() == "YES"
+    return "YES" in (said.strip() for said in facts.burned_in_annotation.upper().split("\\"))
 
 
 def _names_a_screen(facts: Facts) -> bool:

@@ -13,7 +13,7 @@ from proxy.deid.errors import TooMuchToMask
 from proxy.deid.masks import MaskPlan, mask, plan_for, shipped
 from proxy.deid.masks.plan import CODE
 from proxy.deid.masks.reading import read_again
-from proxy.deid.rules import tag_number
+from proxy.deid.rules import PIXEL_DATA, tag_number
 from proxy.deid.splice import make_element
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from proxy.deid.recipe import Recipe
     from proxy.deid.stream import Scan
 
-_PIXEL_DATA: Final = 0x7FE00010
 _NO_PIXELS: Final = Hold(CODE, "It may show a name, and it has no pixel data that could be masked.")
 _DISORDER: Final = Hold(CODE, "It may show a name, and its attributes stand twice or out of order.")
 _LENGTH: Final = Hold(CODE, "It may show a name, and its pixels are more or fewer than its header says.")
@@ -55,7 +54,7 @@ class Masking:
         return others
 
     def _plan(self, facts: "Facts", scan: "Scan", syntax: str, recipe: "Recipe") -> MaskPlan | Hold:
-        if len(self.head) < 8 or tag_number(self.head[:4]) != _PIXEL_DATA:
+        if len(self.head) < 8 or tag_number(self.head[:4]) != PIXEL_DATA:
             return _NO_PIXELS
         tags = [tag_number(scan.buf[at : at + 4]) for at in scan.starts]
         if any(one >= other for one, other in pairwise(tags)):
@@ -90,8 +89,7 @@ class Masking:
 
     def after(self, tail: "Scan") -> tuple[Hold, ...]:
         """What stands behind the pixels may not say again how they lie."""
-        late = any(tag_number(tail.buf[at : at + 4]) <= _PIXEL_DATA for at in tail.starts)
-        return (_DISORDER,) if self.plan and late else ()
+        return (_DISORDER,) if self.plan and tail.has_up_to(PIXEL_DATA) else ()
 
     def finish(self, element: bytes) -> Hold | None:
         """Blacken the whole original element; `written` is what stands in its place."""
@@ -105,5 +103,5 @@ class Masking:
         if self.reads and (hold := read_again(plan, done, self.seconds)):
             return hold
         changed = plan.transfer_syntax != plan.original_syntax
-        self.written = make_element(_PIXEL_DATA, "OB", done, True) if changed else self.head + done
+        self.written = make_element(PIXEL_DATA, "OB", done, True) if changed else self.head + done
         return None

@@ -17,13 +17,14 @@ from proxy.deid.context import Context, Hold, Subject
 from proxy.deid.deflated import Deflated
 from proxy.deid.errors import EngineFault
 from proxy.deid.facts import Facts
-from proxy.deid.gates import gates
+from proxy.deid.gates import DOUBLED, LATE, gates
 from proxy.deid.intake import Intake
 from proxy.deid.masking import Masking
 from proxy.deid.outgoing import Outgoing
 from proxy.deid.parts import Limits, Part, fail_closed
 from proxy.deid.report import Report
 from proxy.deid.rewrite import Compiled, Rewriter, Rewritten
+from proxy.deid.rules import PIXEL_DATA
 from proxy.deid.sealing import seal_of
 from proxy.deid.syntaxes import DEFLATED
 
@@ -123,6 +124,7 @@ class Pass:
             header, scan = self._intake.header, self._intake.scan
             context = self._context(facts, subject)
             self._rewriter = Rewriter(self._compiled, context, header.original, scan.standing)
+            self._holds += (DOUBLED,) if scan.is_doubled else ()
             self._holds += self._rewriter.look_for(scan)
             self._take_over(header, self._rewriter.header(scan))
         return self._holds
@@ -203,6 +205,7 @@ class Pass:
         if tail is None:
             return
         self._holds += self._masking.after(tail)
+        self._holds += (LATE,) if tail.has_up_to(PIXEL_DATA) else ()
         self._take_over(part, rewriter.trailer(part.original, tail))
         self._outgoing.add_trailer(part.clean)
 

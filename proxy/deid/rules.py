@@ -85,6 +85,9 @@ def tag_bytes(tag: int) -> bytes:
     return bytes((tag >> 16 & 0xFF, tag >> 24, tag & 0xFF, tag >> 8 & 0xFF))
 
 
+PIXEL_DATA: Final = 0x7FE00010
+
+
 def tag_number(raw: bytes) -> int:
     return raw[1] << 24 | raw[0] << 16 | raw[3] << 8 | raw[2]
 

@@ -20,7 +20,7 @@ from struct import error as BadStruct  # noqa: N812 - its own name says nothing 
 from typing import Final, TypeAlias
 
 from proxy.deid.errors import TooDeep, TooLarge, Unreadable
-from proxy.deid.rules import ACT, BULK, END, GONE, ITEM, LONG, RUN, SEQUENCE, Lookup, Rule
+from proxy.deid.rules import ACT, BULK, END, GONE, ITEM, LONG, RUN, SEQUENCE, Lookup, Rule, tag_number
 from proxy.deid.shapes import MOST
 
 DEPTH: Final = 64
@@ -61,7 +61,20 @@ def place(buf: bytes, pos: int) -> str:
 class Scan:
     """One buffer being tokenised."""
 
-    __slots__ = ("buf", "bulk_at", "explicit", "keen", "lookup", "runs", "standing", "starts", "tokens")
+    __slots__ = (
+        *(
+            "buf",
+            "bulk_at",
+            "explicit",
+            "is_doubled",
+            "keen",
+            "lookup",
+            "runs",
+            "standing",
+            "starts",
+            "tokens",
+        ),
+    )
 
     def __init__(self, lookup: Lookup, explicit: bool) -> None:
         self.lookup = lookup
@@ -75,6 +88,7 @@ class Scan:
         self.keen: list[Token] = []  # tokens whose original values somebody wants, at every depth
         self.standing: dict[int, Token] = {}  # those of the top level by tag; of two with one tag the first
         self.starts: list[int] = []  # where top level elements start, of a run only the first
+        self.is_doubled = False  # whether one of these stands there twice, and says two things
         self.bulk_at = -1  # where pixel data start at the top level
 
     def run(self, buf: bytes) -> None:
@@ -85,6 +99,10 @@ class Scan:
             walk(0, len(buf), False, 0)
         except (BadStruct, IndexError) as trouble:
             raise Unreadable("the data set cannot be tokenised") from trouble
+
+    def has_up_to(self, tag: int) -> bool:
+        """Whether an element of the top level, other than those that all go, has this tag or a lower one."""
+        return any(tag_number(self.buf[at : at + 4]) <= tag for at in self.starts)
 
     def _explicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912
         buf, tokens, want, last = self.buf, self.tokens, self.keen.append, end - 8
@@ -109,8 +127,8 @@ class Scan:
                         raise TooLarge(CROWDED)
                     if code != ACT:
                         want(token)
-                        if note:
-                            self.standing.setdefault(rule.tag, token)
+                        if note and self.standing.setdefault(rule.tag, token) is not token:
+                            self._again(token)
                 if pos > end:
                     raise More(start)
                 continue
@@ -156,8 +174,8 @@ class Scan:
                         raise TooLarge(CROWDED)
                     if code != ACT:
                         want(token)
-                        if note:
-                            self.standing.setdefault(rule.tag, token)
+                        if note and self.standing.setdefault(rule.tag, token) is not token:
+                            self._again(token)
                 if pos > end:
                     raise More(start)
                 continue
@@ -204,8 +222,13 @@ class Scan:
 
     def _keen(self, token: Token, depth: int) -> None:
         self.keen.append(token)
-        if depth == 0:
-            self.standing.setdefault(token[0].tag, token)
+        if depth == 0 and self.standing.setdefault(token[0].tag, token) is not token:
+            self._again(token)
+
+    def _again(self, token: Token) -> None:
+        """A tag of the top level once more."""
+        first = self.standing[token[0].tag]
+        self.is_doubled |= self.buf[first[2] : first[3]] != self.buf[token[2] : token[3]]
 
     def _large(
         self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int, explicit: bool

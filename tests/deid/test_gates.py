@@ -1,9 +1,11 @@
 """What must not pass by itself is held, with a reason and without a name."""
 
 import pytest
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from proxy.deid import Engine, deidentify, load_recipe
+from proxy.deid.rules import tag_bytes
 from tests.deid.build import EXPLICIT, SUBJECT, cleaned, ct, encoded
 
 
@@ -79,3 +81,70 @@ def test_a_directory_is_not_passed() -> None:
     without = data[: data.index(b"\x08\x00\x16\x00")] + data[data.index(b"\x08\x00\x18\x00") :]
     clean = deidentify(without, EXPLICIT, Engine(load_recipe("basic")), lambda facts: SUBJECT)
     assert [hold.code for hold in clean.holds] == ["no-class"]
+
+
+MAY_SHOW = (
+    ("BurnedInAnnotation", "YES"),
+    ("Modality", "US"),
+    ("ImageType", ["DERIVED", "SECONDARY", "SCREEN SAVE"]),
+    ("ConversionType", "WSD"),
+    ("SeriesDescription", "Patient Protocol"),
+)
+PIXELS = b"\xe0\x7f\x10\x00"
+
+
+def element(keyword: str, value: object) -> bytes:
+    """As it is encoded in a data set that has it."""
+    ds = ct()
+    setattr(ds, keyword, value)
+    data, tag = encoded(ds), tag_bytes(tag_for_keyword(keyword) or 0)
+    at = data.index(tag)
+    return data[at : at + 8 + int.from_bytes(data[at + 6 : at + 8], "little")]
+
+
+def codes(data: bytes, recipe: str = "basic") -> list[str]:
+    clean = deidentify(data, EXPLICIT, Engine(load_recipe(recipe)), lambda facts: SUBJECT)
+    return [hold.code for hold in clean.holds]
+
+
+@pytest.mark.parametrize(("keyword", "value"), MAY_SHOW)
+def test_promise_1_what_stands_behind_the_pixels_passes_no_gate(keyword: str, value: object) -> None:
+    """A reader takes it for a part of the header; no gate had seen it when the pixels came."""
+    assert codes(encoded(ct()) + element(keyword, value)) == ["disorder"]
+
+
+@pytest.mark.parametrize("recipe", ["research", "limited", "minimal"])
+def test_promise_1_a_name_behind_the_pixels_is_hunted_nowhere_so_it_is_held(recipe: str) -> None:
+    ds = ct()
+    ds.StudyDescription = "of Quince^Bertha"
+    assert codes(encoded(ds) + element("PatientName", "Quince^Bertha"), recipe) == ["disorder"]
+
+
+@pytest.mark.parametrize(("keyword", "value"), MAY_SHOW)
+def test_promise_1_two_values_of_which_a_reader_believes_the_other_pass_no_gate(
+    keyword: str, value: object
+) -> None:
+    ds = ct()
+    if keyword not in ds:
+        setattr(ds, keyword, "NO")
+    data = encoded(ds)
+    at = data.index(PIXELS)
+    assert codes(data[:at] + element(keyword, value) + data[at:]) == ["disorder"]
+
+
+def test_the_same_said_twice_is_said_once() -> None:
+    data = encoded(ct())
+    at = data.index(PIXELS)
+    assert codes(data[:at] + element("Modality", "CT") + data[at:]) == []
+
+
+def test_what_belongs_behind_the_pixels_may_stand_there() -> None:
+    ds = ct()
+    ds.add_new(0xFFFCFFFC, "OB", bytes(8))
+    assert codes(encoded(ds)) == []
+
+
+def test_one_yes_of_several_is_a_yes() -> None:
+    ds = ct()
+    ds.add_new(0x00280301, "CS", ["NO", "YES"])
+    assert held(ds) == ["burned-in"]

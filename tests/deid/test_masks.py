@@ -215,7 +215,7 @@ def test_regions_that_are_missing_or_lie_outside_hold_the_image(recipe: Path) ->
 
 
 def assert_held(data: bytes, out: bytes, clean: Clean) -> None:
-    assert [hold.code for hold in clean.holds] == ["burned-in"] and not clean.report.masked
+    assert {hold.code for hold in clean.holds} - {"disorder"} == {"burned-in"} and not clean.report.masked
     assert all(hold.reason.endswith(".") and "Example" not in hold.reason for hold in clean.holds)
     assert restore(out, clean.transfer_syntax, clean.seal) == data
 
