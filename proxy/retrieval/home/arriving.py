@@ -184,8 +184,8 @@ def _hold(arrival: Arrival, hold: Hold, now: datetime) -> None:
 
 
 def _name(arrival: Arrival, hold: Hold) -> str:
-    """What refers to nothing of ours may be an original that should not have been outside: its UID would name it."""
+    """Of what is not known to be of ours, an original that should not have been outside, the UID would name it."""
     uid = arrival.said.uid
-    if hold is not UNKNOWN:
+    if hold not in (UNKNOWN, TOO_MANY):
         return uid
     return map_uid(subject_uid_key(project_key(arrival.project_id)), uid)

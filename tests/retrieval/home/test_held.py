@@ -10,7 +10,7 @@ from proxy.audit.models import Entry
 from proxy.pipeline import release_held
 from proxy.quarantine.models import HeldItem
 from proxy.reception.held import CannotRelease
-from proxy.retrieval.home import arriving, keeping
+from proxy.retrieval.home import arriving, keeping, looking
 from proxy.retrieval.models import Homecoming, Result
 from proxy.routing.models import Node
 from proxy.studies.models import Instance
@@ -55,6 +55,18 @@ def test_promise_8_what_is_held_lies_encrypted(data: Path) -> None:
     kept = b"".join(path.read_bytes() for path in data.rglob("*.sealed"))
     assert kept
     assert not any(form in kept for needle in cast.BEN.needles for form in cast.spellings(needle))
+
+
+def test_promise_8_what_mentions_too_much_to_look_at_is_held_without_its_uid() -> None:
+    hospital = Hospital.build()
+    result = stranger()
+    references = [Dataset() for _ in range(looking.MOST + 1)]
+    for number, reference in enumerate(references):
+        reference.ReferencedSOPInstanceUID = f"2.25.{number}"
+    result.ReferencedInstanceSequence = references
+    assert held(hospital, result) == "home-too-many"
+    assert HeldItem.objects.get().uid.startswith("2.25.")
+    assert HeldItem.objects.get().uid != result.SOPInstanceUID
 
 
 def test_references_to_two_patients_are_held() -> None:
