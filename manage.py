@@ -4,8 +4,11 @@
 import os
 import sys
 
+from proxy.storage.cores import leave_no_core
+
 
 def main() -> None:
+    leave_no_core()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         from django.core.management import execute_from_command_line  # noqa: PLC0415 - says what to do if it is missing

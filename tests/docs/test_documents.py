@@ -15,6 +15,7 @@ from proxy.retrieval.home.lifecycle import LIFE as HOMECOMING
 from proxy.retrieval.lifecycle import LIFE as COMMITMENT
 from proxy.retrieval.pulls.lifecycle import ITEM, PULL
 from proxy.service.lifecycle import LIFE as JOB
+from proxy.storage import cores
 from proxy.studies.lifecycle import LIFE as REVISION
 from tests.docs import reading
 
@@ -112,6 +113,12 @@ def test_keys_lie_in_a_volume_of_their_own(name: str) -> None:
             assert "keys:/app/keys" in service["volumes"]
             assert not any(str(one).endswith(":/app") for one in service["volumes"])
     assert "keys" in compose(name)["volumes"]
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_promise_8_no_container_of_ours_leaves_a_core(name: str) -> None:
+    ours = {key: one for key, one in compose(name)["services"].items() if one.get("image") == "postern"}
+    assert all(one["ulimits"] == {"core": cores.NONE} for key, one in ours.items() if key != "folders")
 
 
 def test_postgresql_is_reached_under_the_name_that_users_know() -> None:
