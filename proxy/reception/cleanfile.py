@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from proxy.reception import rows
 from proxy.storage.files import Buffer, Staged, stage
+from proxy.storage.followed import followed
 
 
 @dataclass(slots=True)
@@ -46,13 +47,14 @@ class CleanFile:
         return self._path
 
     @contextmanager
-    def data(self) -> Iterator[BinaryIO]:
-        """The data set, to be read from its start; also once it has its name."""
+    def data(self, behind: Sequence[Buffer] = ()) -> Iterator[BinaryIO]:
+        """The data set, to be read from its start; also once it has its name. `behind`: its end, if that may not be
+        written."""
         staged = self._begun()
         staged.flush()
         with (staged.target if staged.named else staged.part).open("rb") as file:
             file.seek(len(self._head))
-            yield file
+            yield followed(file, behind)
 
     def _begun(self) -> Staged:
         if self._staged is None:

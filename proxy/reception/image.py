@@ -164,13 +164,12 @@ class Image:
         clean = self._pass.finish()
         if self._facts is None or self._known is None:
             raise WrongImage(MISMATCH, "The data set has no header.")
-        if self._spool is None:
-            self._clean.add(clean.rest, clean.values)
         self._holds = self._standing(clean.holds)
         if not self._holds:
+            self._clean.add(clean.rest, clean.values)
             return self._keep(clean, self._facts, self._known)
-        if self._spool is None:
-            self._original_to_quarantine(clean, self._known)
+        if self._spool is None:  # what stands at its end may be why it is held
+            self._original_to_quarantine(clean, self._known, clean.rest)
         self._clean.discard()
         return self._hold(clean, self._holds)
 
@@ -256,9 +255,9 @@ class Image:
 
     # --- quarantine ---------------------------------------------------------------------------
 
-    def _original_to_quarantine(self, clean: Clean, known: Known) -> None:
-        """Restored from what is clean by now: nothing identified was kept."""
-        with self._clean.data() as file:
+    def _original_to_quarantine(self, clean: Clean, known: Known, behind: Sequence[Bytes] = ()) -> None:
+        """Restored from what is clean by now: nothing identified was kept. `behind` is the end that was not written."""
+        with self._clean.data(behind) as file:
             self._to_quarantine(known, restored_pieces(file, clean.transfer_syntax, clean.seal))
 
     def _hold(self, clean: Clean, holds: tuple[Hold, ...]) -> Held:

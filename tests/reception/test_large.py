@@ -3,6 +3,7 @@
 import errno
 import os
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from proxy.reception.held import Direct
 from proxy.reception.sink import Receiving
 from proxy.routing.match import RouteFacts
 from proxy.storage import direct
+from proxy.storage.files import Buffer, Staged
 from proxy.studies.models import Instance
 from proxy.vault import pseudonyms
 from proxy.vault.models import Person
@@ -117,6 +119,24 @@ def test_what_stops_it_behind_the_pixels_stops_all_of_it(route: RouteFacts, data
     assert sent(route, encoded, image).status != 0
     assert files(data) == []
     assert not Instance.objects.exists() and not HeldItem.objects.exists()
+
+
+@pytest.mark.parametrize("megabytes", [1, 8])
+def test_promise_1_the_end_for_which_an_image_is_held_is_never_written(
+    route: RouteFacts, data: Path, monkeypatch: pytest.MonkeyPatch, megabytes: int
+) -> None:
+    image, written, write = large(megabytes), bytearray(), Staged.write
+
+    def seen(staged: Staged, buffers: Sequence[Buffer]) -> int:
+        written.extend(b"".join(buffers))
+        return write(staged, buffers)
+
+    monkeypatch.setattr(Staged, "write", seen)
+    late = b"\x28\x00\x52\x10DS\x08\x001234.567"
+    assert sent(route, encode(image) + late, image).status == 0
+    assert original_of(HeldItem.objects.get()) == encode(image) + late
+    assert written and b"1234.567" not in written
+    assert files(data / "studies") == []
 
 
 def test_the_same_large_image_again_is_as_once(route: RouteFacts, data: Path) -> None:
