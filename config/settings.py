@@ -296,8 +296,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/(?:api|v1)",
 }
 
-# Django's own 500 pages and error mails would show request values: they are off for good.
-DEFAULT_EXCEPTION_REPORTER_FILTER = "django.views.debug.SafeExceptionReporterFilter"
+# Django's own 500 pages and error mails would show what stood in memory: they are off for good, with DEBUG too.
+DEFAULT_EXCEPTION_REPORTER = "proxy.web.faults.Reporter"
 ADMINS: list[tuple[str, str]] = []
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "tls"
 EMAIL_TIMEOUT = 20
