@@ -138,9 +138,10 @@ def _replace_handlers(root: logging.Logger, handlers: list[logging.Handler], lev
 
 
 def _guard_the_ways_out() -> None:
-    """An exception, a warning or a broken log call that nobody caught would else be printed as it is."""
+    """An exception, a warning or a broken log call that nobody caught, or could catch, would else be printed as it is."""
     logging.raiseExceptions = False
     sys.excepthook = _uncaught
+    sys.unraisablehook = _uncatchable
     threading.excepthook = _uncaught_in_thread
     warnings.showwarning = _warned
 
@@ -154,6 +155,12 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
 def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
         _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _uncatchable(args: "sys.UnraisableHookArgs") -> None:
+    """While something is collected. What it is, is not said: an object may describe itself by its values."""
+    if args.exc_value is not None:
+        logging.getLogger("proxy").error("Nobody could catch %s", args.exc_value, exc_info=args.exc_value)
 
 
 def _warned(

@@ -1,6 +1,8 @@
 """Promise 8: what somebody else says about a value never reaches a log."""
 
 import logging
+import os
+import subprocess
 import sys
 import threading
 import warnings
@@ -15,6 +17,27 @@ from proxy.web import logs
 from tests.cast import ADA
 
 NEEDLE = ADA.name
+ROOT = Path(__file__).resolve().parents[2]
+COLLECTED = """
+import sys
+from proxy.web import logs
+
+logs.set_up("listen")
+needle = sys.argv[1]
+
+def begins():
+    try:
+        yield
+    finally:
+        raise ValueError(needle)
+
+class Falls:
+    def __del__(self):
+        raise ValueError(needle)
+
+begun = begins()
+next(begun)
+"""
 
 
 @pytest.fixture
@@ -22,7 +45,7 @@ def log_file(tmp_path: Path, settings: Settings) -> Iterator[Path]:
     """A process of its own as far as logging goes; everything is put back afterwards."""
     root = logging.getLogger()
     before = (list(root.handlers), root.level, logging.raiseExceptions)
-    ways_out = (sys.excepthook, threading.excepthook, warnings.showwarning)
+    ways_out = (sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning)
     levels = {name: logging.getLogger(name).level for name in logs.SILENT}
     settings.DICOM_LOG_DIR, settings.DICOM_LOG_LEVEL = tmp_path, "DEBUG"
     logs.set_up("listen")
@@ -35,7 +58,7 @@ def log_file(tmp_path: Path, settings: Settings) -> Iterator[Path]:
         root.addHandler(handler)
     root.setLevel(before[1])
     logging.raiseExceptions = before[2]
-    sys.excepthook, threading.excepthook, warnings.showwarning = ways_out
+    sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning = ways_out
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
 
@@ -100,6 +123,19 @@ def test_what_nobody_caught_is_described(log_file: Path) -> None:
     text = log_file.read_text()
     assert "Ended by ValueError" in text
     assert NEEDLE not in text
+
+
+@pytest.mark.parametrize("falls", ["del begun", "fallen = Falls(); del fallen"])
+def test_what_fails_while_it_is_collected_is_described(tmp_path: Path, falls: str) -> None:
+    """Nobody can catch it, and Python would print it as it is."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{COLLECTED}\n{falls}", NEEDLE], cwd=ROOT, text=True, capture_output=True,
+        env={**os.environ, "DICOM_LOG_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings"}, check=True,
+    )  # fmt: skip
+    assert NEEDLE not in done.stderr
+    assert "ERROR proxy: Nobody could catch ValueError at <string>:" in done.stderr
+    log = (tmp_path / "listen.log").read_text()
+    assert "Nobody could catch ValueError" in log and NEEDLE not in log
 
 
 def test_a_short_command_shares_a_file_and_keeps_the_console_quiet(
