@@ -138,7 +138,7 @@ def _replace_handlers(root: logging.Logger, handlers: list[logging.Handler], lev
 
 
 def _guard_the_ways_out() -> None:
-    """An exception, a warning or a broken log call that nobody caught, or could catch, would else be printed as it is."""
+    """An exception, a warning or a broken log call that nobody caught or could catch would else be printed as it is."""
     logging.raiseExceptions = False
     sys.excepthook = _uncaught
     sys.unraisablehook = _uncatchable
