@@ -11,7 +11,7 @@ from datetime import UTC
 from typing import Final
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
-from django.db.models import F, Func, QuerySet, TextField
+from django.db.models import F, Func, Q, QuerySet, TextField
 from django.db.models.lookups import Exact
 
 from proxy.audit.chain import Facts
@@ -49,8 +49,11 @@ class Table:
         return [row for pk, sequence in places if (row := self._alone(pk, sequence)) is not None]
 
     def has_odd_numbers(self) -> bool:
-        """SQLite lets words stand where numbers belong; `page` leaves them out."""
-        return self.is_sqlite and Entry.objects.using(self.using).exclude(_is_whole()).exists()
+        """Below 1, none, or what SQLite lets stand where numbers belong: `page` leaves them out."""
+        odd = Q(sequence__lt=1) | Q(sequence__isnull=True)
+        if self.is_sqlite:
+            odd |= ~Q(_is_whole())
+        return Entry.objects.using(self.using).filter(odd).exists()
 
     def has_before(self, sequence: int) -> bool:
         return self._entries().filter(sequence__lt=sequence).exists()
