@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from proxy.audit import actions, anchors
+from proxy.audit import actions, anchors, sending
 from proxy.audit.chain import head_mac
 from proxy.audit.findings import Kind
 from proxy.audit.keyfile import audit_key
@@ -65,7 +65,7 @@ def _free_end() -> Place | None:
 
 
 def _end() -> Place | None:
-    return Entry.objects.order_by("-sequence").values_list("sequence", "mac").first()
+    return Entry.objects.filter(sequence__gt=0).order_by("-sequence").values_list("sequence", "mac").first()
 
 
 def _set_head(last: Place | None) -> None:
@@ -73,3 +73,4 @@ def _set_head(last: Place | None) -> None:
     values = {"count": count, "head": head, "mac": head_mac(audit_key(), count, head)}
     if not Head.objects.filter(pk=HEAD).update(**values):  # one that nobody can read is not read either
         Head.objects.create(id=HEAD, **values)
+    sending.begin_again_after(count)

@@ -48,7 +48,9 @@ def look(now: datetime, going: Callable[[], bool] = lambda: True) -> int:
     try:
         while going() and (batch := _waiting(_row().up_to)):
             syslog.send(to, [_frame(entry) for entry in batch])
-            sent += _sent(token, batch)
+            if not (moved := _sent(token, batch)):
+                break
+            sent += moved
         _let_go(token, tries=0, reason="", next_try_at=None)
     except NotSent as trouble:
         tries = _row().tries + 1
@@ -59,6 +61,12 @@ def look(now: datetime, going: Callable[[], bool] = lambda: True) -> int:
 def unsent_after() -> int | None:
     """Entries behind this one may not leave yet; None: nobody waits for them."""
     return _row().up_to if settings.AUDIT_SYSLOG else None
+
+
+def begin_again_after(count: int) -> None:
+    """The numbers behind this one are given to other entries: send them. Whoever is sending now has lost its claim."""
+    ahead = Forwarding.objects.filter(name=SYSLOG, up_to__gt=count)
+    ahead.update(up_to=count, token="", lease_until=None)
 
 
 def standing() -> tuple[int, str]:

@@ -4,10 +4,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from proxy.audit import actions
+from proxy.audit import actions, sending
 from proxy.audit.findings import Kind
 from proxy.audit.mend import NothingToMend, carry_on
-from proxy.audit.models import Entry, Head
+from proxy.audit.models import Entry, Forwarding, Head
 from proxy.audit.record import ChainBroken, record
 from proxy.audit.verify import verify
 from tests.unguarded import unguard
@@ -39,6 +39,23 @@ def test_what_was_done_to_entries_stays_findable() -> None:
     Head.objects.all().delete()
     carry_on(actor="officer", purpose="after the break-in")
     assert [found.first for found in verify().findings] == [2]
+
+
+def test_promise_9_entries_after_a_head_that_was_set_back_reach_the_syslog_server() -> None:
+    Forwarding.objects.create(name=sending.SYSLOG, up_to=5)
+    Entry.objects.filter(sequence__gt=2).delete()
+    Head.objects.all().delete()
+    made = carry_on(actor="officer", purpose="after the break-in")
+    assert made.sequence == 3
+    assert sending.standing() == (1, "")
+    assert sending.waiting_since() == made.at
+
+
+def test_what_the_syslog_server_lacks_is_sent_all_the_same_after_a_head_was_mended() -> None:
+    Forwarding.objects.create(name=sending.SYSLOG, up_to=2)
+    Head.objects.all().delete()
+    carry_on(actor="officer", purpose="after the break-in")
+    assert Forwarding.objects.get().up_to == 2
 
 
 def test_a_whole_head_is_left_alone() -> None:
