@@ -17,7 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from proxy.audit import guard, sending
+from proxy.audit import anchors, guard, sending
 from proxy.audit.actions import CHAIN_CONTINUED, LET_GO, RESTORED
 from proxy.audit.anchors import Anchor
 from proxy.audit.chain import Facts, entry_mac, same
@@ -178,7 +178,7 @@ def _must_be_whole() -> None:
     """What was tampered with stays where it can be looked at."""
     from proxy.audit.verify import verify  # noqa: PLC0415 - which reads what is written here
 
-    report = verify()
+    report = verify(anchors.file())
     if not report.ok:
         raise ChainBroken(report.sentence())
     if not may_remove():

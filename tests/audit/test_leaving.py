@@ -243,6 +243,18 @@ class TestWhoeverDeletesMore:
         assert found(verify()) == [(Kind.EDITED, 11, 11)]
 
 
+def test_promise_9_what_anchors_contradict_stays_as_it_is(tmp_path: Path) -> None:
+    """Whoever holds the key and the table can write the chain anew, and not what anchors saw."""
+    anchor(anchors.file())
+    unguard()
+    sql("DELETE FROM audit_entry WHERE sequence > 15")
+    sql("DELETE FROM audit_head")
+    carry_on(actor="mallory", purpose="none")
+    with pytest.raises(ChainBroken, match="tampered"):
+        go(tmp_path)
+    assert Entry.objects.count() == 16 and not list(tmp_path.glob("*.jsonl"))
+
+
 def test_a_chain_that_was_tampered_with_stays_as_it_is(tmp_path: Path) -> None:
     unguard()
     sql("UPDATE audit_entry SET actor = 'mallory' WHERE sequence = 3")
