@@ -14,6 +14,8 @@ from psycopg2.sql import SQL, Identifier
 
 from proxy.audit import guard
 
+LET_GO: Final = f"{guard.LET_GO}(bigint, integer)"
+
 
 class CannotGrant(Exception):
     """The operator's to mend: the sentence says why this role gets no rights; nothing was changed."""
@@ -40,17 +42,22 @@ def standing(using: str = "default") -> Standing:
             " has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE')"
             " OR has_table_privilege(c.oid, 'TRUNCATE') OR has_table_privilege(c.oid, 'TRIGGER')"
             " OR has_any_column_privilege(c.oid, 'UPDATE')"
-            " FROM pg_class c, pg_roles r WHERE c.oid = 'audit_entry'::regclass AND r.rolname = current_user"
+            " OR coalesce(has_function_privilege(to_regprocedure(%s), 'EXECUTE'), false)"
+            " FROM pg_class c, pg_roles r WHERE c.oid = 'audit_entry'::regclass AND r.rolname = current_user",
+            [LET_GO],
         )
         user, owns, changes = cursor.fetchone()
     return Standing(str(user), bool(owns), bool(changes))
 
 
 def grant(role: str, using: str = "default") -> None:
-    """Give a role what the processes need, now and of tables to come; call it as the owner. Raises CannotGrant."""
+    """Give a role what the processes need, now and of tables to come; call it as the owner. Raises CannotGrant.
+
+    The guard comes first: a dump knows no rights, so that after a restore everybody may call its function."""
     connection = connections[using]
     with transaction.atomic(using=using), connection.cursor() as cursor:
         _must_be_apart(cursor, role)
+        guard.install(connection)
         cursor.execute("SELECT current_schema(), current_database()")
         schema, database = cursor.fetchone()
         for statement in _GRANTS:
@@ -106,7 +113,7 @@ def _must_be_kept_out(cursor: Any, role: str, schema: str) -> None:
         " OR has_function_privilege(r.oid, %s, 'EXECUTE')), bool_or(has_schema_privilege(r.oid, %s, 'CREATE')),"
         " bool_or(r.rolname IN ('pg_write_server_files', 'pg_execute_server_program'))"
         " FROM pg_roles r, pg_class c WHERE c.oid = 'audit_entry'::regclass AND pg_has_role(%s, r.oid, 'MEMBER')",
-        [f"{guard.LET_GO}(bigint, integer)", schema, role],
+        [LET_GO, schema, role],
     )
     changes, makes, writes = cursor.fetchone()
     if changes or makes or writes:

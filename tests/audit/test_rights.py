@@ -1,8 +1,10 @@
 """With the database user of the processes an entry can be appended, and neither changed nor deleted."""
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -164,7 +166,7 @@ def test_tables_of_a_later_migration_are_the_processes_too(site: Site | None) ->
             "by what everybody or a group",
         ),
         ("GRANT TRIGGER ON audit_entry TO PUBLIC", "by what everybody or a group"),
-        ("GRANT EXECUTE ON FUNCTION audit_let_go TO PUBLIC", "by what everybody or a group"),
+        ("GRANT EXECUTE ON FUNCTION audit_let_go TO {role}", "by what everybody or a group"),
     ],
 )
 def test_a_role_that_could_help_itself_gets_nothing(site: Site | None, gift: str, why: str) -> None:
@@ -179,6 +181,40 @@ def test_a_role_that_could_help_itself_gets_nothing(site: Site | None, gift: str
             site.owner_asks(f"ALTER ROLE {site.role}_gone RENAME TO {site.role}")
         if "_group" in gift:
             site.owner_asks(f"DROP OWNED BY {site.role}_group", f"DROP ROLE {site.role}_group")
+
+
+LET_GO = "SELECT audit_let_go(1, 1)"
+
+
+def test_promise_9_after_a_restore_nobody_lets_entries_go(site: Site | None, tmp_path: Path) -> None:
+    """A dump knows no rights, and a function that is made anew may be called by everybody."""
+    if site is None:
+        return
+    house, archive = site.house, tmp_path / "house.tar"
+    assert house.command("audit_rights", site.role).returncode == 0
+    assert house.command("backup", str(archive)).returncode == 0
+    shutil.rmtree(house.data)
+    house.empty_database()
+    restored = house.command("restore", str(archive))
+    assert restored.returncode == 0, restored.stderr
+    site.owner_asks(f"GRANT USAGE ON SCHEMA public TO {site.role}")
+    assert site.refuses(LET_GO) == "42501", "before rights are given again"
+    granted = house.command("audit_rights", site.role)
+    assert granted.returncode == 0, granted.stderr
+    assert site.refuses(LET_GO) == "42501"
+
+
+def test_promise_9_whoever_may_call_the_function_of_retention_does_not_stand_apart(site: Site | None) -> None:
+    if site is None:
+        return
+    mine = {"POSTGRES_USER": site.role}
+    apart = f"the database user {site.role} can append entries and change none"
+    assert site.house.command("audit_rights", site.role).returncode == 0
+    site.owner_asks("GRANT EXECUTE ON FUNCTION audit_let_go TO PUBLIC")
+    assert apart not in site.house.command("doctor", **mine).stdout
+    granted = site.house.command("audit_rights", site.role)
+    assert granted.returncode == 0, granted.stderr
+    assert apart in site.house.command("doctor", **mine).stdout
 
 
 def test_nobody_gives_themselves_rights(site: Site | None) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 
-from proxy.audit import actions, anchors
+from proxy.audit import actions, anchors, guard
 from proxy.audit.record import record
 from proxy.management.backups import databases, escrow
 from proxy.management.backups.archive import About, Manifest, unpack
@@ -40,6 +41,7 @@ def restore(archive: Path, actor: str) -> Manifest:
         databases.put_back(folder / databases.NAMES[manifest.about.engine])
         os.sync()
     call_command("migrate", interactive=False, verbosity=0)
+    guard.install(connection)  # a dump knows no rights: of PostgreSQL's function everybody would have them
     _prove_keys()
     _forget_again()
     anchors.forget(anchors.file())

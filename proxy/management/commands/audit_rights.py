@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import connection, transaction
 
-from proxy.audit import guard, rights
+from proxy.audit import rights
 from proxy.management.start import prepare
 from proxy.management.teaching import TeachingCommand, console_user
 from proxy.routing.audited import tell
@@ -29,7 +29,6 @@ class Command(TeachingCommand):
         try:
             with transaction.atomic():
                 rights.grant(role)
-                guard.install(connection)
                 tell(console_user(), ["the processes' database role got its rights"], "database role")
         except rights.CannotGrant as why:
             raise CommandError(str(why)) from None
