@@ -80,6 +80,24 @@ class TestWhy:
             "the ward misses it",
         )
 
+    def test_promise_8_an_original_uid_need_not_stand_on_the_command_line(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Others see the list of processes, and a shell keeps its history."""
+        uid = rename(scene)
+        seals.keep_pairs(seals.pair_rows(known_by(scene.person), {uid: ("study", ORIGINAL)}))
+        monkeypatch.setattr("sys.stdin", StringIO(f" {ORIGINAL}\n"))
+        said, code = run("why", "-", "archive", "--purpose", "the ward misses it")
+        assert code == 0 and f"Study {uid}" in said and ORIGINAL not in said
+        assert "archive refused" in said and "waits for review" not in said
+
+    def test_standard_input_that_names_no_study_is_said(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", StringIO("\n"))
+        with pytest.raises(CommandError, match="no Study Instance UID on standard input"):
+            run("why", "-", "--purpose", "the ward misses it")
+
     def test_a_study_in_quarantine_alone_is_found_by_its_original_uid(self, scene: Scene) -> None:
         uid = rename(scene)
         Delivery.objects.all().delete()

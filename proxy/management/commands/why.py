@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
@@ -21,22 +21,28 @@ from proxy.vault.reidentify import NotAllowed, Principal
 
 NOT_HERE = "No study of this UID ever reached us."
 MAYBE_ORIGINAL = "If it is an original UID, say why you ask with --purpose; that look is audited."
+NAMELESS = "There is no Study Instance UID on standard input, in its first line."
+LONGEST: Final = 200  # characters of a line with a UID
 NOTHING_CAME = "Check the AE title and address at the sender, and `manage.py doctor`."
 
 
 class Command(TeachingCommand):
     help = (
         "Where a study is and what to do about it, for one destination or all. A pseudonymous UID needs no "
-        "permission; an original one is looked up in the vault, with a purpose and an audit entry."
+        "permission; an original one is looked up in the vault, with a purpose and an audit entry, and is read from "
+        "standard input with -, so that it stands in no list of processes."
     )
     examples = (
         "why 2.25.3110475...",
         "why 2.25.3110475... research-pacs",
-        "why 1.2.840.113619... --purpose 'ward 3 misses it'",
+        "why - --purpose 'ward 3 misses it' < uid.txt",
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("study", help="its Study Instance UID, pseudonymous or original")
+        parser.add_argument(
+            "study",
+            help="its Study Instance UID, pseudonymous or original. With - it is read from standard input, or asked for",
+        )
         parser.add_argument("destination", nargs="?", help="the name of a destination; all if not given")
         parser.add_argument(
             "--purpose", default="", help="why you ask for an original UID; stands in the audit"
@@ -45,7 +51,7 @@ class Command(TeachingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         prepare()
         uid, destination, purpose = (
-            options["study"].strip(),
+            asked_for(options["study"]),
             options["destination"],
             options["purpose"].strip(),
         )
@@ -57,6 +63,18 @@ class Command(TeachingCommand):
         if not found:
             self.stdout.write(f"{NOT_HERE} {NOTHING_CAME if purpose else MAYBE_ORIGINAL}")
             sys.exit(1)
+
+
+def asked_for(study: str) -> str:
+    """What stands on a command line, other users of this machine can see."""
+    uid = (_unseen() if study == "-" else study).strip()
+    if study == "-" and not uid:
+        raise CommandError(NAMELESS)
+    return uid
+
+
+def _unseen() -> str:
+    return input("Study Instance UID: ") if sys.stdin.isatty() else sys.stdin.readline(LONGEST)
 
 
 def check_destination(name: str | None) -> None:
