@@ -15,7 +15,7 @@ _FIELDS: Final = {
     0x00080060: "modality", 0x00080050: "accession_number", 0x00080005: "charset",
     0x00280301: "burned_in_annotation", 0x00080008: "image_type", 0x00080064: "conversion_type",
     0x00280008: "frames", 0x00080070: "manufacturer", 0x00081090: "model", 0x0008103E: "series_description",
-    0x00200052: "frame_uid",
+    0x00200052: "frame_uid", 0x00480010: "specimen_label",
 }  # fmt: skip
 FACT_TAGS: Final = frozenset(_FIELDS)
 _CHARSET: Final = 0x00080005
@@ -43,6 +43,7 @@ class Facts(NamedTuple):
     model: str = ""
     series_description: str = ""
     frame_uid: str = ""
+    specimen_label: str = ""
 
     def __repr__(self) -> str:
         return "Facts(...)"

@@ -20,12 +20,14 @@ _SHEETS: Final = re.compile(
     re.I,
 )
 _SCREEN: Final = frozenset(("SCREEN SAVE", "SCREENSHOT", "SCREEN", "DOSE_INFO", "REPORT", "FUSED", "SCANNED"))
+_VOICES: Final = ("1.2.840.10008.5.1.4.1.1.9.4.1", "1.2.840.10008.5.1.4.1.1.9.4.2")
 
 DOUBLED: Final = Hold(
     "disorder", "What says whose it is stands in it twice; readers differ in which they believe."
 )
 LATE: Final = Hold("disorder", "Attributes that belong before its pixels stand behind them.")
 """Other readers may see there what no gate has seen: that it shows a name, or whose it is."""
+DRAWN: Final = Hold("overlay", "An overlay is drawn in unused bits of its pixels, and may show a name.")
 
 
 def gates(facts: Facts, recipe: Recipe) -> tuple[Hold, ...]:
@@ -64,6 +66,11 @@ def _names_a_screen(facts: Facts) -> bool:
     return bool({part.strip().upper() for part in facts.image_type.split("\\")} & _SCREEN)
 
 
+def _shows_a_label(facts: Facts) -> bool:
+    kinds = [part.strip().upper() for part in facts.image_type.split("\\")]
+    return "LABEL" in kinds or facts.specimen_label.upper() == "YES"
+
+
 def _is_ultrasound(facts: Facts) -> bool:
     return facts.modality == "US" or _is(facts.sop_class_uid, *_ULTRASOUND)
 
@@ -77,6 +84,8 @@ _SIGNS: Final[tuple[tuple[Callable[[Facts], object], str], ...]] = (
     ),
     (_is_ultrasound, "Ultrasound images often carry a banner with the name."),
     (lambda facts: facts.sop_class_uid in _PHOTOGRAPHS, "A photograph may show the person."),
+    (lambda facts: facts.sop_class_uid in _VOICES, "A voice may say whose it is, or of whom it speaks."),
+    (_shows_a_label, "The label of a slide may show a name or a number."),
     (
         lambda facts: _SHEETS.search(facts.series_description),
         "The series calls itself a protocol, a dose sheet, a report or a screenshot.",
@@ -95,18 +104,18 @@ _SIGNS: Final[tuple[tuple[Callable[[Facts], object], str], ...]] = (
 def _burned_in_reason(facts: Facts) -> str:
     return _reason(
         facts.burned_in_annotation, facts.image_type, facts.sop_class_uid, facts.modality,
-        facts.conversion_type, facts.series_description,
+        facts.conversion_type, facts.series_description, facts.specimen_label,
     )  # fmt: skip
 
 
 @lru_cache(maxsize=512)
 def _reason(
-    annotation: str, image_type: str, sop_class: str, modality: str, conversion: str, series: str
+    annotation: str, image_type: str, sop_class: str, modality: str, conversion: str, series: str, label: str
 ) -> str:
     """Images of one series share it."""
     facts = Facts(
         burned_in_annotation=annotation, image_type=image_type, sop_class_uid=sop_class, modality=modality,
-        conversion_type=conversion, series_description=series,
+        conversion_type=conversion, series_description=series, specimen_label=label,
     )  # fmt: skip
     return next((reason for sign, reason in _SIGNS if sign(facts)), "")
 

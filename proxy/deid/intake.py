@@ -19,6 +19,7 @@ from proxy.deid.stream import More, Scan
 from proxy.deid.syntaxes import BIG_ENDIAN, IMPLICIT
 
 _FIRST_LOOK: Final = 1 << 16
+_PIXEL_VRS: Final = frozenset((b"OB", b"OW", b"OF", b"OD", b"UN"))  # all with a length of four bytes
 
 
 class Intake:
@@ -109,6 +110,8 @@ class Intake:
         part, at = self.header, self.scan.bulk_at
         raw, part.pieces = part.raw(), []
         wide = self.wide
+        if self.explicit and raw[at + 4 : at + 6] not in _PIXEL_VRS:
+            raise Unreadable("pixel data of a VR that they cannot have")
         length = int.from_bytes(raw[at + wide - 4 : at + wide], "big" if self._big else "little")
         self.bulk = Bulk(length)
         self._swaps = self._big and raw[at + 4 : at + 6] == b"OW"
@@ -169,7 +172,10 @@ class Intake:
 
     def _turn_trailer(self) -> None:
         raw = self.trailer.raw()
-        self.trailer.original = bigendian.turn(raw, True)[0] if self._big else raw
+        turned, end = bigendian.turn(raw, True) if self._big else (raw, len(raw))
+        if end < len(raw):
+            raise Unreadable("pixel data stand in the data set twice")
+        self.trailer.original = turned
 
     @property
     def header_digest(self) -> bytes:

@@ -17,7 +17,7 @@ from proxy.deid.context import Context, Hold, Subject
 from proxy.deid.deflated import Deflated
 from proxy.deid.errors import EngineFault
 from proxy.deid.facts import Facts
-from proxy.deid.gates import DOUBLED, LATE, gates
+from proxy.deid.gates import DOUBLED, DRAWN, LATE, gates
 from proxy.deid.intake import Intake
 from proxy.deid.masking import Masking
 from proxy.deid.outgoing import Outgoing
@@ -133,6 +133,8 @@ class Pass:
         """What they say, after masks had their word."""
         recipe, intake = self._compiled.recipe, self._intake
         holds = gates(facts, recipe)
+        if recipe.gate("burned-in") != "accept" and intake.scan.draws_in_pixels:
+            holds += (DRAWN,)
         if not self._masks:
             return holds
         return self._masking.decide(holds, facts, intake.scan, intake.syntax, recipe)

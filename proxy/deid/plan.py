@@ -21,6 +21,7 @@ from proxy.deid.rules import (
     GONE,
     KEEN,
     LONG,
+    OVERLAY_BIT,
     SEQUENCE,
     Action,
     Rule,
@@ -280,7 +281,7 @@ class Plan:
                 line.target.path, actions.make(line.action, written, line.arguments)[1], nested
             )
         hunt = "" if choice.name in _STAY else NAME if written == "PN" else KINDS.get(tag, "")
-        keen = bool(hunt) or tag in self._facts or tag in MARKS
+        keen = bool(hunt) or tag in self._facts or tag in MARKS or tag & 0xFF00FFFF == OVERLAY_BIT
         rule = Rule(
             tag, vr, written, self._bits(tag, vr, written, explicit, top, nested, keen), explicit, top, nested
         )

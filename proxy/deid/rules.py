@@ -86,6 +86,7 @@ def tag_bytes(tag: int) -> bytes:
 
 
 PIXEL_DATA: Final = 0x7FE00010
+OVERLAY_BIT: Final = 0x60000102  # in each of the groups 6000 to 60FF
 
 
 def tag_number(raw: bytes) -> int:

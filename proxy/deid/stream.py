@@ -20,7 +20,20 @@ from struct import error as BadStruct  # noqa: N812 - its own name says nothing 
 from typing import Final, TypeAlias
 
 from proxy.deid.errors import TooDeep, TooLarge, Unreadable
-from proxy.deid.rules import ACT, BULK, END, GONE, ITEM, LONG, RUN, SEQUENCE, Lookup, Rule, tag_number
+from proxy.deid.rules import (
+    ACT,
+    BULK,
+    END,
+    GONE,
+    ITEM,
+    LONG,
+    OVERLAY_BIT,
+    RUN,
+    SEQUENCE,
+    Lookup,
+    Rule,
+    tag_number,
+)
 from proxy.deid.shapes import MOST
 
 DEPTH: Final = 64
@@ -103,6 +116,12 @@ class Scan:
     def has_up_to(self, tag: int) -> bool:
         """Whether an element of the top level, other than those that all go, has this tag or a lower one."""
         return any(tag_number(self.buf[at : at + 4]) <= tag for at in self.starts)
+
+    @property
+    def draws_in_pixels(self) -> bool:
+        """Whether an overlay lies in bits of the pixel data (PS3.5 8.1.2, retired)."""
+        bits = (token for tag, token in self.standing.items() if tag & 0xFF00FFFF == OVERLAY_BIT)
+        return any(any(self.buf[token[2] : token[3]]) for token in bits)
 
     def _explicit(self, pos: int, end: int, is_open: bool, depth: int) -> int:  # noqa: PLR0912
         buf, tokens, want, last = self.buf, self.tokens, self.keen.append, end - 8

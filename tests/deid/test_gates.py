@@ -4,9 +4,9 @@ import pytest
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
-from proxy.deid import Engine, deidentify, load_recipe
+from proxy.deid import Engine, Unreadable, deidentify, load_recipe
 from proxy.deid.rules import tag_bytes
-from tests.deid.build import EXPLICIT, SUBJECT, cleaned, ct, encoded
+from tests.deid.build import BIG_ENDIAN, EXPLICIT, SUBJECT, cleaned, ct, encoded
 
 
 def held(ds: Dataset, recipe: str = "basic") -> list[str]:
@@ -148,3 +148,47 @@ def test_one_yes_of_several_is_a_yes() -> None:
     ds = ct()
     ds.add_new(0x00280301, "CS", ["NO", "YES"])
     assert held(ds) == ["burned-in"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("ImageType", ["ORIGINAL", "PRIMARY", "LABEL", "NONE"]),
+        ("SpecimenLabelInImage", "YES"),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.9.4.1"),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.9.4.2"),
+    ],
+)
+def test_promise_1_a_label_and_a_voice_may_name_somebody(keyword: str, value: str) -> None:
+    ds = ct()
+    setattr(ds, keyword, value)
+    assert held(ds) == ["burned-in"]
+
+
+@pytest.mark.parametrize("group", [0x6000, 0x6002, 0x60FE])
+def test_promise_1_an_overlay_in_the_bits_of_the_pixels_is_held(group: int) -> None:
+    """Its attributes go, and what it has drawn would stay."""
+    ds = ct()
+    ds.add_new(group << 16 | 0x0102, "US", 12)
+    assert held(ds) == ["overlay"]
+    ds[group << 16 | 0x0102].value = 0
+    assert held(ds) == []
+
+
+@pytest.mark.parametrize("vr", [b"US", b"LO", b"UI", b"UL"])
+def test_promise_1_pixels_of_a_vr_that_they_cannot_have_are_refused(vr: bytes) -> None:
+    """The value of a short one would be taken for a length, and what follows it for pixels."""
+    data = encoded(ct())
+    head, hidden = data[: data.index(PIXELS)], b"\xe1\x7f\x10\x10LO\x06\x00Quince"
+    bad = head + PIXELS + vr + b"\x04\x00" + len(hidden).to_bytes(4, "little") + hidden
+    with pytest.raises(Unreadable):
+        codes(bad)
+
+
+def test_two_kinds_of_pixels_are_refused_in_big_endian_too() -> None:
+    """The second would be lost."""
+    data = encoded(ct(), BIG_ENDIAN)
+    at = data.index(b"\x7f\xe0\x00\x10")
+    bad = data[:at] + b"\x7f\xe0\x00\x08OF\0\0\0\0\0\x04\0\0\0\0" + data[at:]
+    with pytest.raises(Unreadable):
+        deidentify(bad, BIG_ENDIAN, Engine(load_recipe("basic")), lambda facts: SUBJECT)
