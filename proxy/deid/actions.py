@@ -57,7 +57,9 @@ _CONTENT: Final = {explicit: _content(explicit) for explicit in (True, False)}
 _TEXTS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
 _OPAQUE: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW"))
 _NUMERIC: Final = re.compile(rb"[0-9eE+\-. \\:DWMY\0]*")
-_EXTENDED_DATES: Final = re.compile(rb"\d{8}(?=[\d.+\-]|$)")
+_DATE: Final = re.compile(rb"\d{8}(\d\d(\d\d(\d\d(\.\d{1,6})?)?)?)?([+-]\d{4})?")  # DA and DT (PS3.5 6.2)
+_TIME: Final = re.compile(rb"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?")
+_ITEM: Final = b"\xfe\xff\x00\xe0"
 
 
 def keep(splice: "Splice", token: "Token") -> None:
@@ -185,19 +187,19 @@ def numeric(splice: "Splice", token: "Token") -> None:
 
 
 def shift(basic: Action) -> Action:
-    """DA and the date part of DT move by the person's days; what is no whole date goes the basic way."""
+    """DA and the date part of DT move by the person's days; times stay. What is neither goes the basic way: half of a
+    range of dates would tell by how many days they moved."""
 
     def act(splice: "Splice", token: "Token") -> None:
         if token[4]:
             splice.walk(token)
             return
+        parts = [part.strip(_PADDING) for part in splice.value(token).split(b"\\")]
         if token[0].written == "TM":
-            keep(splice, token)
+            is_time = all(not part or _TIME.fullmatch(part) for part in parts)
+            (keep if is_time else basic)(splice, token)
             return
-        value = splice.value(token).strip(_PADDING)
-        moved = [
-            moved_date(part.strip(_PADDING), splice.context.subject.shift_days) for part in value.split(b"\\")
-        ]
+        moved = [moved_date(part, splice.context.subject.shift_days) for part in parts]
         if None in moved:
             basic(splice, token)
         else:
@@ -209,7 +211,7 @@ def shift(basic: Action) -> Action:
 def moved_date(value: bytes, days: int) -> bytes | None:
     if not value:
         return b""
-    if not _EXTENDED_DATES.match(value):
+    if not _DATE.fullmatch(value):
         return None
     moved = shift_date(value[:8].decode("ascii"), days)
     return None if moved is None else moved.encode("ascii") + value[8:]
@@ -252,9 +254,12 @@ def by_vr(vr: str) -> Action:
 
 
 def unknown(splice: "Splice", token: "Token") -> None:
-    """UN of an attribute that the dictionary does not know: text or binary, nobody can tell."""
+    """UN of an attribute that the dictionary does not know: text or binary, nobody can tell. One that begins as a
+    sequence does is one to other readers, and was not walked."""
     if token[4]:
         splice.walk(token)
+    elif splice.value(token)[:4] == _ITEM:
+        splice.drop(token)
     else:
         (words if splice.value(token).rstrip(b"\0").isascii() else opaque)(splice, token)
 

@@ -23,8 +23,8 @@ def private_action(recipe: Recipe) -> Action:
     lines = tuple(line for line in recipe.lines if line.target.creator)
     numbered = tuple(line.target.mask[:6] for line in recipe.lines if _by_number(line))
     safe = safe_private() if "safe-private" in recipe.options else {}
-    if not lines and not safe and not numbered:
-        return drop if recipe.private == "remove" else actions.words
+    if not (lines or safe or numbered) and recipe.private == "remove":
+        return drop
     return _Private(recipe, lines, safe, numbered)
 
 
@@ -61,7 +61,7 @@ class _Private:
         elif self._recipe.private == "remove":
             splice.drop(token)
         else:
-            actions.by_vr(token[0].written)(splice, token)
+            self._by_vr(token[0].written, token)(splice, token)
 
     def _creator(self, splice: "Splice", token: "Token") -> None:
         name = splice.value(token).strip(b" \0").decode("latin-1")
@@ -87,7 +87,7 @@ class _Private:
         return self._by_vr(vr, token) if vr else None
 
     def _by_vr(self, vr: str, token: "Token") -> Action:
-        """A safe attribute, by what the table says it is (the data set may only say UN)."""
+        """One that stays, by what it is (of a safe one that says UN, by what the table says)."""
         vr = token[0].written if token[0].written != "UN" else vr[:2]
         if vr == "SQ" and not token[4]:
             return drop

@@ -177,3 +177,45 @@ def test_a_recipe_can_be_described_attribute_by_attribute() -> None:
     assert rows["PatientWeight"][0] == "keep" and rows["PatientWeight"][1] == "option"
     assert rows["InstitutionName"] == ("delete_or_empty_or_replace", "table")
     assert rows["Rows"] == ("keep", "default")
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00080021, "DA", b"20240115-20240116"), (0x00080021, "DA", b"20240115-Quince"),
+        (0x0008002A, "DT", b"20240115101500-20240116"), (0x00080031, "TM", b"20240115101500"),
+        (0x00080031, "TM", b"Quince"), (0x00080031, "TM", b"101500-111500"),
+    ],
+)  # fmt: skip
+def test_what_is_neither_date_nor_time_does_not_stay(tag: int, vr: str, value: bytes) -> None:
+    """Half of it would tell by how many days the other half moved."""
+    out, _ = cleaned(ct(), "research", EXPLICIT, [(tag, vr, value)])
+    assert not [part for part in (b"20240116", b"20240115", b"Quince", b"111500") if part in out]
+
+
+@pytest.mark.parametrize("value", [b"101500", b"10", b"1015", b"101500.123456", b"10:15:00", b"235960", b""])
+def test_times_of_every_precision_stay(value: bytes) -> None:
+    out, clean = cleaned(ct(), "research", EXPLICIT, [(0x00080031, "TM", value)])
+    assert read(out, clean)[0x00080031].value == value.decode()
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_private_attributes_that_stay_are_treated_by_what_they_are(tmp_path: Path, syntax: str) -> None:
+    ds = ct()
+    block = ds.private_block(0x0019, "ACME", create=True)
+    block.add_new(1, "UI", "1.2.3.4.5.6.7")
+    block.add_new(2, "DA", "20240117")
+    block.add_new(3, "PN", "Quince^Bertha")
+    block.add_new(
+        4, "SQ", item(PatientName="Quince^Bertha", PatientBirthDate="19610428", StudyInstanceUID="1.2.3.9")
+    )
+    block.add_new(5, "LO", "B30")
+    out, clean = cleaned(ds, written(tmp_path, "extends: basic\nprivate: keep"), syntax)
+    read(out, clean)
+    if syntax == EXPLICIT:  # in the other nobody knows what they are
+        assert not [
+            one for one in (b"1.2.3.4.5.6.7", b"20240117", b"Quince", b"19610428", b"1.2.3.9\0") if one in out
+        ]
+        assert b"B30" in out
+    else:
+        assert not [one for one in (b"19610428", b"1.2.3.9\0") if one in out]
