@@ -41,7 +41,7 @@ class Command(TeachingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "study",
-            help="its Study Instance UID, pseudonymous or original. With - it is read from standard input, or asked for",
+            help="its Study Instance UID, pseudonymous or original; with - it is read from standard input or asked for",
         )
         parser.add_argument("destination", nargs="?", help="the name of a destination; all if not given")
         parser.add_argument(
