@@ -1,4 +1,4 @@
-"""Whose fault it is. Messages carry tags and offsets, never values."""
+"""Whose fault it is. Messages carry offsets, never values, nor tags: behind a wrong length a value is read as one."""
 
 
 class DeidError(Exception):

@@ -27,7 +27,6 @@ from proxy.deid.rules import (
     Rule,
     drop,
     nothing,
-    show,
     tag_number,
 )
 from proxy.deid.shapes import Shapes
@@ -237,7 +236,7 @@ class Plan:
         elif vr in SHORT_VRS or vr in LONG_VRS:
             rule = self._rule(tag, vr, True)
         else:
-            raise Unreadable(f"no VR that PS3.5 knows: {show(tag)} at offset {pos}")
+            raise Unreadable(f"no VR that PS3.5 knows at offset {pos}")
         if len(self.explicit) >= MEMORY:
             self.explicit.clear()
         self.explicit[key] = rule
@@ -248,7 +247,7 @@ class Plan:
         if tag == 0xFFFEE00D:
             rule = DELIMITER
         elif tag >> 16 == 0xFFFE:
-            raise Unreadable(f"an item where an element belongs: {show(tag)} at offset {pos}")
+            raise Unreadable(f"an item where an element belongs at offset {pos}")
         else:
             rule = self._rule(tag, vr_of(tag) or "UN", False)
         if len(self.implicit) >= MEMORY:

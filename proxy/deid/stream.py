@@ -63,14 +63,6 @@ class More(Exception):
     """The bytes end inside the element that starts at this offset."""
 
 
-def place(buf: bytes, pos: int) -> str:
-    """Tag and offset of the element at pos, for messages."""
-    if pos + 4 > len(buf):
-        return f"offset {pos}"
-    group, element = buf[pos + 1] << 8 | buf[pos], buf[pos + 3] << 8 | buf[pos + 2]
-    return f"({group:04X},{element:04X}) at offset {pos}"
-
-
 class Scan:
     """One buffer being tokenised."""
 
@@ -153,7 +145,7 @@ class Scan:
                 continue
             if code & END:
                 if not is_open or depth == 0:
-                    raise Unreadable(f"a delimiter where none belongs: {place(buf, pos)}")
+                    raise Unreadable(f"a delimiter where none belongs at offset {pos}")
                 return pos + 8
             if code & LONG:
                 if pos + 12 > end:
@@ -200,7 +192,7 @@ class Scan:
                 continue
             if code & END:
                 if not is_open or depth == 0:
-                    raise Unreadable(f"a delimiter where none belongs: {place(buf, pos)}")
+                    raise Unreadable(f"a delimiter where none belongs at offset {pos}")
                 return pos + 8
             if code & BULK and depth == 0:
                 self.bulk_at = pos
@@ -294,7 +286,7 @@ class Scan:
         self, rule: Rule, pos: int, value: int, length: int, end: int, depth: int, explicit: bool
     ) -> int:
         if depth >= DEPTH:
-            raise TooDeep(f"nested deeper than {DEPTH} levels: {place(self.buf, pos)}")
+            raise TooDeep(f"nested deeper than {DEPTH} levels at offset {pos}")
         is_open = length == OPEN
         if not is_open:
             if value + length > end:
@@ -336,7 +328,7 @@ class Scan:
             elif tag == SEQUENCE_END and is_open:
                 return pos + 8
             else:
-                raise Unreadable(f"no item where one belongs: {place(buf, pos)}")
+                raise Unreadable(f"no item where one belongs at offset {pos}")
         if is_open or pos != end:
             raise More(pos)
         return pos
@@ -352,6 +344,6 @@ class Scan:
                     self._add((rule, pos, value, at, 0), depth)
                 return at
             if tag != ITEM_TAG or length == OPEN:
-                raise Unreadable(f"no fragment where one belongs: {place(buf, at - 8)}")
+                raise Unreadable(f"no fragment where one belongs at offset {at - 8}")
             at += length
         raise More(pos)

@@ -201,3 +201,19 @@ def test_more_people_than_can_be_hunted_are_held() -> None:
     ds.OtherPatientNames = [f"Person{n}^Some" for n in range(400)]
     clean = deidentify(encoded(ds), EXPLICIT, ENGINE, lambda facts: SUBJECT)
     assert [hold.code for hold in clean.holds] == ["residual"]
+
+
+def test_promise_8_what_a_wrong_length_makes_of_a_name_is_quoted_nowhere() -> None:
+    """The rest of the name is read as a tag, a VR, a length."""
+    ds = ct()
+    ds.PatientName = "Quince-Marmalade^Bertha"
+    data, name = encoded(ds), b"Quince-Marmalade^Bertha "
+    at = data.index(name)
+    said = set()
+    for length in range(0, len(name), 2):
+        bad = data[: at - 2] + length.to_bytes(2, "little") + data[at:]
+        with pytest.raises(DeidError) as trouble:
+            deidentify(bad, EXPLICIT, Engine(load_recipe("basic")), lambda facts: SUBJECT)
+        said.add(str(trouble.value).upper())
+    assert said and not [one for one in said if "(" in one]  # no tag
+    assert not [one for one in said if any(part in one for part in ("QUIN", "MARM", "BERT"))]
