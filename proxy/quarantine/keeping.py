@@ -1,7 +1,7 @@
 """Quarantine on disk: the original data set, encrypted in chunks, whole or absent."""
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +82,11 @@ def _is_there(item: HeldItem) -> bool:
     same = {name: getattr(item, name) for name in names}
     rows = HeldItem.objects.filter(state=item.state, file_gone_at=None, **same)
     return rows.filter(decided_by=item.decided_by).exists()
+
+
+def has_study(project_id: int, patient: str, uids: Collection[str]) -> bool:
+    """Whether images of this study were held as theirs, whatever became of them; `uids` is what it may be called."""
+    return HeldItem.objects.filter(project_id=project_id, patient=patient, study_uid__in=uids).exists()
 
 
 def original(path: str, unwrap: Key) -> Iterator[bytes]:

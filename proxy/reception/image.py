@@ -134,7 +134,12 @@ class Image:
         issuer = facts.issuer or (self.node.issuer if self.node else "") or self.route.project_issuer
         identity = {"name": facts.patient_name}
         return pseudonyms.person_for(
-            self.route.project_id, issuer, facts.patient_id, identity, facts.study_uid
+            self.route.project_id,
+            issuer,
+            facts.patient_id,
+            identity,
+            facts.study_uid,
+            has_study=partial(keeping.has_study, self.route.project_id),
         )
 
     def _standing(self, holds: Sequence[Hold]) -> tuple[Hold, ...]:

@@ -7,7 +7,7 @@ from proxy.deid import Facts
 from proxy.reception import rows
 from proxy.reception.rows import Values
 from proxy.vault import seals, studykeys
-from proxy.vault.models import UidPair
+from proxy.vault.models import Person, UidPair
 from proxy.vault.pseudonyms import Known
 from proxy.vault.seals import PairRow
 from proxy.vault.studykeys import StudyKeyRow
@@ -29,10 +29,13 @@ def fresh(known: Known, facts: Facts, values: Values) -> tuple[PairRow, ...]:
 
 
 def fresh_keys(known: Known, facts: Facts, values: Values) -> tuple[StudyKeyRow, ...]:
-    """With the first image of a study."""
+    """With the first image of a study, under the Patient ID that its person has by now."""
     uid = rows.plain(values, rows.STUDY_UID)
     if _is_written(known, uid):
         return ()
+    if known.by_former_id:
+        person = Person.objects.get(pk=known.person_id)
+        return studykeys.late_rows(person, uid, facts.accession_number)
     return studykeys.rows(known, uid, facts.accession_number, facts.patient_id)
 
 

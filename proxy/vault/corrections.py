@@ -2,7 +2,7 @@
 
 Nothing that was given out becomes wrong: pseudonyms stay valid, a study keeps its pseudonym and its shift, and its
 images still come back as they were sent. After a merge, what is new of either is the survivor's. After a correction,
-whoever bears the wrong id from now on is somebody else.
+whoever bears the wrong id from now on is somebody else, but in a study that came before: it stays its person's.
 """
 
 import json

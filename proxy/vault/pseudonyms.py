@@ -8,8 +8,8 @@ was forgotten elsewhere is sealed under a key that is gone (a person's second co
 import base64
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from secrets import token_bytes
 from threading import Lock
 from typing import Final
@@ -43,6 +43,7 @@ class Known:
     uid_key: bytes = field(repr=False)
     data_key: bytes = field(repr=False)
     family: int | None = None
+    by_former_id: bool = False  # the image bears an id that was theirs by mistake
 
     @property
     def subject(self) -> Subject:
@@ -84,6 +85,10 @@ class Nameless(Exception):
     status = 0xC000
 
 
+HasStudy = Callable[[str, Collection[str]], bool]
+"""Whether images of a study wait for a person under this pseudonym, by the UIDs that it may have here."""
+
+
 class Taken(Exception):
     """Our fault: this pseudonym is another person's, which only tampering or a lost key can bring about."""
 
@@ -98,9 +103,11 @@ def person_for(
     study_key: str,
     *,
     drawn: bool = False,
+    has_study: HasStudy = lambda pseudonym, uids: False,
 ) -> Known:
     """The person behind issuer and Patient ID in this project; `study_key` is the original study UID.
 
+    An id that was somebody's by mistake still leads to them in a study that they have, and in no other.
     A new person's pseudonym and shift are derived from the project's key, or drawn at random for a project
     that asks for it: then even its key does not lead from an id to a pseudonym; they stay as stored.
     Raises KeysMissing, Taken (our fault, 0x0110), Nameless (the sender's, 0xC000) and whatever the
@@ -113,13 +120,17 @@ def person_for(
     blind = ring.blind(project_id, who.text)
     if known := _remembered(blind):
         return known
-    known = _find(ring, project_id, blind)
+    bearers = _bearers(ring, project_id, blind)
+    if owner := _former(ring, bearers.before, normalise(study_key), has_study):
+        return owner
+    known = bearers.now
     if known is None:
         asked = {**identity, "issuer": issuer, "patient_id": patient_id}
         known = _meet(ring, Newcomer(project_id, who, blind, asked, drawn))
     if known.family is not None:
         return _of_family(ring, known, normalise(study_key))
-    _remember(blind, known)
+    if not bearers.before:
+        _remember(blind, known)
     return known
 
 
@@ -127,7 +138,7 @@ def find_person(project_id: int, issuer: str, patient_id: str, study_key: str = 
     """As `person_for`, but meets nobody new."""
     ring = current()
     who = who_is(issuers.canonical(project_id, normalise(issuer)), patient_id, study_key)
-    return _find(ring, project_id, ring.blind(project_id, who.text))
+    return _bearers(ring, project_id, ring.blind(project_id, who.text)).now
 
 
 def names_of(project_id: int, issuers_: Collection[str], patient_id: str) -> set[str]:
@@ -178,17 +189,30 @@ def known_all(persons: Iterable[Person]) -> dict[int, Known]:
     return known
 
 
-def _find(ring: Keyring, project_id: int, blind: str) -> Known | None:
-    rows = sql.ask(_FIND, project_id, blind)
-    return _known(ring, Person(**dict(zip(NAMED, rows[0], strict=True)))) if rows else None
+@dataclass(frozen=True, slots=True)
+class Bearers:
+    """Who lives with an id, and who had it by mistake."""
+
+    now: Known | None
+    before: tuple[Known, ...]
+
+
+def _bearers(ring: Keyring, project_id: int, blind: str) -> Bearers:
+    rows = sql.ask(_BEARERS, project_id, blind, project_id, blind)
+    found = [(before, _known(ring, Person(**dict(zip(NAMED, row, strict=True))))) for before, *row in rows]
+    now = next((known for before, known in found if not before), None)
+    return Bearers(now, tuple(known for before, known in found if before))
 
 
 NAMED: Final = (
     "id", "project_id", "pseudonym", "shift_days", "generation", "per_study", "wrapped_key", "family",
 )  # fmt: skip
-_FIND: Final = (
-    f"SELECT {', '.join(NAMED)} FROM vault_person"  # noqa: S608 - our own names
-    " WHERE project_id = %s AND blind = %s AND forgotten_at IS NULL"
+_ROW: Final = ", ".join(f"person.{name}" for name in NAMED)
+_BEARERS: Final = (
+    f"SELECT 0, {_ROW} FROM vault_person person"  # noqa: S608 - our own names
+    " WHERE person.project_id = %s AND person.blind = %s AND person.forgotten_at IS NULL"
+    f" UNION ALL SELECT 1, {_ROW} FROM vault_formerid former JOIN vault_person person ON person.id = former.person_id"
+    " WHERE former.project_id = %s AND former.blind = %s AND person.forgotten_at IS NULL"
 )
 
 
@@ -211,14 +235,34 @@ def _handle(ring: Keyring, person: Person, uid_key: bytes) -> Known:
     )
 
 
+def _former(ring: Keyring, before: Iterable[Known], study: str, has_study: HasStudy) -> Known | None:
+    """Who had this id by mistake when images of this study came, or whoever of their family has the study."""
+    members = [_known(ring, row) for one in before for row in family_of(one)]
+    owner = _owner(members, study)
+    if owner is None:
+        owner = next((one for one in members if has_study(one.pseudonym, _names(one, study))), None)
+    return owner and replace(owner, by_former_id=True)
+
+
 def _of_family(ring: Keyring, known: Known, study: str) -> Known:
     """Whose of the family this study is: it keeps its pseudonym and shift. What is new is the survivor's."""
     members = [_known(ring, one) for one in family_of(known)]
-    for one in members:
-        uid = identifiers.map_uid(one.uid_key, study)
-        if UidPair.objects.filter(project_id=one.project_id, uid=uid, person_id=one.person_id).exists():
-            return one
+    if owner := _owner(members, study):
+        return owner
     return next((one for one in members if one.person_id == known.family), known)
+
+
+def _owner(members: Iterable[Known], study: str) -> Known | None:
+    for one in members:
+        pairs = UidPair.objects.filter(project_id=one.project_id, uid__in=_names(one, study))
+        if pairs.filter(person_id=one.person_id).exists():
+            return one
+    return None
+
+
+def _names(known: Known, study: str) -> tuple[str, str]:
+    """What this study of theirs is called here: a recipe may keep UIDs as they are."""
+    return identifiers.map_uid(known.uid_key, study), study
 
 
 def family_of(known: Known) -> list[Person]:
@@ -239,7 +283,7 @@ def _meet(ring: Keyring, newcomer: Newcomer) -> Known:
             with transaction.atomic():
                 return _known(ring, _create(ring, newcomer))
         except IntegrityError:
-            if known := _find(ring, newcomer.project_id, newcomer.blind):
+            if known := _bearers(ring, newcomer.project_id, newcomer.blind).now:
                 return known
     raise Taken("This pseudonym belongs to another person; run doctor.")
 

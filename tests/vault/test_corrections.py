@@ -1,7 +1,10 @@
 """Merges and corrections: what was given out stays valid, what is new follows, and each leaves its mark."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from proxy import sql
 from proxy.audit import actions
 from proxy.audit.models import Entry
 from proxy.deid.identifiers import map_uid
@@ -9,7 +12,7 @@ from proxy.vault import reidentify
 from proxy.vault.corrections import Contradiction, correct, merge
 from proxy.vault.forget import forget
 from proxy.vault.models import Person
-from proxy.vault.pseudonyms import Known, find_person, person_for
+from proxy.vault.pseudonyms import Known, find_person, forget_cache, person_for
 from proxy.vault.reidentify import NotAllowed, Principal, Unknown
 from proxy.vault.seals import Forgotten, keep, keep_pairs, pair_rows, seal_row
 
@@ -123,6 +126,30 @@ class TestCorrecting:
         assert other.pseudonym != ada.pseudonym
         assert map_uid(other.uid_key, "1.2.3") != map_uid(ada.uid_key, "1.2.3")
         assert meet("AE-1") == other
+
+    def test_promise_5_a_study_keeps_its_pseudonym_also_under_the_wrong_id(self) -> None:
+        ada = with_study("AE-1", "1.2.3.1")
+        correct(MAY, ada.pseudonym, 1, issuer="EAST", patient_id="AE-7", purpose=WHY)
+        for _ in range(2):
+            assert meet("AE-1", "1.2.3.1").subject == ada.subject
+            assert meet("AE-1", "1.2.3.2").pseudonym != ada.pseudonym
+
+    def test_who_never_had_another_id_is_one_question(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ada = meet("AE-1")
+        asked, ask = list[str](), sql.ask
+
+        def counted(statement: str, *values: object) -> list[sql.Row]:
+            asked.append(statement)
+            return ask(statement, *values)
+
+        monkeypatch.setattr(sql, "ask", counted)
+        with CaptureQueriesContext(connection) as others:
+            assert meet("AE-1") == ada
+            forget_cache()
+            assert meet("AE-1", "1.2.3.9") == ada
+        assert sum("vault_person" in one for one in asked) == 2, "once each"
+        persons = ("vault_person", "vault_formerid", "vault_uidpair")
+        assert not [one for one in others if any(table in one["sql"] for table in persons)]
 
     def test_an_id_that_is_or_was_somebody_s_is_not_taken(self) -> None:
         ada, ben = meet("AE-1"), meet("AE-2")
