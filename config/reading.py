@@ -6,7 +6,7 @@ Values of secrets never appear in that sentence.
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import NoReturn
@@ -193,10 +193,11 @@ def refuse_in_production(secret_key: str, postgres_password: str) -> None:
             )
 
 
-def refuse_keys_under_data(key_dir: Path, data_dir: Path) -> None:
-    """Promise 8: who takes the data folder must not have the keys with it."""
-    if key_dir == data_dir or data_dir in key_dir.parents:
-        refuse("KEY_DIR", "keys may not lie under DATA_DIR; choose a folder outside, backed up apart.")
+def refuse_keys_below(key_dir: Path, folders: Mapping[str, Path]) -> None:
+    """Promise 8: who takes one of these folders, or its backup, must not have the keys with it."""
+    for name, folder in folders.items():
+        if key_dir.is_relative_to(folder):
+            refuse("KEY_DIR", f"keys may not lie under {name}; choose a folder outside, backed up apart.")
 
 
 def refuse_short_seals(seals: int, files: int) -> None:

@@ -16,7 +16,6 @@ reading.load_env_file(reading.path("ENV_FILE", ".env", base=BASE_DIR))
 # --- where things lie -----------------------------------------------------------------------------
 DATA_DIR = reading.path("DATA_DIR", "data", base=BASE_DIR)
 KEY_DIR = reading.path("KEY_DIR", "keys", base=BASE_DIR)
-reading.refuse_keys_under_data(KEY_DIR, DATA_DIR)
 DICOM_STORAGE_DIR = reading.path("DICOM_STORAGE_DIR", DATA_DIR, base=BASE_DIR)
 DICOM_LOG_DIR = reading.path("DICOM_LOG_DIR", DATA_DIR / "logs", base=BASE_DIR)
 ARCHIVE_DIR = reading.path("ARCHIVE_DIR", DATA_DIR / "archives", base=BASE_DIR)
@@ -30,7 +29,6 @@ DEBUG = reading.boolean("DEBUG", False)
 ALLOWED_HOSTS = reading.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1"])
 API_PORT = reading.number("API_PORT", 8080, low=1, high=65535)
 API_BIND_ADDRESS = reading.text("API_BIND_ADDRESS", "0.0.0.0")  # noqa: S104 - in containers a port is published, not an interface
-SECRET_KEY = reading.text("SECRET_KEY", "") or reading.kept("KEY_DIR", keys.django_secret, KEY_DIR)
 
 # --- the API --------------------------------------------------------------------------------------
 API_REQUESTS_PER_MINUTE = reading.number("API_REQUESTS_PER_MINUTE", 120, low=0, high=1_000_000)
@@ -163,6 +161,19 @@ if _address is not None:
 if _address is not None and DATABASE_ENGINE == "postgresql":
     POSTGRES_DB, POSTGRES_USER, POSTGRES_PASSWORD = _address.name, _address.user, _address.password
     POSTGRES_HOST, POSTGRES_PORT, POSTGRES_OPTIONS = _address.host, _address.port, _address.options
+
+# --- keys: the first is made here, where no other folder of ours is found to hold it ---------------
+_OTHERS = {
+    "DATA_DIR": DATA_DIR,
+    "DICOM_STORAGE_DIR": DICOM_STORAGE_DIR,
+    "DICOM_LOG_DIR": DICOM_LOG_DIR,
+    "ARCHIVE_DIR": ARCHIVE_DIR,
+    "BACKUP_DIR": BACKUP_DIR,
+}
+if DATABASE_ENGINE == "sqlite":
+    _OTHERS["the folder of the database"] = DATABASE_PATH.parent
+reading.refuse_keys_below(KEY_DIR, _OTHERS)
+SECRET_KEY = reading.text("SECRET_KEY", "") or reading.kept("KEY_DIR", keys.django_secret, KEY_DIR)
 
 if not DEBUG:
     reading.refuse_in_production(

@@ -48,25 +48,60 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_a_wrong_value_stops_the_start_with_one_sentence(name: str, value: str) -> None:
     wanted = {"STRIPE_API_KEY": "STRIPE_PRICE_ID"}  # billing needs both
-    started = subprocess.run(
-        [sys.executable, "-c", "import config.settings"],
-        cwd=ROOT,
-        env={**os.environ, name: value},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    started = settings_with(**{name: value})
     assert started.returncode == 1
     (line,) = started.stderr.strip().splitlines()
     assert line.startswith(f"Setting {wanted.get(name, name)}: ")
     assert "pa55word" not in line and "sk_test" not in line
 
 
-def test_promise_8_keys_never_lie_under_the_data(tmp_path: Path) -> None:
-    for keys in (tmp_path / "data", tmp_path / "data" / "keys"):
-        with pytest.raises(WrongSetting, match="KEY_DIR"):
-            reading.refuse_keys_under_data(keys, tmp_path / "data")
-    reading.refuse_keys_under_data(tmp_path / "keys", tmp_path / "data")
+FOLDERS = {
+    "DATA_DIR": "place",
+    "DICOM_STORAGE_DIR": "place",
+    "DICOM_LOG_DIR": "place",
+    "ARCHIVE_DIR": "place",
+    "BACKUP_DIR": "place",
+    "DATABASE_PATH": "place/db.sqlite3",
+    "DCM_DB_URL": "sqlite:///{}/place/db.sqlite3",
+}
+
+
+@pytest.mark.parametrize("keys", ["place", "place/keys"])
+@pytest.mark.parametrize("name", FOLDERS)
+def test_promise_8_keys_never_lie_where_something_else_does(tmp_path: Path, name: str, keys: str) -> None:
+    """Who takes that folder would have the keys with it. Refused before the first key is made there."""
+    place = FOLDERS[name].format(tmp_path) if "{}" in FOLDERS[name] else str(tmp_path / FOLDERS[name])
+    own = {"DATA_DIR": str(tmp_path / "data"), "KEY_DIR": str(tmp_path / keys), name: place}
+    started = settings_with(**own, DATABASE_ENGINE="sqlite")
+    assert started.returncode == 1
+    (line,) = started.stderr.strip().splitlines()
+    said = "the folder of the database" if name in {"DATABASE_PATH", "DCM_DB_URL"} else name
+    assert line.startswith(f"Setting KEY_DIR: keys may not lie under {said}; choose a folder outside")
+    assert not (tmp_path / "place").exists()
+
+
+def test_keys_beside_everything_else_are_taken(tmp_path: Path) -> None:
+    """A folder whose name only begins like another is beside it, and PostgreSQL has no folder here."""
+    own = {name: str(tmp_path / folder) for name, folder in FOLDERS.items() if name != "DCM_DB_URL"}
+    keys = {"KEY_DIR": str(tmp_path / "place-keys")}
+    assert settings_with(**own | keys).returncode == 0
+    database = {"DATABASE_PATH": str(tmp_path / "db.sqlite3")}
+    postgres = {"DATABASE_ENGINE": "postgresql", "POSTGRES_PASSWORD": "a password"}
+    assert settings_with(**own | keys | database | postgres).returncode == 0
+
+
+def test_nothing_but_defaults_is_taken() -> None:
+    """As on a new machine; nothing is made of it here."""
+    assert (
+        settings_with(KEY_DIR="", DATA_DIR="", BACKUP_DIR="", SECRET_KEY="of this test alone").returncode == 0
+    )
+
+
+def settings_with(**env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", "import config.settings"], cwd=ROOT, env=os.environ | env,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def test_seals_are_never_kept_shorter_than_files() -> None:

@@ -158,7 +158,7 @@ def test_the_address_wins_over_the_engine(tmp_path: Path) -> None:
     said, holding = told(tmp_path, DATABASE_ENGINE="sqlite", POSTGRES_HOST="other", DCM_DB_URL=url)
     assert said == "postgresql postern db.example 5432 require"
     assert "DCM_DB_URL" not in holding
-    path = tmp_path / "my.db"
+    path = tmp_path / "database" / "my.db"
     said, _ = told(tmp_path, DATABASE_ENGINE="postgresql", DCM_DB_URL=f"sqlite:///{path}")
     assert said.startswith(f"sqlite {path} ")
 
