@@ -84,7 +84,7 @@ class Rewriter:
         splice, clean = self._visit(original, scan, first)
         if not self._compiled.recipe.hunting or not clean:
             return Rewritten(clean, splice, ())
-        if not self._may_hold(own, clean) and not has_pattern(splice.texts):
+        if not self._may_hold(own, clean) and not has_pattern(splice.texts, context.charset):
             return Rewritten(clean, splice, ())
         slow = Scan(self._compiled.hunting_plan, scan.explicit)
         slow.run(original)

@@ -46,28 +46,20 @@ PATTERNS: Final = re.compile(
     ),
     re.IGNORECASE,
 )
-# A quick look at bytes: nothing of the above is there without one of these
-_WORTH: Final = re.compile(
-    rb"\d[\d\-/. ()]{4,}\d|@|://|www\.|[dD][rR]\.? |[pP][rR][oO][fF]|[mM][rR][sS]?\.? |[mM][sS]\.? |[hH]err|[fF]rau|"
-    rb"[mM]me|[dD]octor|[mM][rR][nN]|\d{3}|[sS]tr|[aA]ve|[rR]oad|[gG]asse|[pP]latz|\d.{0,4}[a-zA-Z]{3,}.{0,3}\d\d|"
-    rb"\b[A-Za-z]{3,9}.{1,3}\d{1,2}.{1,5}\d\d"
-)
 _SPACES: Final = re.compile(r" {2,}")
+_PADDING: Final = b" \0"
 
 
-def is_worth_a_look(joined: bytes) -> bool:
-    return _WORTH.search(joined) is not None
-
-
-def has_pattern(values: list[bytes]) -> bool:
-    """Whether any of these texts needs the slow look."""
-    return bool(values) and _has_pattern(b"\n".join(values))
+def has_pattern(values: list[bytes], charset: bytes) -> bool:
+    """Whether any of these texts needs the slow look: they are read here as `cut_value` reads them."""
+    return bool(values) and _has_pattern(tuple(values), charset)
 
 
 @lru_cache(maxsize=256)
-def _has_pattern(joined: bytes) -> bool:
+def _has_pattern(values: tuple[bytes, ...], charset: bytes) -> bool:
     """What stays in the text of one image mostly stays in its whole series."""
-    return is_worth_a_look(joined) and PATTERNS.search(joined.decode("latin-1")) is not None
+    text = "\n".join(decode(value.rstrip(_PADDING), charset) for value in values)
+    return PATTERNS.search(text) is not None
 
 
 def cut(text: str, needles: Needles | None, patterns: bool) -> str:
@@ -84,7 +76,7 @@ def cut(text: str, needles: Needles | None, patterns: bool) -> str:
 
 def cut_value(value: bytes, charset: bytes, needles: Needles | None, patterns: bool) -> bytes:
     """The same for an encoded, possibly multi-valued value; unchanged bytes stay the same bytes."""
-    stripped = value.rstrip(b" \0")
+    stripped = value.rstrip(_PADDING)
     text = decode(stripped, charset)
     new = "\\".join(cut(part, needles, patterns) for part in text.split("\\"))
     if new == text:
