@@ -69,7 +69,11 @@ class Needles:
 
     def hits(self, squeezed: bytes) -> bool:
         """A look at everything; may be wrong by saying yes."""
-        return any(needle in squeezed for needle in self.raw)
+        return _holds_any(self.raw, squeezed) or self.is_joined(squeezed)
+
+    def is_joined(self, data: bytes) -> bool:
+        """Whether a whole value is there, whatever stands between its parts."""
+        return _holds_any(self.joined, data.translate(_LOWER, _NOT_ALNUM))
 
     def glance(self, header: bytes) -> bool:
         """A quick look at everything; more often wrong by saying yes than `hits`, never by saying no."""
@@ -89,15 +93,15 @@ class Needles:
         squeezed = squeeze(header)
         found = [needle for needle in self.raw if needle in squeezed]
         if len(header) >= _LENGTHS_LOOK_LIKE_TEXT or b"\x1b" in header or not self.whole.issuperset(found):
-            return bool(found)
-        if _holds_any(self.joined, header.translate(_LOWER, _NOT_ALNUM)):
+            return bool(found) or self.is_joined(header)
+        if self.is_joined(header):
             return True
         lowered = header.lower()
         return any(_stands_as_a_word(needle, lowered, squeezed) for needle in found)
 
     def strikes(self, squeezed: bytes) -> bool:
         """For opaque bytes, where short needles would be met by chance."""
-        return any(needle in squeezed for needle in self.raw if len(needle) >= 5)
+        return any(needle in squeezed for needle in self.raw if len(needle) >= 5) or self.is_joined(squeezed)
 
 
 _FOLDABLE: Final = 3
@@ -148,10 +152,18 @@ def needles(values: tuple[tuple[str, bytes], ...], charset: bytes) -> Needles:
         tuple(sorted(raw)),
         "|".join(_pattern(word) for word in ordered),
         frozenset(word.lower().encode("ascii") for word in words_of[True]),
-        _least(word.encode("ascii").translate(_LOWER, _NOT_ALNUM) for word in words_of[False]),
+        _least(form.translate(_LOWER, _NOT_ALNUM) for form in _joinable(words_of[False], ordered, charset)),
         _least(fold for fold in folds.values() if len(fold) >= _FOLDABLE),
         _least(form for form, fold in folds.items() if len(fold) < _FOLDABLE),
     )
+
+
+def _joinable(unbounded: list[str], words: list[str], charset: bytes) -> Iterator[bytes]:
+    """What may stand with other marks between its parts than here; UTF-16 has marks inside its letters."""
+    yield from (word.encode("ascii") for word in unbounded)
+    for word in words:
+        if not word.isascii() and _GAPS.search(word):
+            yield from (form for form in _forms(word, charset) if min(form) >= 0x20)
 
 
 def _least(forms: Iterable[bytes]) -> tuple[bytes, ...]:
@@ -264,7 +276,7 @@ def _plain(encoded: bytes) -> bytes:
 
 
 def _pattern(word: str) -> str:
-    text = r"\W{0,3}".join(re.escape(part) for part in _GAPS.split(word) if part)
+    text = r"[\W_]{0,3}".join(re.escape(part) for part in _GAPS.split(word) if part)
     if not _is_bounded(word):
         return text
     return rf"(?<!\d)0*{text}(?!\d)" if word.isdigit() else rf"(?<!{_LETTER}){text}(?!{_LETTER})"

@@ -271,3 +271,23 @@ def test_a_kept_value_is_an_operators_decision() -> None:
     ds.InstitutionName = "Klinikum"
     clean = deidentify(encoded(ds), EXPLICIT, engine, lambda facts: SUBJECT)
     assert b"Klinikum" in b"".join(clean.rest)
+
+
+@pytest.mark.parametrize("recipe", ["basic", "research", "limited", "minimal", "hipaa-safe-harbor"])
+@pytest.mark.parametrize("filling", [0, 20_000])  # a header of 0x3000 bytes and more is looked at another way
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Young^Grace", "T1 YOUNG^GRACE"), ("Young^Grace", "T1 Young, Grace"), ("Brown^Rose", "T1 brown_-rose"),
+        ("Brown^Rose", "T1 ROSE, BROWN"), ("Young^Grace", "T1 YOUNGGRACE"),
+    ],
+)  # fmt: skip
+def test_promise_1_a_name_of_two_common_words_is_found(
+    name: str, text: str, filling: int, recipe: str
+) -> None:
+    ds = ct()
+    ds.PatientName, ds.SeriesDescription = name, text
+    ds.ImageType = ["ORIGINAL", "PRIMARY", *["AXIAL"] * (filling // 6)]
+    out, clean = cleaned(ds, recipe)
+    assert read(out, clean).get("SeriesDescription") in (None, "", "T1")
+    assert not clean.holds

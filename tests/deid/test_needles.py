@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.deid.charsets import encode
 from proxy.deid.needles import NAME, Needles, _compiled, needles
 from proxy.deid.splice import make_element
 
@@ -64,3 +65,15 @@ def test_a_name_of_two_signs_is_met(codec: str) -> None:
 def is_met(own: Needles, value: bytes) -> bool:
     header = make_element(0x00081030, "LO", value, True)
     return own.glance(header) and own.stand_in(header)
+
+
+@pytest.mark.parametrize("charset", [b"ISO_IR 100", b"ISO_IR 192"])
+def test_an_address_is_met_whatever_stands_between_its_parts(charset: bytes) -> None:
+    own = needles((("phrase", encode("Königsallee 12", charset)),), charset)
+    for text in ("Königsallee, 12", "KÖNIGSALLEE 12", "königsallee-12"):
+        assert is_met(own, encode(text, charset)) and own.hits(encode(text, charset).lower())
+
+
+def test_a_whole_name_in_opaque_bytes_is_met() -> None:
+    own = needles(((NAME, b"Young^Grace"),), b"")
+    assert own.strikes(b"\x01\x02young^grace\xff") and not own.strikes(b"\x01young\x02gracia")
