@@ -8,7 +8,7 @@ whoever bears the wrong id from now on is somebody else, but in a study that cam
 import json
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from proxy.audit import actions
@@ -22,6 +22,7 @@ from proxy.vault.reidentify import Principal, Unknown, allowed
 from proxy.vault.seals import Forgotten
 
 CORRECT = "vault.correct_person"
+TAKEN = "Somebody bears this Patient ID already: merge the two, if they are one."
 
 
 class Contradiction(ValueError):
@@ -102,7 +103,7 @@ def correct(
 def _is_nobodys(project_id: int, blind: str) -> None:
     bearers = Person.objects.filter(project_id=project_id, blind=blind)
     if bearers.filter(forgotten_at=None).exists():
-        raise Contradiction("Somebody bears this Patient ID already: merge the two, if they are one.")
+        raise Contradiction(TAKEN)
     if bearers.exists() or FormerId.objects.filter(project_id=project_id, blind=blind).exists():
         raise Contradiction(
             "This Patient ID was somebody's before. Whoever bears it now is a new person: merge with them once their"
@@ -118,4 +119,8 @@ def _rename(person: Person, blind: str, issuer: str, patient_id: str) -> None:
     identity |= {"issuer": issuer, "patient_id": patient_id}
     person.identity = tokens.encrypt(key, context, json.dumps(identity, sort_keys=True).encode("ascii"))
     person.blind = blind
-    person.save(update_fields=["identity", "blind"])
+    try:
+        with transaction.atomic():
+            person.save(update_fields=["identity", "blind"])
+    except IntegrityError:  # somebody new of that id has come since we looked
+        raise Contradiction(TAKEN) from None

@@ -8,7 +8,7 @@ from proxy import sql
 from proxy.audit import actions
 from proxy.audit.models import Entry
 from proxy.deid.identifiers import map_uid
-from proxy.vault import reidentify
+from proxy.vault import corrections, reidentify
 from proxy.vault.corrections import Contradiction, correct, merge
 from proxy.vault.forget import forget
 from proxy.vault.models import Person
@@ -160,6 +160,17 @@ class TestCorrecting:
         with pytest.raises(Contradiction, match="somebody's before"):
             correct(MAY, ada.pseudonym, 1, issuer="EAST", patient_id="AE-2", purpose=WHY)
         assert find_person(1, "EAST", "AE-1") is not None
+
+    def test_somebody_new_of_that_id_who_comes_at_the_same_moment_is_a_contradiction_too(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They are met after the look whether anybody bears the id."""
+        ada = meet("AE-1")
+        monkeypatch.setattr(corrections, "_is_nobodys", lambda *_: meet("AE-7"))
+        with pytest.raises(Contradiction, match="merge the two"):
+            correct(MAY, ada.pseudonym, 1, issuer="EAST", patient_id="AE-7", purpose=WHY)
+        found = find_person(1, "EAST", "AE-1")
+        assert found is not None and found.pseudonym == ada.pseudonym
 
     def test_promise_9_without_the_permission_nothing_happens(self) -> None:
         ada = meet("AE-1")
