@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from proxy.audit import actions
 from proxy.audit.record import record
-from proxy.vault import forgotten, remembered, seals
+from proxy.vault import forgotten, pseudonyms, remembered, seals
 from proxy.vault.models import Person, Seal, StudyKey, UidPair
 from proxy.vault.reidentify import FORGET, Principal, Unknown, allowed
 from proxy.vault.seals import Forgotten
@@ -44,7 +44,7 @@ def forget(principal: Principal, pseudonym: str, project_id: int, purpose: str) 
                 actions.FORGOTTEN, actor=principal.name, subject=one.pseudonym, purpose=purpose, detail=detail
             )
             forgotten.remember(project_id, one.pseudonym)
-        transaction.on_commit(lambda: _clean_up(paths))
+        transaction.on_commit(lambda: _clean_up(family, paths))
     return Erased(pseudonym, sum(one.seals for one in erased), sum(one.uid_pairs for one in erased))
 
 
@@ -57,7 +57,7 @@ def erase_again(project_id: int, pseudonym: str) -> bool:
             return False
         paths = seals.paths_of(Seal.objects.filter(person=person))
         _erase(person)
-        transaction.on_commit(lambda: _clean_up(paths))
+        transaction.on_commit(lambda: _clean_up([person], paths))
     return True
 
 
@@ -87,7 +87,8 @@ def _overwrite_what_is_deleted() -> None:
             cursor.execute("PRAGMA secure_delete = ON")
 
 
-def _clean_up(paths: Sequence[Path]) -> None:
+def _clean_up(persons: Sequence[Person], paths: Sequence[Path]) -> None:
+    pseudonyms.drop({person.pk for person in persons})
     remembered.forget_all()
     seals.remove_files(paths)
     if connection.vendor == "sqlite":

@@ -349,6 +349,13 @@ def forget_cache() -> None:
         _met.clear()
 
 
+def drop(person_ids: Collection[int]) -> None:
+    """Their data keys are gone from here at once."""
+    with _lock:
+        for blind in [blind for blind, (_, known) in _met.items() if known.person_id in person_ids]:
+            del _met[blind]
+
+
 def _remembered(blind: str) -> Known | None:
     met = _met.get(blind)
     if met is None or time.monotonic() - met[0] > REMEMBERED_FOR or not lives(met[1], blind):

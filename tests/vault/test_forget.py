@@ -10,7 +10,7 @@ from proxy.audit import actions
 from proxy.audit.models import Entry
 from proxy.deid.identifiers import map_uid
 from proxy.storage.keys import AUDIT, KeysMissing
-from proxy.vault import reidentify, seals
+from proxy.vault import pseudonyms, reidentify, seals
 from proxy.vault.forget import erase_again, forget
 from proxy.vault.forgotten import listed
 from proxy.vault.models import Person, Seal, UidPair
@@ -73,6 +73,12 @@ def test_who_comes_again_is_somebody_new(ada: Known) -> None:
     assert meet() == again
     forget(MAY, again.pseudonym, 1, "request")
     assert meet().generation == 2
+
+
+def test_promise_8_the_process_that_forgets_keeps_no_data_key_of_theirs(ada: Known) -> None:
+    ben = person_for(1, "EAST", "BS-0815", {"name": "Sample^Ben"}, "1.2.5")
+    forget(MAY, ada.pseudonym, 1, "request")
+    assert [known for _, known in pseudonyms._met.values()] == [ben]
 
 
 def forget_in_another_process(number: int) -> str:
