@@ -57,14 +57,21 @@ def discarded_by_rule(item: HeldItem, why: str) -> HeldItem:
     return item
 
 
-def hold(item: HeldItem, spool: Spool, destination_ids: Sequence[int]) -> None:
-    """Make it durable, then known. The same image sent again while it is held is as once."""
+def of_nobody() -> None:
+    """`must_live` of what is sealed under the project's key: no forgetting takes that."""
+
+
+def hold(item: HeldItem, spool: Spool, destination_ids: Sequence[int], must_live: Callable[[], None]) -> None:
+    """Make it durable, then known. The same image sent again while it is held is as once. `must_live` raises, and
+    nothing is kept, if whoever it was sealed for is gone."""
     if item.state == DISCARDED and _is_there(item):
         spool.discard()
+        must_live()
         return
     item.size = spool.commit()
     try:
         with transaction.atomic():
+            must_live()
             item.save(force_insert=True)
             item.destinations.set(destination_ids)
     except IntegrityError:

@@ -289,7 +289,7 @@ class Image:
             why := self._ruled_out(rows.plain(values, rows.SERIES_UID))
         ):
             item = keeping.discarded_by_rule(item, why)
-        keeping.hold(item, spool, self.route.destination_ids)
+        keeping.hold(item, spool, self.route.destination_ids, partial(seals.must_live, self._known))
         return Held(holds)
 
     def _ruled_out(self, series_uid: str) -> str:

@@ -92,6 +92,11 @@ def keep(seals: Sequence[SealRow]) -> None:
     _insert("vault_seal", (*SealRow._fields, "created_at"), [(*seal, now) for seal in seals])
 
 
+def must_live(known: Known) -> None:
+    """Nobody forgets them before this transaction is over. Raises Forgotten if somebody has."""
+    _all_live({known.person_id})
+
+
 def open_seal(project_id: int, sop_uid: str) -> bytes:
     """For `reidentify`, and for reception's look whether a second image is the same.
 

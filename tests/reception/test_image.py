@@ -21,20 +21,25 @@ from proxy import pipeline
 from proxy.audit.models import Entry
 from proxy.deid import restore, split
 from proxy.deliveries import ledger
-from proxy.quarantine import decide
+from proxy.quarantine import decide, keeping
 from proxy.quarantine.models import HeldItem
 from proxy.reception import held
-from proxy.reception.held import CannotRelease
+from proxy.reception.held import CannotRelease, Direct
+from proxy.reception.sink import Receiving
 from proxy.routing.match import RouteFacts, load_table
 from proxy.routing.models import Node
 from proxy.storage.keys import KeysMissing
 from proxy.studies.models import Instance, Revision, Study
 from proxy.vault import seals
+from proxy.vault.forget import forget
 from proxy.vault.models import Person, Seal, UidPair
+from proxy.vault.pseudonyms import known_by
+from proxy.vault.reidentify import Principal
 from tests import cast
 from tests.reception.sending import command_for, encode, files, receive, send
 
 pytestmark = pytest.mark.django_db
+MAY = Principal("officer", lambda permission: True)
 
 
 def stored(data: Path) -> Dataset:
@@ -189,6 +194,29 @@ def test_what_is_held_and_sent_again_is_held_once(route: RouteFacts, data: Path)
     assert send(route, burned_in()) == send(route, burned_in()) == 0
     assert HeldItem.objects.count() == 1
     assert len(files(data)) == 1
+
+
+@pytest.mark.parametrize("rule", ["", "*dose*"])
+def test_promise_2_an_image_that_its_person_s_forgetting_overtakes_is_not_acknowledged(
+    route: RouteFacts, data: Path, tmp_path: Path, rule: str
+) -> None:
+    """It was sealed for quarantine under a key that is gone when its row would be written."""
+    image = cast.ct()
+    image.BurnedInAnnotation, image.SeriesDescription = "YES", "Dose report"
+    route = replace(route, exclude=(rule,) if rule else ())
+    if rule:  # the same image was set aside before
+        assert send(route, image) == 0
+    before = HeldItem.objects.count(), files(data / "quarantine")
+    sink = Receiving(Direct(), route, None, command_for(image))
+    sink.feed(memoryview(encode(image)))
+    with override_settings(FORGOTTEN_FILE=tmp_path / "forgotten"):
+        forget(MAY, Person.objects.get().pseudonym, route.project_id, "request")
+    assert sink.finish().status == 0xA700
+    assert (HeldItem.objects.count(), files(data / "quarantine")) == before
+    assert send(route, image) == 0
+    item = HeldItem.objects.order_by("-pk")[0]
+    person = Person.objects.get(pseudonym=item.patient)
+    assert b"".join(keeping.original(item.path, known_by(person).unwrap)) == encode(image)
 
 
 def test_a_node_may_hear_a_refusal_for_what_is_held(route: RouteFacts) -> None:

@@ -180,7 +180,7 @@ def _hold(arrival: Arrival, hold: Hold, now: datetime) -> None:
         path=spool.path,
         held_at=now,
     )
-    quarantine.hold(item, spool, arrival.route.destination_ids)
+    quarantine.hold(item, spool, arrival.route.destination_ids, quarantine.of_nobody)
 
 
 def _name(arrival: Arrival, hold: Hold) -> str:
