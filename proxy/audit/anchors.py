@@ -21,6 +21,7 @@ from proxy.audit.chain import anchor_mac, head_mac, same
 from proxy.audit.keyfile import audit_key
 from proxy.audit.models import Head, LastAnchor
 from proxy.audit.record import HEAD, ChainBroken
+from proxy.storage.lines import append
 
 ANCHOR_EVERY: Final = 300.0  # seconds
 TAIL: Final = 4096
@@ -33,6 +34,9 @@ class Anchor:
     head: str
     at: str
     mac: str
+
+
+UNREADABLE: Final = Anchor(0, "", "", "")
 
 
 def file() -> Path:
@@ -57,7 +61,7 @@ def anchor(path: Path, using: str = DEFAULT_DB_ALIAS) -> Anchor | None:
     is_whole = _is_whole(path, last, using)
     at = timezone.now().isoformat(timespec="microseconds")
     made = Anchor(head.count, head.head, at, anchor_mac(key, head.count, head.head, at))
-    _append(path, json.dumps(asdict(made)) + "\n")
+    _append(path, json.dumps(asdict(made)))
     if is_whole:  # else what is missing stays missing until a person carries on
         LastAnchor.objects.using(using).update_or_create(file=_name(path), defaults=asdict(made))
     return made
@@ -84,12 +88,14 @@ def _name(path: Path) -> str:
 
 
 def read_anchors(path: Path | None) -> Iterator[Anchor]:
-    """A line that cannot be read is an anchor that somebody changed."""
+    """A line that cannot be read is an anchor that somebody changed. Only half of one at the file's end is what a crash
+    leaves; where an anchor stood there, the database contradicts."""
     if path is None or not path.is_file():
         return
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            yield _read(line)
+            if not _is_cut_short(line):
+                yield _read(line)
 
 
 def highest(path: Path) -> int:
@@ -107,10 +113,19 @@ def last_anchor(path: Path) -> Anchor | None:
     try:
         with path.open("rb") as lines:
             lines.seek(max(0, lines.seek(0, os.SEEK_END) - TAIL))
-            tail = lines.read().decode("utf-8", "replace").splitlines()
+            tail = lines.read().decode("utf-8", "replace").splitlines(keepends=True)
     except FileNotFoundError:
         return None
-    return _read(tail[-1]) if tail else None
+    whole = [line for line in tail if not _is_cut_short(line)]
+    return _read(whole[-1]) if whole else None
+
+
+def _is_cut_short(line: str) -> bool:
+    return not line.endswith("\n") and not _is_anchor(line)
+
+
+def _is_anchor(line: str) -> bool:
+    return _read(line) != UNREADABLE
 
 
 def _read(line: str) -> Anchor:
@@ -118,14 +133,9 @@ def _read(line: str) -> Anchor:
         said = json.loads(line)
         return Anchor(int(said["count"]), str(said["head"]), str(said["at"]), str(said["mac"]))
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return Anchor(0, "", "", "")
+        return UNREADABLE
 
 
 def _append(path: Path, line: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(handle, line.encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    append(path, line, _is_anchor)

@@ -4,20 +4,16 @@ One line for each, project and pseudonym, appended and fsynced before the forget
 beside the keys unless FORGOTTEN_FILE says otherwise; a place off this machine is best.
 """
 
-import os
 from pathlib import Path
 
 from django.conf import settings
 
+from proxy.storage.lines import append
+
 
 def remember(project_id: int, pseudonym: str) -> None:
-    path = Path(settings.FORGOTTEN_FILE)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(handle, f"{project_id} {pseudonym}\n".encode("ascii"))
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Durable when it returns. Raises OSError, StorageFull."""
+    append(Path(settings.FORGOTTEN_FILE), f"{project_id} {pseudonym}")
 
 
 def listed() -> list[tuple[int, str]]:

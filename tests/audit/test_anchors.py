@@ -1,5 +1,6 @@
 """Anchors are written once for each length, fit a chain that was restored, and find one that was put back by hand."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,6 +55,58 @@ def test_the_last_line_of_a_long_file_is_found(file: Path) -> None:
     grow(1)
     made = anchor(file)
     assert made is not None and anchors.last_anchor(file) == made
+
+
+@pytest.mark.parametrize("cut", [1, 9, -2])
+def test_an_anchor_that_a_crash_cut_short_is_no_tampering(file: Path, cut: int) -> None:
+    grow(2)
+    anchor(file)
+    whole = file.read_text()
+    with file.open("a") as lines:
+        lines.write(whole[:cut])
+    assert verify(file).ok
+    assert anchors.last_anchor(file) == anchors.expected(file)
+    grow(1)
+    made = anchor(file)
+    assert verify(file).ok
+    assert file.read_text().count("\n") == 2 and anchors.last_anchor(file) == made
+
+
+def test_half_an_anchor_on_a_full_disk_is_none(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grow(2)
+    anchor(file)
+    whole = os.write
+    grow(1)
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda handle, data: whole(handle, data[:40]))
+        with pytest.raises(OSError, match="no room"):
+            anchor(file)
+    assert verify(file).ok
+    made = anchor(file)
+    assert verify(file).ok and anchors.last_anchor(file) == made
+
+
+def test_an_anchor_without_its_line_end_stays(file: Path) -> None:
+    """As a file that was copied by hand."""
+    for _ in range(2):
+        grow(2)
+        anchor(file)
+    file.write_text(file.read_text().removesuffix("\n"))
+    assert verify(file).ok
+    grow(1)
+    anchor(file)
+    assert verify(file).ok and file.read_text().count("\n") == 3
+
+
+def test_promise_9_the_last_anchor_made_unreadable_is_found(file: Path) -> None:
+    for _ in range(2):
+        grow(2)
+        anchor(file)
+    file.write_text(file.read_text()[:-20])
+    for _ in range(2):
+        assert [one.kind for one in verify(file).findings] == [Kind.ANCHORS_CUT]
+        grow(1)
+        anchor(file)
 
 
 def test_a_chain_put_back_by_hand_is_found_until_a_person_carries_on(file: Path) -> None:
