@@ -15,8 +15,10 @@ from django.utils import timezone
 
 from proxy.audit import actions
 from proxy.audit.record import record
+from proxy.deid.who import VERSION
 from proxy.vault import forgotten, pseudonyms, remembered, seals
-from proxy.vault.models import Person, Seal, StudyKey, UidPair
+from proxy.vault.forgotten import Listed
+from proxy.vault.models import FormerId, Person, Seal, StudyKey, UidPair
 from proxy.vault.reidentify import FORGET, Principal, Unknown, allowed
 from proxy.vault.seals import Forgotten
 
@@ -43,22 +45,69 @@ def forget(principal: Principal, pseudonym: str, project_id: int, purpose: str) 
             record(
                 actions.FORGOTTEN, actor=principal.name, subject=one.pseudonym, purpose=purpose, detail=detail
             )
-            forgotten.remember(project_id, one.pseudonym)
+        for person in family:
+            _write_down(person)
         transaction.on_commit(lambda: _clean_up(family, paths))
     return Erased(pseudonym, sum(one.seals for one in erased), sum(one.uid_pairs for one in erased))
 
 
-def erase_again(project_id: int, pseudonym: str) -> bool:
-    """For `restore`, which replays the list of the forgotten; False if there was nothing to erase."""
+def erase_again(one: Listed) -> bool:
+    """For `restore`, which replays the list of the forgotten; False if there was nothing to do.
+
+    Also whoever is not in this backup had this pseudonym once, and nobody gets it again.
+    """
     with transaction.atomic():
         _overwrite_what_is_deleted()
-        person = Person.objects.filter(project_id=project_id, pseudonym=pseudonym).first()
-        if person is None or person.forgotten_at is not None:
-            return False
-        paths = seals.paths_of(Seal.objects.filter(person=person))
-        _erase(person)
-        transaction.on_commit(lambda: _clean_up([person], paths))
+        person = Person.objects.filter(project_id=one.project_id, pseudonym=one.pseudonym).first()
+        if person is None:
+            return _stand_in(one)
+        was_alive = person.forgotten_at is None
+        if was_alive:
+            paths = seals.paths_of(Seal.objects.filter(person=person))
+            _erase(person)
+            transaction.on_commit(lambda: _clean_up([person], paths))
+        return _use_up(person, one) or was_alive
+
+
+def _stand_in(one: Listed) -> bool:
+    """A person without anything but a used id and pseudonym. The shift was theirs and is not known any more."""
+    if _is_used(one):
+        return False
+    Person.objects.create(
+        project_id=one.project_id,
+        pseudonym=one.pseudonym,
+        blind=one.blind,
+        generation=one.generation,
+        shift_days=1,
+        normal_version=VERSION,
+        forgotten_at=timezone.now(),
+    )
     return True
+
+
+def _use_up(person: Person, one: Listed) -> bool:
+    """They had another id, too, before or after this backup."""
+    if _is_used(one):
+        return False
+    FormerId.objects.create(
+        project_id=one.project_id, blind=one.blind, generation=one.generation, person=person
+    )
+    return True
+
+
+def _is_used(one: Listed) -> bool:
+    """Or not told."""
+    used = {"project_id": one.project_id, "blind": one.blind, "generation": one.generation}
+    return not one.blind or Person.objects.filter(**used).exists() or FormerId.objects.filter(**used).exists()
+
+
+def _write_down(person: Person) -> None:
+    ids = [
+        (person.blind, person.generation),
+        *person.former_ids.order_by("pk").values_list("blind", "generation"),
+    ]
+    for blind, generation in ids:
+        forgotten.remember(Listed(person.project_id, person.pseudonym, blind, generation))
 
 
 def _take(project_id: int, pseudonym: str) -> list[Person]:

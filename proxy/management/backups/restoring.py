@@ -86,8 +86,8 @@ def _move(source: str, target: str) -> None:
 
 def _forget_again() -> None:
     """Who was forgotten after the backup was made stays so."""
-    for project_id, pseudonym in forgotten.listed():
-        erase_again(project_id, pseudonym)
+    for one in forgotten.listed():
+        erase_again(one)
 
 
 def _prove_keys() -> None:
