@@ -1,5 +1,6 @@
 """Promise 8 and 9 across machines: a backup without keys, a restore onto an empty machine."""
 
+import base64
 import os
 import shutil
 import tarfile
@@ -23,6 +24,7 @@ for patient_id in ("AE-4711-XQ", "BS-0815-ZK"):
     known = person_for(project.pk, "", patient_id, {"PatientName": "Exampleova^Adalberta"}, "1.2.3")
     print(project.pk, known.pseudonym)
 """
+MEET_CLEO = MEET.replace('("AE-4711-XQ", "BS-0815-ZK")', '["CS-1234-YW"]')
 LOOK_UP = """
 from proxy.vault.reidentify import Principal, identity_of
 print(identity_of(Principal("test", lambda permission: True), "{pseudonym}", {project}, "a test").patient_id)
@@ -163,6 +165,49 @@ def test_a_restore_remembers_who_was_forgotten_since(backed_up: tuple[House, Pat
     empty(house)
     shutil.copytree(archive.parent / "aside", house.keys)
     run(house, "restore", str(archive))
+    gone = house.command("shell", "--no-imports", "-c", LOOK_UP.format(pseudonym=ada, project=project))
+    assert gone.returncode != 0
+    assert say(house, LOOK_UP.format(pseudonym=ben, project=project)) == "BS-0815-ZK"
+
+
+def go_back(house: House, archive: Path) -> None:
+    """To a new machine, with the keys and whatever else lies beside them."""
+    aside = archive.parent / "now"
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(house.keys, aside)
+    empty(house)
+    shutil.copytree(aside, house.keys)
+    run(house, "restore", str(archive))
+
+
+def test_promise_5_a_backup_from_before_a_person_gives_their_forgotten_pseudonym_to_nobody(
+    backed_up: tuple[House, Path, str, list[str]],
+) -> None:
+    house, archive, project, _ = backed_up
+    _, cleo = say(house, MEET_CLEO).split()
+    say(house, FORGET.format(pseudonym=cleo, project=project))
+    go_back(house, archive)
+    _, again = say(house, MEET_CLEO).split()
+    assert again != cleo
+    later = archive.parent / "later.tar"
+    run(house, "backup", str(later))
+    go_back(house, later)
+    assert say(house, LOOK_UP.format(pseudonym=again, project=project)) == "CS-1234-YW"
+
+
+def test_promise_8_a_restore_that_ends_early_leaves_nobody_alive_who_was_forgotten(
+    backed_up: tuple[House, Path, str, list[str]],
+) -> None:
+    """The master keys are not those of the backup, which shows only once the database is in its place."""
+    house, archive, project, (ada, ben) = backed_up
+    say(house, FORGET.format(pseudonym=ada, project=project))
+    masters = (house.keys / "master.keys").read_text()
+    shutil.copy(house.keys / "forgotten", archive.parent / "aside")
+    empty(house)
+    shutil.copytree(archive.parent / "aside", house.keys)
+    (house.keys / "master.keys").write_text(base64.urlsafe_b64encode(bytes(range(32))).decode() + "\n")
+    assert house.command("restore", str(archive)).returncode != 0
+    (house.keys / "master.keys").write_text(masters)
     gone = house.command("shell", "--no-imports", "-c", LOOK_UP.format(pseudonym=ada, project=project))
     assert gone.returncode != 0
     assert say(house, LOOK_UP.format(pseudonym=ben, project=project)) == "BS-0815-ZK"

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
 
 from proxy.audit import anchors
 from proxy.storage import keys
+from proxy.vault import forgotten
 
 MAGIC = b"postern keys 1\n"
 SALT, NONCE = 16, 12
@@ -48,13 +50,17 @@ def write(key_dir: Path, target: Path, passphrase: str) -> list[str]:
 
 
 def put_back(source: Path, key_dir: Path, passphrase: str) -> list[str]:
-    """Lay the sealed keys into KEY_DIR; other keys that are there are never replaced."""
+    """Lay the sealed keys into KEY_DIR; other keys that are there are never replaced. To the list of the forgotten,
+    which may have grown since, what is missing is added."""
     contents = _open(source, passphrase)
     clash = [name for name in keys.MAKERS if _differs(key_dir / name, contents.get(name))]
     if clash:
         raise EscrowTrouble(f"KEY_DIR holds other keys already ({', '.join(clash)}); move them away first.")
     for name, content in contents.items():
-        keys.replace(key_dir, name, content)
+        if name in {forgotten.NAME, Path(settings.FORGOTTEN_FILE).name}:
+            forgotten.add(content)
+        else:
+            keys.replace(key_dir, name, content)
     return sorted(contents)
 
 

@@ -7,6 +7,7 @@ nobody in it could be identified and everybody would get a new pseudonym.
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from proxy.quarantine.models import HeldItem
 from proxy.studies.models import Study
 from proxy.vault import forgotten
 from proxy.vault.forget import erase_again
+from proxy.vault.forgotten import Listed
 from proxy.vault.models import Person, ProjectKey
 from proxy.vault.projects import project_key
 
@@ -33,6 +35,7 @@ class CannotRestore(Exception):
 def restore(archive: Path, actor: str) -> Manifest:
     """Expects tables, made by `migrate`, and nothing in them. Raises CannotRestore, Damaged, KeysMissing."""
     _must_be_empty()
+    gone = forgotten.listed()
     with tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix=".restore-") as scratch:
         folder = Path(scratch)
         manifest = unpack(archive, folder)
@@ -41,9 +44,9 @@ def restore(archive: Path, actor: str) -> Manifest:
         databases.put_back(folder / databases.NAMES[manifest.about.engine])
         os.sync()
     call_command("migrate", interactive=False, verbosity=0)
+    _forget_again(gone)
     guard.install(connection)  # a dump knows no rights: of PostgreSQL's function everybody would have them
     _prove_keys()
-    _forget_again()
     anchors.forget(anchors.file())
     record(
         actions.RESTORED,
@@ -84,9 +87,10 @@ def _move(source: str, target: str) -> None:
     shutil.move(source, target)
 
 
-def _forget_again() -> None:
-    """Who was forgotten after the backup was made stays so."""
-    for one in forgotten.listed():
+def _forget_again(gone: Iterable[Listed]) -> None:
+    """Who was forgotten after the backup was made stays so. Before anything else that may fail: nobody restores twice,
+    and whoever is there then is known to the whole house."""
+    for one in gone:
         erase_again(one)
 
 
