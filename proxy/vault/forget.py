@@ -69,6 +69,23 @@ def erase_again(one: Listed) -> bool:
         return _use_up(person, one) or was_alive
 
 
+def living(listed: Sequence[Listed]) -> list[str]:
+    """Pseudonyms on the list whose bearers live: a forgetting or a restore was cut off, or a database was put back by
+    other means."""
+    pseudonyms = {(one.project_id, one.pseudonym) for one in listed}
+    return sorted(pseudonym for project_id, pseudonym in pseudonyms if _lives(project_id, pseudonym))
+
+
+def unknown(listed: Sequence[Listed]) -> list[Listed]:
+    """Those whose id this database would take for one that nobody ever bore."""
+    return [one for one in listed if not _is_used(one)]
+
+
+def _lives(project_id: int, pseudonym: str) -> bool:
+    bearers = Person.objects.filter(project_id=project_id, pseudonym=pseudonym)
+    return bearers.filter(forgotten_at=None).exists()
+
+
 def _stand_in(one: Listed) -> bool:
     """A person without anything but a used id and pseudonym. The shift was theirs and is not known any more."""
     if _is_used(one):

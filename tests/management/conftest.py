@@ -17,6 +17,7 @@ def own_folders(tmp_path: Path, settings: LazySettings) -> Path:
     for name in ("DICOM_LOG_DIR", "ARCHIVE_DIR", "BACKUP_DIR"):
         setattr(settings, name, data / name.lower())
     settings.KEY_DIR = tmp_path / "keys"
+    settings.FORGOTTEN_FILE = settings.KEY_DIR / "forgotten"
     settings.DISK_WATERMARK = 1
     data.mkdir()
     forget_cache()

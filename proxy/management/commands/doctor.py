@@ -16,6 +16,7 @@ from proxy.management.doctor import (
     books,
     doors,
     folders,
+    forgotten,
     numbers,
     restored,
     service,
@@ -38,6 +39,7 @@ FOUNDATION: tuple[tuple[str, Examination], ...] = (
 HOUSE: tuple[tuple[str, Examination], ...] = (
     ("vault", base.examine_vault),
     ("escrow", base.examine_escrow),
+    ("forgotten", forgotten.examine_forgotten),
     ("site", sites.examine_site),
     ("restored", restored.examine_restored),
     ("listener", wire.examine_listener),
