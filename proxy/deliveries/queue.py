@@ -27,7 +27,9 @@ from proxy.routing import backoff, breaker
 from proxy.routing.backoff import Pace
 from proxy.routing.breaker import pace
 from proxy.routing.models import Destination
+from proxy.studies.lifecycle import DELIVERED as OUT
 from proxy.studies.lifecycle import LIFE as REVISION_LIFE
+from proxy.studies.lifecycle import RELEASED
 from proxy.studies.models import Instance, Revision
 
 LOST = "The worker fell silent before it finished; another one goes on where it stood."
@@ -53,10 +55,15 @@ class Claim:
 
 
 def open_for(revision: Revision, destinations: Iterable[Destination], now: datetime) -> int:
-    """See that the revision has one delivery for each of these; how many are new. Twice is as once."""
+    """See that the revision has one delivery for each of these; how many are new. Twice is as once.
+
+    One that was excluded since the caller looked gets none.
+    """
     wanted = list(destinations)
     with transaction.atomic():
-        _lock_revision(revision.pk)  # nobody takes a series out of it while it is counted
+        # Nobody takes a series out of it while it is counted
+        if _lock_revision(revision.pk).state not in (RELEASED, OUT):
+            return 0
         before = Delivery.objects.filter(revision=revision).count()
         total = Instance.objects.filter(revision=revision).count()
         revision.destinations.add(*wanted)

@@ -1,0 +1,85 @@
+"""A person excludes a series whose study is released: from then on nothing of it leaves, whatever is done next."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from proxy import pipeline
+from proxy.deliveries import decisions, ledger, queue, recalling
+from proxy.deliveries.models import Delivery
+from proxy.deliveries.outcomes import Delivered
+from proxy.deliveries.replay import Amount, Span, outlook, replay
+from proxy.routing.models import Destination, Project, Route
+from proxy.storage import keys
+from proxy.studies import index, quiet
+from proxy.studies.excluding import Done
+from proxy.studies.models import Revision, Series
+from tests.studies.test_excluding import LATER, NOON, QUIET, SCAN, SCOUT, arrival
+
+pytestmark = pytest.mark.django_db
+
+SOON = LATER + timedelta(hours=1)
+WHY = "it shows her face"
+
+
+@pytest.fixture(autouse=True)
+def _keys(tmp_path: Path) -> Iterator[None]:
+    keys.ensure(tmp_path / "keys")
+    with override_settings(KEY_DIR=tmp_path / "keys", DATA_DIR=tmp_path / "data"):
+        yield
+
+
+def a_route(*names: str, **facts: object) -> Route:
+    project = Project.objects.create(name="default")
+    made = Route.objects.create(called_ae="DICOMRCV", project=project)
+    for name in names:
+        made.destinations.add(Destination.objects.create(name=name, kind="folder", path=name, **facts))
+    return made
+
+
+def released(route: Route, *images: tuple[int, str]) -> None:
+    index.place([arrival(route, number, series) for number, series in images])
+    pipeline.settle(LATER)
+
+
+BOTH = ((1, SCAN), (1, SCOUT), (2, SCAN), (2, SCOUT))
+
+
+def scout() -> Series:
+    return Series.objects.get(uid=SCOUT)
+
+
+def delivered(name: str) -> None:
+    """One after the other, as a worker does it."""
+    rows = Destination.objects.exclude(name=name)
+    rows.update(paused_at=LATER)
+    while claim := queue.claim(LATER, "worker"):
+        queue.progress(claim, range(Delivery.objects.get(pk=claim.delivery_id).total))
+        queue.finish(claim, Delivered(), LATER)
+    rows.update(paused_at=None)
+
+
+def states() -> list[str]:
+    return list(Revision.objects.order_by("number").values_list("state", flat=True))
+
+
+def balanced() -> bool:
+    return all(line.difference == 0 for line in ledger.balance()) and not list(ledger.recount())
+
+
+# --- nothing of it leaves -------------------------------------------------------------------------
+
+
+def test_what_is_excluded_after_it_was_listed_for_delivery_gets_none() -> None:
+    route = a_route("archive")
+    index.place([arrival(route, 1, SCOUT)])
+    quiet.close_quiet(LATER)
+    Revision.objects.update(state="released", released_at=LATER)
+    listed = quiet.awaiting_deliveries()
+    assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(1)
+    assert [pipeline.open_deliveries(revision, LATER) for revision in listed] == [0]
+    assert queue.claim(SOON, "worker") is None
+    assert (states(), Delivery.objects.count(), balanced()) == (["excluded"], 0, True)
