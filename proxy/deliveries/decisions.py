@@ -6,6 +6,7 @@ Each decision that changes something leaves a mark.
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -17,9 +18,12 @@ from proxy.deliveries.lifecycle import CLAIMED, DELIVERED, LIFE, REFUSED, WAITIN
 from proxy.deliveries.models import Delivery, Priority
 from proxy.deliveries.queue import close_revision
 from proxy.routing.models import Destination
-from proxy.studies.lifecycle import EXPIRED
+from proxy.studies import excluding
+from proxy.studies.lifecycle import EXCLUDED, EXPIRED
 from proxy.studies.lifecycle import LIFE as REVISION_LIFE
-from proxy.studies.models import Revision
+from proxy.studies.models import Revision, Study
+
+NOT_AGAIN: Final = "It is being sent at this moment, its files are gone, or a series of it is excluded."
 
 
 def _row(delivery: Delivery) -> "QuerySet[Delivery]":
@@ -29,7 +33,7 @@ def _row(delivery: Delivery) -> "QuerySet[Delivery]":
 def retry(delivery: Delivery, by: str, now: datetime) -> bool:
     """Try it now: what is open is sent; what was fully delivered is sent once more, as a whole.
 
-    False: it is being sent at this moment, or its files are gone.
+    False: it is being sent at this moment, its files are gone, or a series of it is excluded.
     """
     with transaction.atomic():
         again = send_again(delivery, now)
@@ -40,11 +44,23 @@ def retry(delivery: Delivery, by: str, now: datetime) -> bool:
 
 def send_again(delivery: Delivery, now: datetime, **changes: object) -> bool:
     """In a transaction of the caller's, who leaves the mark. False as with `retry`."""
-    revision = Revision.objects.select_for_update(no_key=True).get(pk=delivery.revision_id)
-    if revision.state == EXPIRED or not _wait_again(delivery, now, changes):
+    revision = lock(delivery)
+    if revision.state in (EXPIRED, EXCLUDED) or _holds_back(revision):
+        return False
+    if not _wait_again(delivery, now, changes):
         return False
     REVISION_LIFE.move(Revision.objects.filter(pk=revision.pk), "resend")
     return True
+
+
+def lock(delivery: Delivery) -> Revision:
+    """Its study, its revision, and then whatever the caller locks: so nobody excludes a series of it meanwhile."""
+    Study.objects.select_for_update(no_key=True, of=("self",)).get(revisions=delivery.revision_id)
+    return Revision.objects.select_for_update(no_key=True).get(pk=delivery.revision_id)
+
+
+def _holds_back(revision: Revision) -> bool:
+    return Revision.objects.filter(excluding.holds_some(), pk=revision.pk).exists()
 
 
 def _wait_again(delivery: Delivery, now: datetime, changes: Mapping[str, object]) -> bool:

@@ -18,7 +18,8 @@ from proxy.deliveries.decisions import send_again
 from proxy.deliveries.lifecycle import DELIVERED
 from proxy.deliveries.models import Delivery, Priority
 from proxy.routing.models import Destination
-from proxy.studies.lifecycle import EXPIRED
+from proxy.studies import excluding
+from proxy.studies.lifecycle import EXCLUDED, EXPIRED
 
 PAGE = 500
 
@@ -46,22 +47,27 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How many deliveries and images go once more; and how many deliveries cannot, because their files are gone."""
+    """How many deliveries and images go once more; and how many deliveries cannot, because their files are gone, or
+    because a series of theirs is excluded by now."""
 
     deliveries: int
     images: int
     expired: int = 0
+    excluded: int = 0
 
 
 def outlook(destination: Destination, span: Span) -> Amount:
     """What a replay would send."""
     gone = Q(revision__state=EXPIRED)
-    found = _within(destination, span).aggregate(
-        deliveries=Count("pk", filter=~gone),
-        images=Sum("total", filter=~gone),
+    kept = ~gone & (Q(revision__state=EXCLUDED) | Q(holds_some=True))
+    rows = _within(destination, span).annotate(holds_some=excluding.holds_some("revision"))
+    found = rows.aggregate(
+        deliveries=Count("pk", filter=~gone & ~kept),
+        images=Sum("total", filter=~gone & ~kept),
         expired=Count("pk", filter=gone),
+        excluded=Count("pk", filter=kept),
     )
-    return Amount(found["deliveries"], found["images"] or 0, found["expired"])
+    return Amount(found["deliveries"], found["images"] or 0, found["expired"], found["excluded"])
 
 
 def replay(
@@ -76,7 +82,7 @@ def replay(
     expected = outlook(destination, span)
     _mark(destination, span, expected, by, priority, why)
     sent = [one.total for one in _pages(destination, span) if _again(one, now, priority)]
-    return Amount(len(sent), sum(sent), expected.expired)
+    return Amount(len(sent), sum(sent), expected.expired, expected.excluded)
 
 
 def _within(destination: Destination, span: Span) -> "QuerySet[Delivery]":

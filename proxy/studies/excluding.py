@@ -5,7 +5,7 @@ them here, the ledger counts them as excluded, and their files stay as those of 
 such a series goes the same way, whatever became of the rule, until a person includes it again; then all of it is
 released.
 
-What has gone out before somebody excluded its series is not called back.
+What has gone out before somebody excluded its series is not called back, and does not go once more.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, Max, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 
 from proxy import sql
 from proxy.audit.actions import SERIES_EXCLUDED, SERIES_INCLUDED
@@ -78,6 +78,13 @@ def with_new_ones(revision_id: int) -> None:
 def is_aside(revision: Revision) -> bool:
     """It has its own because its series is excluded, and still is."""
     return revision.series_id is not None and _standing(revision.series_id, revision.route_id).exists()
+
+
+def holds_some(revision: str = "pk") -> Exists:
+    """A condition on whatever names a revision: images of an excluded series are in it, as they were out before."""
+    found = Instance.objects.filter(revision=OuterRef(revision), revision__study__excludes=True)
+    said = Q(series__exclusions__rule="") | Q(series__exclusions__route=F("revision__route"))
+    return Exists(found.filter(said, series__exclusions__lifted_at=None))
 
 
 def close(mine: "QuerySet[Revision]", revision: Revision, now: datetime) -> int:

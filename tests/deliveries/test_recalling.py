@@ -10,7 +10,7 @@ from django.test import override_settings
 from proxy import pipeline
 from proxy.deliveries import decisions, ledger, queue, recalling
 from proxy.deliveries.models import Delivery
-from proxy.deliveries.outcomes import Delivered
+from proxy.deliveries.outcomes import Delivered, Refused
 from proxy.deliveries.replay import Amount, Span, outlook, replay
 from proxy.routing.models import Destination, Project, Route
 from proxy.storage import keys
@@ -83,3 +83,61 @@ def test_what_is_excluded_after_it_was_listed_for_delivery_gets_none() -> None:
     assert [pipeline.open_deliveries(revision, LATER) for revision in listed] == [0]
     assert queue.claim(SOON, "worker") is None
     assert (states(), Delivery.objects.count(), balanced()) == (["excluded"], 0, True)
+
+
+def replayed(name: str) -> Amount:
+    destination, span = Destination.objects.get(name=name), Span.of(NOON, None, SOON)
+    expected = outlook(destination, span)
+    assert replay(destination, span, "ben", SOON) == expected
+    return expected
+
+
+def test_what_is_excluded_goes_to_nobody_once_more() -> None:
+    released(a_route("archive", "outbox"), *BOTH)
+    delivered("archive")
+    assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(2)
+    aside = Delivery.objects.filter(revision__state="excluded")
+    assert [decisions.retry(one, "ben", SOON) for one in aside] == [False, False]
+    assert replayed("archive") == Amount(1, 2, excluded=1)
+    assert set(aside.values_list("destination__name", "state")) == {
+        ("archive", "delivered"),
+        ("outbox", "dropped"),
+    }
+    while claim := queue.claim(SOON, "worker"):
+        assert Revision.objects.get(pk=claim.revision_id).series is None
+        queue.finish(claim, Delivered(), SOON)
+    assert balanced()
+
+
+def test_what_was_out_everywhere_before_its_series_was_excluded_stays_as_it_is_and_that_is_counted() -> None:
+    released(a_route("archive"), *BOTH)
+    delivered("archive")
+    assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(0, 2)
+    assert replayed("archive") == Amount(0, 0, excluded=1)
+    assert not decisions.retry(Delivery.objects.get(), "ben", SOON)
+    assert queue.claim(SOON, "worker") is None
+    assert (states(), balanced()) == (["delivered"], True)
+    recalling.include(scout(), "ben", SOON, "it does not")
+    assert replayed("archive") == Amount(1, 4)
+
+
+def test_what_failed_after_its_series_was_excluded_goes_once_it_was_excluded_again() -> None:
+    released(a_route("archive"), *BOTH)
+    claim = queue.claim(LATER, "worker")
+    assert claim is not None
+    assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(0, 2), "it is being sent"
+    queue.finish(claim, Refused("The peer cannot understand it."), LATER)
+    delivery = Delivery.objects.get()
+    assert not decisions.retry(delivery, "ben", SOON)
+    assert recalling.exclude(scout(), "ada", SOON, WHY) == Done(2)
+    assert decisions.retry(delivery, "ben", SOON)
+    assert Delivery.objects.get(state="waiting").total == 2
+
+
+def test_a_rule_of_another_route_keeps_nothing_from_being_sent_again() -> None:
+    route = a_route("archive")
+    other = Route.objects.create(called_ae="OTHER", project=route.project, exclude=["*scout*"])
+    released(route, *BOTH)
+    delivered("archive")
+    index.place([arrival(other, 9, SCOUT, rule="*scout*", received_at=LATER, quiet_at=LATER + QUIET)])
+    assert replayed("archive") == Amount(1, 4)

@@ -63,6 +63,12 @@ def test_what_has_expired_is_said(arrived: Delivery) -> None:
     assert "1 delivery cannot: the files have expired here. Send them again" in said(*SINCE)
 
 
+def test_what_is_excluded_by_now_is_said(arrived: Delivery) -> None:
+    type(arrived.revision).objects.update(state="excluded")
+    assert "1 delivery cannot: a series is excluded by now. It stays here until" in said(*SINCE)
+    assert Delivery.objects.get().state == "delivered"
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from proxy.deliveries.models import Delivery
 from proxy.routing.models import Destination
+from proxy.studies.models import Revision
 from tests.scene import NOW, Scene
 from tests.web.conftest import colleague
 from tests.web.test_admin import act, last
@@ -37,6 +38,13 @@ class TestReplaying:
         looked = chief.post(self.page(), self.SAID | {"look": "1"}).content.decode()
         assert "1 delivery (2 images) goes once more." in looked and 'name="send"' in looked
         assert Delivery.objects.get().state == "delivered"
+
+    def test_what_is_excluded_is_counted_and_stays(self, chief: Client, scene: Scene) -> None:
+        delivery = self.arrived()
+        Revision.objects.update(state="excluded")
+        looked = chief.post(self.page(), self.SAID | {"look": "1"}).content.decode()
+        assert "1 cannot: a series is excluded by now." in looked and 'name="send"' not in looked
+        assert "its files are gone, or a series of it is excluded" in act(chief, Delivery, "retry", delivery)
 
     def test_it_goes_once_more_with_a_mark(self, chief: Client, scene: Scene) -> None:
         delivery = self.arrived()

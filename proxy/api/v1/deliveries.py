@@ -126,7 +126,7 @@ class Retry(_Deliveries):
         row = lists.one(self.rows(request), int(number))
         acts.why(request)
         if not decisions.retry(row, by(request), timezone.now()):
-            raise acts.undecided("It is being sent at this moment, or its files are gone.")
+            raise acts.undecided(decisions.NOT_AGAIN)
         return self.answer(request, number)
 
 

@@ -24,7 +24,8 @@ class Command(TeachingCommand):
     help = (
         "Send a destination once more what was delivered to it in a span of time: it was rebuilt, or lost what it had. "
         "Times are by the clock of SITE_TIME_ZONE. What goes again goes behind what is new, unless --priority says "
-        "otherwise. What has expired here cannot go: its source has it. Broken off, the same call with the same "
+        "otherwise. What has expired here cannot go: its source has it; nor can what holds a series that is excluded "
+        "by now. Broken off, the same call with the same "
         "--until goes on. Leaves a mark in the audit."
     )
     examples = (
@@ -75,6 +76,11 @@ class Command(TeachingCommand):
             gone = number(amount.expired, "delivery", "deliveries")
             self.stdout.write(
                 f"{gone} cannot: the files have expired here. Send them again from their source."
+            )
+        if amount.excluded:
+            kept = number(amount.excluded, "delivery", "deliveries")
+            self.stdout.write(
+                f"{kept} cannot: a series is excluded by now. It stays here until it is included."
             )
         still = standstill_of(destination, timezone.now())
         if still is not None and amount.deliveries:

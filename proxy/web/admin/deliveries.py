@@ -58,7 +58,11 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.action(description="Retry now", permissions=["decide"])
     def retry(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
         now = timezone.now()
-        decide(self, request, rows, lambda row: decisions.retry(row, by(request), now), "will be tried now")
+
+        def retry(row: Delivery) -> bool | str:
+            return decisions.retry(row, by(request), now) or decisions.NOT_AGAIN
+
+        decide(self, request, rows, retry, "will be tried now")
         self._tell_of_standstill(request, rows)
 
     def _tell_of_standstill(self, request: HttpRequest, rows: "QuerySet[Delivery]") -> None:
