@@ -14,7 +14,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from proxy.audit.actions import DELIVERY_CHANGED
 from proxy.audit.record import record
-from proxy.deliveries.decisions import send_again
+from proxy.deliveries.decisions import lock, send_again
 from proxy.deliveries.lifecycle import DELIVERED
 from proxy.deliveries.models import Delivery, Priority
 from proxy.routing.models import Destination
@@ -103,7 +103,8 @@ def _pages(destination: Destination, span: Span) -> Iterator[Delivery]:
 
 def _again(delivery: Delivery, now: datetime, priority: Priority) -> bool:
     with transaction.atomic():
-        still = Delivery.objects.select_for_update(no_key=True).filter(pk=delivery.pk, state=DELIVERED)
+        lock(delivery)
+        still = Delivery.objects.filter(pk=delivery.pk, state=DELIVERED)
         return still.exists() and send_again(delivery, now, priority=priority)
 
 

@@ -1,18 +1,19 @@
 """Many workers at once, each in a thread with a database connection of its own."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.test import override_settings
 
-from proxy.deliveries import decisions, queue
+from proxy.deliveries import decisions, queue, replay
 from proxy.deliveries.models import Attempt, Delivery
 from proxy.deliveries.outcomes import Delivered, Refused
 from proxy.studies.models import Revision
-from tests.deliveries.builders import NOW, a_folder, a_revision, a_waiting_delivery, opened
+from tests.deliveries.builders import NOW, a_folder, a_revision, a_waiting_delivery, opened, seconds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THREADS = 6
@@ -106,3 +107,24 @@ def test_opening_from_many_processes_makes_one_delivery_for_each_destination() -
     at_once(lambda _: counts.append(queue.open_for(revision, [outbox], NOW)))
     assert Delivery.objects.count() == 1
     assert 1 in counts
+
+
+def test_who_replays_waits_for_who_has_locked_the_revision_and_holds_no_delivery_meanwhile() -> None:
+    delivery = a_waiting_delivery()
+    claim = queue.claim(NOW, "t")
+    assert claim is not None and queue.progress(claim, range(3)) and queue.finish(claim, Delivered(), NOW)
+    sent: list[replay.Amount] = []
+
+    def replaying() -> None:
+        later = NOW + seconds(9)
+        sent.append(replay.replay(delivery.destination, replay.Span(NOW, later), "admin", later))
+        connections.close_all()
+
+    other = threading.Thread(target=replaying)
+    with transaction.atomic():
+        Revision.objects.select_for_update(no_key=True).get()
+        other.start()
+        time.sleep(0.5)
+        assert Delivery.objects.filter(pk=delivery.pk).update(reason="looked at") == 1
+    other.join(60)
+    assert sent == [replay.Amount(1, 3)]
