@@ -1,8 +1,9 @@
 """Take a series out of what is released, and keep it from every destination that has none of it yet.
 
 A delivery counts images by their ordinals, and a worker holds those of what it sends. So a revision is only touched
-while nobody sends any of it. What is taken out has deliveries of its own where something of the revision has arrived
-already: they say which of its images are there, and that the rest was given up. Nothing is called back.
+while nobody sends any of it, and while no folder has files of it that are named by these numbers. What is taken out
+has deliveries of its own where something of the revision has arrived already: they say which of its images are there,
+and that the rest was given up. Nothing is called back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,8 @@ from typing import Final
 from proxy.deliveries import bitmap
 from proxy.deliveries.lifecycle import CLAIMED, DELIVERED, DROPPED, LIFE
 from proxy.deliveries.models import Delivery
+from proxy.routing.models import Destination
+from proxy.storage.templates import parse
 from proxy.studies import excluding
 from proxy.studies.excluding import Done, Undone
 from proxy.studies.lifecycle import EXCLUDED
@@ -43,10 +46,23 @@ def _recall(revision: Revision, now: datetime) -> Callable[[], None] | None:
     rows = list(locked.select_related("destination").order_by("pk"))
     if any(row.state == CLAIMED for row in rows) or (rows and all(row.state == DELIVERED for row in rows)):
         return None
+    if any(row.acknowledged and _is_by_number(row.destination) for row in rows) and _is_of_many(revision):
+        return None
     if not any(row.acknowledged for row in rows):
         return partial(_untouched, revision.pk)
     before = dict(Instance.objects.filter(revision=revision).values_list("pk", "ordinal"))
     return partial(_split, rows, before, revision.pk, now)
+
+
+def _is_by_number(destination: Destination) -> bool:
+    """Its files are: what is numbered anew would replace what it has of others."""
+    names = parse(destination.template).names() if destination.template else set()
+    return "n" in names and "instance_uid" not in names
+
+
+def _is_of_many(revision: Revision) -> bool:
+    """Series: of one alone all images keep their numbers."""
+    return revision.instances.order_by().values("series").distinct().count() > 1
 
 
 def _untouched(revision_id: int) -> None:

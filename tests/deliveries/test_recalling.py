@@ -1,22 +1,26 @@
 """A person excludes a series whose study is released: from then on nothing of it leaves, whatever is done next."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import override_settings
 
 from proxy import pipeline
-from proxy.deliveries import decisions, ledger, queue, recalling
+from proxy.deliveries import decisions, ledger, packing, queue, recalling
+from proxy.deliveries.agents import folder
 from proxy.deliveries.models import Delivery
-from proxy.deliveries.outcomes import Delivered, Refused
+from proxy.deliveries.outcomes import Delivered, Refused, TryLater
+from proxy.deliveries.parcel import Parcel
 from proxy.deliveries.replay import Amount, Span, outlook, replay
 from proxy.routing.models import Destination, Project, Route
 from proxy.storage import keys
 from proxy.studies import index, quiet
 from proxy.studies.excluding import Done
-from proxy.studies.models import Revision, Series
+from proxy.studies.models import Instance, Revision, Series
 from tests.studies.test_excluding import LATER, NOON, QUIET, SCAN, SCOUT, arrival
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +32,8 @@ WHY = "it shows her face"
 @pytest.fixture(autouse=True)
 def _keys(tmp_path: Path) -> Iterator[None]:
     keys.ensure(tmp_path / "keys")
-    with override_settings(KEY_DIR=tmp_path / "keys", DATA_DIR=tmp_path / "data"):
+    data = tmp_path / "data"
+    with override_settings(KEY_DIR=tmp_path / "keys", DATA_DIR=data, DICOM_STORAGE_DIR=data):
         yield
 
 
@@ -141,3 +146,66 @@ def test_a_rule_of_another_route_keeps_nothing_from_being_sent_again() -> None:
     delivered("archive")
     index.place([arrival(other, 9, SCOUT, rule="*scout*", received_at=LATER, quiet_at=LATER + QUIET)])
     assert replayed("archive") == Amount(1, 4)
+
+
+# --- what is there already ------------------------------------------------------------------------
+
+
+def with_files(route: Route, *images: tuple[int, str]) -> None:
+    released(route, *images)
+    for image in Instance.objects.all():
+        place = Path(settings.DICOM_STORAGE_DIR) / "studies" / image.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(image.uid.encode())
+
+
+def sends(images: int, now: datetime = LATER) -> None:
+    """A worker brings as many to a folder, and then the folder is full."""
+    claim = queue.claim(now, "worker")
+    assert claim is not None
+
+    def acknowledge(ordinals: Sequence[int]) -> None:
+        assert queue.progress(claim, ordinals)
+
+    parcel = packing.pack(claim)
+    assert isinstance(parcel, Parcel)
+    few = replace(parcel, items=parcel.items[:images])
+    folder.deliver(few, acknowledge, lambda: True)
+    queue.finish(claim, TryLater("It is full."), now)
+
+
+def on_the_shelf() -> set[str]:
+    return {file.read_text() for file in (Path(settings.DATA_DIR) / "archive").rglob("*.dcm")}
+
+
+NUMBERED = "{patient_id}/{study_uid}/{revision}/{n}.dcm"
+
+
+def test_promise_4_what_a_folder_has_by_number_is_not_replaced_by_what_is_numbered_anew() -> None:
+    with_files(a_route("archive", template=NUMBERED), (1, SCOUT), *BOTH[:1], (2, SCOUT), (2, SCAN))
+    sends(3)
+    assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(0, 2), "too late, and that is said"
+    sends(1, SOON)
+    uids = set(Instance.objects.values_list("uid", flat=True))
+    assert (on_the_shelf(), Delivery.objects.get().acknowledged) == (uids, 4)
+    assert balanced()
+
+
+@pytest.mark.parametrize(
+    ("template", "first"), [(NUMBERED, 0), ("{patient_id}/{study_uid}/{n}-{instance_uid}.dcm", 3), ("", 3)]
+)
+def test_where_names_stay_as_they_are_it_is_held_back(template: str, first: int) -> None:
+    with_files(a_route("archive", template=template), *BOTH)
+    sends(first)
+    there = on_the_shelf()
+    assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(2)
+    sends(4, SOON)
+    scans = Instance.objects.filter(series__uid=SCAN).values_list("uid", flat=True)
+    assert on_the_shelf() == there | set(scans) and balanced()
+
+
+def test_a_revision_of_one_series_has_its_numbers_for_good_and_is_held_back() -> None:
+    with_files(a_route("archive", template=NUMBERED), (1, SCOUT), (2, SCOUT))
+    sends(1)
+    assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(2)
+    assert queue.claim(SOON, "worker") is None and len(on_the_shelf()) == 1 and balanced()
