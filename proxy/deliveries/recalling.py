@@ -14,6 +14,7 @@ from typing import Final
 from proxy.deliveries import bitmap
 from proxy.deliveries.lifecycle import CLAIMED, DELIVERED, DROPPED, LIFE
 from proxy.deliveries.models import Delivery
+from proxy.deliveries.queue import close_revision
 from proxy.routing.models import Destination
 from proxy.storage.templates import parse
 from proxy.studies import excluding
@@ -39,6 +40,7 @@ def include(series: Series, by: str, now: datetime, comment: str) -> Done | Undo
 def _go_on(revision_id: int, now: datetime) -> None:
     rows = Delivery.objects.filter(revision=revision_id, state=DROPPED, reason=GIVEN_UP)
     LIFE.move(rows, "again", next_try_at=now, finished_at=None, attempts=0, reason="")
+    close_revision(revision_id, now)  # nobody else will, if all have it
 
 
 def _recall(revision: Revision, now: datetime) -> Callable[[], None] | None:

@@ -209,3 +209,16 @@ def test_a_revision_of_one_series_has_its_numbers_for_good_and_is_held_back() ->
     sends(1)
     assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(2)
     assert queue.claim(SOON, "worker") is None and len(on_the_shelf()) == 1 and balanced()
+
+
+# --- included again -------------------------------------------------------------------------------
+
+
+def test_what_every_destination_had_is_delivered_once_it_is_included_again() -> None:
+    released(a_route("archive"), (1, SCOUT), (2, SCOUT), (1, SCAN))
+    Delivery.objects.update(acks=b"\x03", acknowledged=2)
+    assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(2)
+    assert recalling.include(scout(), "ben", SOON, "it does not") == Done(2)
+    aside = Revision.objects.get(series=scout())
+    assert (aside.state, aside.ended_at) == ("delivered", SOON), "its retention begins"
+    assert balanced()
