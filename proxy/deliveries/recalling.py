@@ -119,7 +119,9 @@ def _of_what_was_taken(
     is_there = row.state == DELIVERED or (
         counted["acknowledged"] == len(ordinals) and not row.destination.commitment
     )
-    ended = {"state": DELIVERED if is_there else DROPPED, "reason": "" if is_there else GIVEN_UP}
+    # What a person had dropped before keeps their reason, and so stays dropped when the series is included again
+    why = row.reason if row.state == DROPPED else GIVEN_UP
+    ended = {"state": DELIVERED if is_there else DROPPED, "reason": "" if is_there else why}
     same = {name: getattr(row, name) for name in ("priority", "receipt", "next_try_at", "attempts")}
     place = {"revision_id": aside, "destination_id": row.destination_id}
     return {**place, **same, **counted, **ended, "created_at": now, "finished_at": now}

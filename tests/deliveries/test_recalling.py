@@ -222,3 +222,16 @@ def test_what_every_destination_had_is_delivered_once_it_is_included_again() -> 
     aside = Revision.objects.get(series=scout())
     assert (aside.state, aside.ended_at) == ("delivered", SOON), "its retention begins"
     assert balanced()
+
+
+def test_what_a_person_had_given_up_for_a_reason_of_their_own_stays_given_up() -> None:
+    released(a_route("archive", "outbox"), *BOTH)
+    delivered("archive")
+    assert decisions.drop(Delivery.objects.get(destination__name="outbox"), "ada", LATER, "it is for others")
+    Revision.objects.update(state="released")
+    assert recalling.exclude(scout(), "ada", LATER, WHY) == Done(2)
+    assert recalling.include(scout(), "ben", SOON, "it does not") == Done(2)
+    assert queue.claim(SOON, "worker") is None
+    assert set(Delivery.objects.values_list("destination__name", "state")) == {
+        ("archive", "delivered"), ("outbox", "dropped"),
+    }  # fmt: skip
