@@ -76,8 +76,11 @@ def with_new_ones(revision_id: int) -> None:
 
 
 def is_aside(revision: Revision) -> bool:
-    """It has its own because its series is excluded, and still is."""
-    return revision.series_id is not None and _standing(revision.series_id, revision.route_id).exists()
+    """It has its own because its series is excluded, and still is: until the caller's transaction ends, too."""
+    if revision.series_id is None:
+        return False
+    Study.objects.select_for_update(no_key=True).get(pk=revision.study_id)
+    return _standing(revision.series_id, revision.route_id).exists()
 
 
 def holds_some(revision: str = "pk") -> Exists:

@@ -3,6 +3,7 @@ nothing of it leaves, and the books balance.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from proxy import pipeline
 from proxy.deliveries import ledger, queue, recalling
 from proxy.routing.models import Destination, Project, Route
 from proxy.storage import keys
-from proxy.studies import index
+from proxy.studies import index, quiet
 from proxy.studies.excluding import Done
 from proxy.studies.models import Instance, Revision, Series
 from tests.studies.test_excluding import LATER, NOON, SCOUT, arrival, ordinals_are_whole
@@ -103,3 +104,24 @@ def test_excluded_while_it_is_released_and_claimed_it_leaves_whole_or_not_at_all
     assert list(ledger.recount()) == []
     excluded = 3 if done == Done(3) else 0
     assert [(line.excluded, line.difference) for line in ledger.balance()] == [(excluded, 0)] * 2
+
+
+def test_included_while_studies_settle_it_is_released(route: Route) -> None:
+    place(route, SCOUT, 0, images=3)
+    series = Series.objects.get()
+    assert recalling.exclude(series, "ada", NOON, "it shows her face") == Done(3)
+    place(route, SCOUT, 100, images=3)
+
+    def settling() -> None:
+        pipeline.settle(LATER)
+        connections.close_all()
+
+    quiet.close_quiet(LATER)
+    other = threading.Thread(target=settling)
+    with transaction.atomic():
+        assert recalling.include(series, "ben", LATER, "it does not") == Done(3)
+        other.start()
+        time.sleep(0.5)
+    other.join(60)
+    pipeline.settle(LATER)
+    assert list(Revision.objects.values_list("state", flat=True)) == ["released", "released"]
