@@ -11,7 +11,7 @@ POSTGRES: Final = frozenset({"postgres", "postgresql"})
 OPTIONS: Final = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name"})
 """Of PostgreSQL's own, those that a managed database asks for."""
 FORM: Final = (
-    "give an address such as postgresql://user:password@host:5432/name or sqlite:////srv/postern/database/db.sqlite3; "
+    "give an address such as postgresql://user:password@host:5432/name or sqlite:////srv/postern/db.sqlite3; "
     "a character of user or password that means something in addresses is written as % and two hex digits."
 )
 

@@ -170,8 +170,6 @@ _OTHERS = {
     "ARCHIVE_DIR": ARCHIVE_DIR,
     "BACKUP_DIR": BACKUP_DIR,
 }
-if DATABASE_ENGINE == "sqlite":
-    _OTHERS["the folder of the database"] = DATABASE_PATH.parent
 reading.refuse_keys_below(KEY_DIR, _OTHERS)
 SECRET_KEY = reading.text("SECRET_KEY", "") or reading.kept("KEY_DIR", keys.django_secret, KEY_DIR)
 

@@ -61,8 +61,6 @@ FOLDERS = {
     "DICOM_LOG_DIR": "place",
     "ARCHIVE_DIR": "place",
     "BACKUP_DIR": "place",
-    "DATABASE_PATH": "place/db.sqlite3",
-    "DCM_DB_URL": "sqlite:///{}/place/db.sqlite3",
 }
 
 
@@ -70,24 +68,19 @@ FOLDERS = {
 @pytest.mark.parametrize("name", FOLDERS)
 def test_promise_8_keys_never_lie_where_something_else_does(tmp_path: Path, name: str, keys: str) -> None:
     """Who takes that folder would have the keys with it. Refused before the first key is made there."""
-    place = FOLDERS[name].format(tmp_path) if "{}" in FOLDERS[name] else str(tmp_path / FOLDERS[name])
-    own = {"DATA_DIR": str(tmp_path / "data"), "KEY_DIR": str(tmp_path / keys), name: place}
-    started = settings_with(**own, DATABASE_ENGINE="sqlite")
+    own = {"DATA_DIR": str(tmp_path / "data"), "KEY_DIR": str(tmp_path / keys)}
+    started = settings_with(**own | {name: str(tmp_path / FOLDERS[name])})
     assert started.returncode == 1
     (line,) = started.stderr.strip().splitlines()
-    said = "the folder of the database" if name in {"DATABASE_PATH", "DCM_DB_URL"} else name
-    assert line.startswith(f"Setting KEY_DIR: keys may not lie under {said}; choose a folder outside")
+    assert line.startswith(f"Setting KEY_DIR: keys may not lie under {name}; choose a folder outside")
     assert not (tmp_path / "place").exists()
 
 
 def test_keys_beside_everything_else_are_taken(tmp_path: Path) -> None:
-    """A folder whose name only begins like another is beside it, and PostgreSQL has no folder here."""
-    own = {name: str(tmp_path / folder) for name, folder in FOLDERS.items() if name != "DCM_DB_URL"}
-    keys = {"KEY_DIR": str(tmp_path / "place-keys")}
-    assert settings_with(**own | keys).returncode == 0
-    database = {"DATABASE_PATH": str(tmp_path / "db.sqlite3")}
-    postgres = {"DATABASE_ENGINE": "postgresql", "POSTGRES_PASSWORD": "a password"}
-    assert settings_with(**own | keys | database | postgres).returncode == 0
+    """A folder whose name only begins like another is beside it; a file of a database may lie beside the folder."""
+    own = {name: str(tmp_path / folder) for name, folder in FOLDERS.items()}
+    keys = {"KEY_DIR": str(tmp_path / "place-keys"), "DATABASE_PATH": str(tmp_path / "db.sqlite3")}
+    assert settings_with(**own | keys, DATABASE_ENGINE="sqlite").returncode == 0
 
 
 def test_nothing_but_defaults_is_taken() -> None:
