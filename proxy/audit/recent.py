@@ -11,6 +11,7 @@ from proxy.audit.models import Entry
 LOOKS = (
     actions.IDENTITY_VIEWED,
     actions.IDENTITY_FOUND,
+    actions.MAP_READ,
     actions.UID_VIEWED,
     actions.PSEUDONYM_LOOKED_UP,
     actions.INSTANCE_RESTORED,

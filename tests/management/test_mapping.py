@@ -3,14 +3,20 @@
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
+from proxy.audit import actions
+from proxy.audit.models import Entry
 from proxy.deid import Facts
 from proxy.management.batch import mapping
 from proxy.management.batch.fates import CLEAN, Done, Fate, Uids
+from proxy.routing.models import Project
 from proxy.storage.errors import SealBroken
 from proxy.vault.forget import forget
 from proxy.vault.pseudonyms import Known, person_for
-from proxy.vault.reidentify import NotAllowed, Principal
+from proxy.vault.reidentify import NotAllowed, Principal, TooMany, identity_of
 from tests import cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,6 +75,28 @@ def test_who_may_not_reads_nothing(own_folders: Path, tmp_path: Path) -> None:
     mapping.write(path, mapping.SEALED, 1, _rows(*known), replace=False)
     with pytest.raises(NotAllowed):
         mapping.read(path, 1, Principal("eve", lambda _: False), "curious")
+
+
+def test_promise_9_the_persons_of_a_map_count_like_any_others(
+    own_folders: Path, tmp_path: Path, settings: Settings
+) -> None:
+    """Before anything is written; whoever was looked behind within the hour counts once."""
+    settings.IDENTITY_PERSONS_PER_HOUR = 2
+    path, out = tmp_path / "map.sealed", tmp_path / "map.csv"
+    three = [*_met(), person_for(1, "", "CT-1", {}, "1.2.3")]
+    Project.objects.create(pk=1, name="default")
+    User.objects.create_superuser("ada")
+    mapping.write(path, mapping.SEALED, 1, _rows(*three), replace=False)
+    asked = ["reidentify", "--map", str(path), str(out), "--as", "ada", "--purpose", "a recall"]
+    with pytest.raises(CommandError, match="2 persons within an hour"):
+        call_command(*asked)
+    assert not out.exists()
+    looks = Entry.objects.filter(action__startswith="identity")
+    assert list(looks.values_list("action", flat=True)) == [actions.IDENTITY_REFUSED]
+    mapping.write(path, mapping.SEALED, 1, _rows(*three[:2]), replace=True)
+    assert len(mapping.read(path, 1, MAY, "a recall").rows) == 2
+    with pytest.raises(TooMany):
+        identity_of(MAY, three[2].pseudonym, 1, "a recall")
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from proxy.audit import actions
 from proxy.audit.record import record
@@ -28,7 +29,7 @@ from proxy.vault import tokens
 from proxy.vault.models import Person
 from proxy.vault.projects import wrapping
 from proxy.vault.pseudonyms import Known, known_by
-from proxy.vault.reidentify import VIEW, Principal, allowed
+from proxy.vault.reidentify import VIEW, Principal, allowed, must_have_room
 
 SEALED, PLAIN = "sealed", "plain"
 SUFFIX: Final = ".sealed"
@@ -116,12 +117,16 @@ class Read:
 
 
 def read(path: Path, project_id: int, who: Principal, purpose: str) -> Read:
-    """Raises NotAllowed before anything is opened, SealBroken for what is no whole map of this project."""
+    """Raises NotAllowed before any row is opened, also for more persons than an hour allows; SealBroken for what is no
+    whole map of this project."""
     allowed(who, VIEW, "a map", project_id, purpose)
     _, unwrap = wrapping(project_id)
     lines = sealed.read_sealed(path, unwrap, _context(project_id).encode()).splitlines()
+    sealed_rows = [json.loads(line) for line in lines]
+    living = {person.pseudonym for person in _living(project_id, sealed_rows)}
+    must_have_room(who, living, purpose, {"project": project_id})
     with transaction.atomic():
-        opened = list(_opened(project_id, [json.loads(line) for line in lines]))
+        opened = list(_opened(project_id, sealed_rows))
         rows = [_cells(plain, clean) for _, plain, clean in opened if plain]
         for pseudonym, count in sorted(Counter(one for one, plain, _ in opened if plain).items()):
             detail = {"project": project_id, "rows": count}
@@ -131,14 +136,17 @@ def read(path: Path, project_id: int, who: Principal, purpose: str) -> Read:
 
 def _opened(project_id: int, lines: Sequence[dict[str, str]]) -> Iterator[tuple[str, bytes, str]]:
     """(pseudonym, row in clear, clean file); the row is empty for whoever was forgotten."""
-    names = {line["pseudonym"] for line in lines}
-    living = Person.objects.filter(project_id=project_id, pseudonym__in=names, forgotten_at__isnull=True)
-    keys = {person.pseudonym: known_by(person).data_key for person in living}
+    keys = {person.pseudonym: known_by(person).data_key for person in _living(project_id, lines)}
     for line in lines:
         name = line["pseudonym"]
         key = keys.get(name)
         plain = tokens.decrypt(key, _context(project_id), line["row"].encode()) if key else b""
         yield name, plain, line["clean_file"]
+
+
+def _living(project_id: int, lines: Sequence[dict[str, str]]) -> "QuerySet[Person]":
+    names = {line["pseudonym"] for line in lines}
+    return Person.objects.filter(project_id=project_id, pseudonym__in=names, forgotten_at__isnull=True)
 
 
 def _cells(plain: bytes, clean: str) -> list[str]:

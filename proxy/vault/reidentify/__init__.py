@@ -7,7 +7,16 @@ with somebody else's trouble would be a look that nobody sees. What was forgotte
 back as they were sent, and `behind` what a result was made of. The rest of the house imports from here alone.
 """
 
-from proxy.vault.reidentify.asking import FORGET, VIEW, NotAllowed, Principal, TooMany, Unapproved, allowed
+from proxy.vault.reidentify.asking import (
+    FORGET,
+    VIEW,
+    NotAllowed,
+    Principal,
+    TooMany,
+    Unapproved,
+    allowed,
+    must_have_room,
+)
 from proxy.vault.reidentify.behind import Behind, behind_result
 from proxy.vault.reidentify.comparing import Look, looking_among
 from proxy.vault.reidentify.identity import Identity, Unknown
@@ -36,6 +45,7 @@ __all__ = [
     "behind_result",
     "identity_of",
     "looking_among",
+    "must_have_room",
     "original_uid",
     "pseudonym_of",
     "pseudonymous_uid",

@@ -1,9 +1,9 @@
 """Who asks, whether they may, and the mark that it leaves: a refusal leaves one too."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.utils import timezone
@@ -65,6 +65,24 @@ def _objection(principal: Principal, permission: str, purpose: str) -> Refusal:
     if most and not principal.unlimited and persons_seen(principal.name, timezone.now() - HOUR) >= most:
         return TooMany, too_many(most)
     return None
+
+
+def must_have_room(
+    principal: Principal, pseudonyms: Collection[str], purpose: str, detail: Mapping[str, Any]
+) -> None:
+    """Raises TooMany, after leaving a mark, where these are more than are left of the hour; whom they have looked
+    behind already is counted once."""
+    most = settings.IDENTITY_PERSONS_PER_HOUR
+    if not most or principal.unlimited or _is_room(principal, pseudonyms, most):
+        return
+    said = {**detail, "why": too_many(most)}
+    record(actions.IDENTITY_REFUSED, actor=principal.name, purpose=purpose, detail=said)
+    raise TooMany(f"This look was refused: {too_many(most)}.")
+
+
+def _is_room(principal: Principal, pseudonyms: Collection[str], most: int) -> bool:
+    left = most - len(pseudonyms)
+    return left >= 0 and persons_seen(principal.name, timezone.now() - HOUR, pseudonyms) <= left
 
 
 def too_many(most: int) -> str:

@@ -5,18 +5,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.conf import settings
-from django.utils import timezone
-
 from proxy import sql
 from proxy.audit import actions
-from proxy.audit.recent import persons_seen
-from proxy.audit.record import Mark, record, record_all
+from proxy.audit.record import Mark, record_all
 from proxy.storage.errors import SealBroken
 from proxy.vault import seals
 from proxy.vault.models import Person
 from proxy.vault.pseudonyms import known_all
-from proxy.vault.reidentify.asking import HOUR, VIEW, NotAllowed, Principal, TooMany, allowed, too_many
+from proxy.vault.reidentify.asking import VIEW, NotAllowed, Principal, allowed, must_have_room
 from proxy.vault.reidentify.identity import Identity, read
 from proxy.vault.reidentify.opening import found_seals
 from proxy.vault.remembered import Remembered
@@ -98,14 +94,7 @@ class Look:
             self._unsaid.clear()
 
     def _spare(self, pseudonyms: Collection[str]) -> None:
-        most = settings.IDENTITY_PERSONS_PER_HOUR
-        if not most or self.principal.unlimited:
-            return
-        others = persons_seen(self.principal.name, timezone.now() - HOUR, pseudonyms)
-        if others + len(pseudonyms) > most:
-            detail = {"projects": sorted(self.projects), "why": too_many(most)}
-            record(actions.IDENTITY_REFUSED, actor=self.principal.name, purpose=self.purpose, detail=detail)
-            raise TooMany(f"This look was refused: {too_many(most)}.")
+        must_have_room(self.principal, pseudonyms, self.purpose, {"projects": sorted(self.projects)})
 
     def _within(self, project_id: int) -> None:
         if project_id not in self.projects:
