@@ -61,7 +61,8 @@ def told(
 
 def _principal(user: BackendUser) -> tuple[Principal, frozenset[int]]:
     projects = rights.projects_of(user, timezone.now().date())
-    return asker(str(user), lambda permission: permission == VIEW and bool(projects)), projects
+    who = asker(str(user), lambda permission: permission == VIEW and bool(projects), user.account)
+    return who, projects
 
 
 def _beside(studies: Sequence[Place]) -> list[Place]:
@@ -74,20 +75,20 @@ def _beside(studies: Sequence[Place]) -> list[Place]:
 
 def _refusal(refused: NotAllowed, who: Principal, patients: Collection[str]) -> Problem:
     if isinstance(refused, TooMany):
-        return too_many(who.name, patients)
+        return too_many(who.name, patients, who.account)
     if isinstance(refused, Unapproved):
         return Problem(403, "approval-needed", str(refused))
     return Problem(403, "no-right", NO_RIGHT)
 
 
-def too_many(name: str, patients: Collection[str] = ()) -> Problem:
+def too_many(name: str, patients: Collection[str] = (), account: str = "") -> Problem:
     """When both of the vault's conditions will hold: that there is room at all, and that there is for all of these."""
     now, most = timezone.now(), settings.IDENTITY_PERSONS_PER_HOUR
     if len(patients) > most:
         return Problem(403, "too-many-persons", TOO_MANY_AT_ONCE)
     rooms = (
-        recent.room_at(name, now - HOUR, most - 1),
-        recent.room_at(name, now - HOUR, most - len(patients), patients),
+        recent.room_at(name, now - HOUR, most - 1, account=account),
+        recent.room_at(name, now - HOUR, most - len(patients), patients, account),
     )
     last = max((one for one in rooms if one is not None), default=now - HOUR)
     return Problem(429, "too-many-persons", LIMIT, (last + HOUR - now).total_seconds())

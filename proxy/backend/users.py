@@ -26,7 +26,12 @@ class BackendUser:
     roles: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        return f"backend user {self.id}" + (f" ({self.name})" if self.name else "")
+        return self.account + (f" ({self.name})" if self.name else "")
+
+    @property
+    def account(self) -> str:
+        """What stays when the backend calls them something else."""
+        return f"backend user {self.id}"
 
 
 NOT_VALID: Final = "The backend says that this token is not valid."

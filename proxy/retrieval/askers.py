@@ -6,6 +6,6 @@ from proxy.routing.models import Project
 from proxy.vault.reidentify import Principal
 
 
-def asker(name: str, may: Callable[[str], bool]) -> Principal:
+def asker(name: str, may: Callable[[str], bool], account: str = "") -> Principal:
     watched = Project.objects.filter(second_approver=True).values_list("pk", flat=True)
-    return Principal(name, may, watched=frozenset(watched))
+    return Principal(name, may, watched=frozenset(watched), account=account)

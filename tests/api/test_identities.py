@@ -15,13 +15,14 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from proxy.api import confirming
 from proxy.audit.models import Entry
 from proxy.routing.models import Project
 from proxy.studies.models import Revision, Series, Study
 from proxy.vault import approvals
 from proxy.vault.models import Approval, Person, Seal
 from proxy.vault.remembered import forget_all
-from tests.api.conftest import ACTOR, TOKEN, Clinic
+from tests.api.conftest import ACTOR, RADIOLOGIST, TOKEN, Clinic
 from tests.cast import ADA, BEN, HOSPITAL, NEEDLES, REFERRER, StudyPlan
 
 JSON = "application/json"
@@ -221,6 +222,25 @@ def test_as_many_persons_as_an_hour_allows_and_then_a_true_wait(
         assert 2390 <= wait <= 2401 and names_nobody(answer)
     with time_machine.travel(began + timedelta(minutes=20, seconds=wait + 1), tick=False):
         assert ask("patient/", {"anonymous_patient_id": ben, "purpose": WHY}).status_code == 200
+
+
+def test_promise_9_another_name_at_the_backend_is_no_other_hour(
+    clinic: Clinic, settings: LazySettings
+) -> None:
+    """Whoever may change their address there would look behind everybody, one address an allowance."""
+    clinic.lets("role", "radiologist")
+    ada, ben = Study.objects.order_by("pk").values_list("patient", flat=True)
+    settings.IDENTITY_PERSONS_PER_HOUR = 1
+    assert ask("patient/", {"anonymous_patient_id": ada, "purpose": WHY}).status_code == 200
+    for more in ({"email": "other@ward.example"}, {"email": ""}):
+        clinic.platform.users[TOKEN] = RADIOLOGIST | more
+        confirming.forget()
+        answer = ask("patient/", {"anonymous_patient_id": ben, "purpose": WHY})
+        assert (answer.status_code, answer.json()["code"]) == (429, "too-many-persons")
+        assert int(answer["Retry-After"]) > 3500
+    clinic.platform.users[TOKEN] = RADIOLOGIST | {"id": 1}
+    confirming.forget()
+    assert ask("patient/", {"anonymous_patient_id": ben, "purpose": WHY}).status_code == 200
 
 
 def test_more_at_once_than_an_hour_allows_is_refused_as_a_whole(

@@ -26,6 +26,7 @@ class Principal:
     may: Callable[[str], bool] = field(repr=False)
     unlimited: bool = False  # the house itself, which looks for nobody's eyes
     watched: frozenset[int] = frozenset()  # projects in which a second person must approve
+    account: str = ""  # how the name begins, where what follows in parentheses may change
 
 
 class NotAllowed(Exception):
@@ -62,7 +63,7 @@ def _objection(principal: Principal, permission: str, purpose: str) -> Refusal:
     if not purpose.strip():
         return NotAllowed, "no purpose given"
     most = settings.IDENTITY_PERSONS_PER_HOUR
-    if most and not principal.unlimited and persons_seen(principal.name, timezone.now() - HOUR) >= most:
+    if most and not principal.unlimited and _seen(principal) >= most:
         return TooMany, too_many(most)
     return None
 
@@ -82,7 +83,11 @@ def must_have_room(
 
 def _is_room(principal: Principal, pseudonyms: Collection[str], most: int) -> bool:
     left = most - len(pseudonyms)
-    return left >= 0 and persons_seen(principal.name, timezone.now() - HOUR, pseudonyms) <= left
+    return left >= 0 and _seen(principal, pseudonyms) <= left
+
+
+def _seen(principal: Principal, besides: Collection[str] = ()) -> int:
+    return persons_seen(principal.name, timezone.now() - HOUR, besides, principal.account)
 
 
 def too_many(most: int) -> str:
