@@ -116,10 +116,10 @@ def _told(job: Job) -> NotTold | None:
         return None
     if why := objection(hook.url):
         return NotTold(why)
-    secret = current().unwrap(_context(job.customer_id), hook.secret).decode()
     try:
+        secret = current().unwrap(_context(job.customer_id), hook.secret).decode()
         return post(hook.url, body_of(job), secret, Trust(file_of(settings.ALERT_AUTHORITIES)))
-    except Exception as trouble:  # of a library beneath; what it says may quote anything
+    except Exception as trouble:  # ours or of a library beneath; what it says may quote anything
         return NotTold(f"It ended in {type(trouble).__name__}.")
 
 

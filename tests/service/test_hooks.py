@@ -21,6 +21,8 @@ from proxy.service import hooks, jobs
 from proxy.service.models import Hook, Job
 from proxy.storage.keys import KeysMissing
 from proxy.tiers.table import ENTERPRISE
+from proxy.vault import rotate
+from proxy.vault.keyring import ensure_keys
 from tests import cast
 from tests.api.conftest import data
 from tests.api.test_doors import is_problem
@@ -172,3 +174,33 @@ def test_a_host_that_was_taken_off_the_list_is_told_nothing(
     sender.send([CT], JOBS)
     settings.SERVICE_WEBHOOK_HOSTS = []
     assert tell() == 0 and server.got == []
+
+
+@pytest.fixture
+def keys(tmp_path: Path, settings: LazySettings) -> Path:
+    """Of the test's own: some of them go."""
+    settings.KEY_DIR = tmp_path / "own"
+    ensure_keys(settings.KEY_DIR)
+    return Path(settings.KEY_DIR)
+
+
+def test_a_webhook_signs_as_before_when_master_keys_were_rotated_and_dropped(
+    keys: Path, sender: Sender, server: Server
+) -> None:
+    secret = put(sender, URL).json()["secret"]
+    rotate.rotate_master_keys("officer")
+    assert rotate.drop_old_master_keys("officer") == 1
+    sender.send([CT], JOBS)
+    assert tell() == 1 and server.got[0][2] == secret
+
+
+def test_a_secret_that_does_not_open_keeps_no_other_customer_waiting(
+    keys: Path, sender: Sender, server: Server, settings: LazySettings
+) -> None:
+    other = a_sender("other", tier=ENTERPRISE)
+    for one in (sender, other):
+        put(one, URL)
+        one.send([CT], JOBS)
+    Hook.objects.filter(customer=sender.customer).update(secret=b"of another key")
+    assert tell() == 1 and len(server.got) == 1
+    assert Job.objects.get(customer=sender.customer).tell_at is not None
