@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
+from proxy.commits import InDoubt, surely
 from proxy.quarantine.lifecycle import DISCARDED
 from proxy.quarantine.models import HeldItem
 from proxy.storage.files import Staged, remove, stage
@@ -70,10 +71,12 @@ def hold(item: HeldItem, spool: Spool, destination_ids: Sequence[int], must_live
         return
     item.size = spool.commit()
     try:
-        with transaction.atomic():
+        with surely():
             must_live()
             item.save(force_insert=True)
             item.destinations.set(destination_ids)
+    except InDoubt:
+        raise  # the row may name the file
     except IntegrityError:
         remove(folder() / spool.path)
         if not _is_there(item):

@@ -3,8 +3,9 @@
 Whoever comes while nobody is committing does so on its own thread: an image that comes alone is handed to nobody and
 waits for nobody. Those that come meanwhile stand in line; the first of them then commits for all who stand there once
 its turn at the database has come, so that a hundred images cost one fsync instead of a hundred. A batch that fails is
-tried again one by one: a neighbour's trouble is not ours. Nobody is told Success before the transaction that holds his
-image has committed (promise 2).
+tried again one by one: a neighbour's trouble is not ours. One of which nobody knows whether it has committed is not:
+each image of it would meet itself. Nobody is told Success before the transaction that holds his image has committed
+(promise 2).
 """
 
 import threading
@@ -14,7 +15,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Generic, NoReturn, TypeVar
 
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import DatabaseError, InterfaceError, connections
+
+from proxy.commits import InDoubt, surely
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -90,8 +93,8 @@ class Committer(Generic[Job, Result]):
                 for waiting in batch:
                     self._alone(waiting)
         finally:
+            _fail(batch, InDoubt("The process is being killed."))
             for waiting in batch:
-                waiting.outcome = waiting.outcome or _raises(NotCommitting())  # the process is being killed
                 waiting.turn.release()
             self._pass_on()
 
@@ -109,14 +112,11 @@ class Committer(Generic[Job, Result]):
         try:
             with self._turn:
                 batch.extend(self._others())
-                results = self._transaction([waiting.job for waiting in batch])
+                self._commit_for(batch)
         except Exception as error:
-            if len(batch) == 1:
-                batch[0].outcome = _raises(error)
-            return len(batch) == 1
-        for waiting, result in zip(batch, results, strict=True):
-            waiting.outcome = _returns(result)
-        return True
+            if len(batch) == 1 or isinstance(error, InDoubt):
+                _fail(batch, error)
+        return all(waiting.outcome for waiting in batch)
 
     def _others(self) -> list[_Waiting[Job, Result]]:
         with self._change:
@@ -125,17 +125,29 @@ class Committer(Generic[Job, Result]):
     def _alone(self, waiting: _Waiting[Job, Result]) -> None:
         try:
             with self._turn:
-                waiting.outcome = _returns(self._transaction([waiting.job])[0])
+                self._commit_for([waiting])
         except Exception as error:
-            waiting.outcome = _raises(error)
+            _fail([waiting], error)
+
+    def _commit_for(self, batch: Sequence[_Waiting[Job, Result]]) -> None:
+        """Whatever happens after this, they have been committed."""
+        results = self._transaction([waiting.job for waiting in batch])
+        for waiting, result in zip(batch, results, strict=True):
+            waiting.outcome = _returns(result)
 
     def _transaction(self, jobs: Sequence[Job]) -> list[Result]:
         try:
-            with transaction.atomic():
+            with surely():
                 return self._write(jobs)
         except (DatabaseError, InterfaceError):
             connections.close_all()  # a connection that failed is not trusted again
             raise
+
+
+def _fail(batch: Sequence[_Waiting[Job, Result]], error: Exception) -> None:
+    """Those that have no outcome yet."""
+    for waiting in batch:
+        waiting.outcome = waiting.outcome or _raises(error)
 
 
 def _returns(result: Result) -> Callable[[], Result]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from proxy import sql
+from proxy.commits import surely
 from proxy.deid import DeidError
 from proxy.quarantine import keeping
 from proxy.quarantine.decide import is_duplicate
@@ -36,7 +36,7 @@ class Direct:
     """Commits one job in a transaction of its own, where no committer runs."""
 
     def commit(self, job: Commit) -> Written:
-        with transaction.atomic():
+        with surely():
             return storing.write([job])[0]
 
 

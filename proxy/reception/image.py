@@ -6,7 +6,8 @@ while the rest still comes (`cleanfile`); an image that a gate stops goes, encry
 kept of the original until then is in memory.
 
 The order of durability (promise 2): the file, its folders, then one transaction with instance, seal and study,
-then Success. A crash in between leaves a file that no row names, which `doctor --repair` removes.
+then Success. A crash in between leaves a file that no row names, which `doctor --repair` removes; so does a commit
+whose answer is lost, because the row that names the file may be there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils import timezone
 
+from proxy.commits import InDoubt
 from proxy.deid import Clean, Engine, Facts, Hold, Pass, restored_pieces
 from proxy.deid.syntaxes import IMPLICIT
 from proxy.network.door import StoreCommand
@@ -184,6 +186,8 @@ class Image:
         try:
             job = self._job(clean, facts, known, path)
             outcome = self.commits.commit(job)
+        except InDoubt:
+            raise  # its rows may name these files
         except Exception:
             _undo(path, job)
             raise
@@ -196,6 +200,8 @@ class Image:
                     self.route.project_id, uid, sent, self._clean.size, self.transfer_syntax
                 )
         if isinstance(outcome, index.Stored):
+            return Kept()
+        if isinstance(outcome, index.Duplicate) and index.is_at(outcome.instance_id, path):
             return Kept()
         try:
             if isinstance(outcome, Conflict):

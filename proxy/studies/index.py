@@ -135,6 +135,11 @@ def find(project_id: int, uid: str) -> Instance | None:
     return here.exclude(revision__state=EXPIRED).first()
 
 
+def is_at(instance_id: int, path: str) -> bool:
+    """Whether this file is the image's own: then it is no duplicate of it."""
+    return Instance.objects.filter(pk=instance_id, path=path).exists()
+
+
 def place(arrivals: Sequence[Arrival]) -> list[Outcome]:
     """Store a batch; outcomes in the order of the arrivals. The caller's transaction makes it one commit."""
     studies = _locked_studies(arrivals)

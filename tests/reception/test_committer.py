@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 from django.db import DatabaseError, connections
 
-from proxy.reception.committer import Committer, NotCommitting
+from proxy.commits import InDoubt
+from proxy.reception.committer import Committer, NotCommitting, _Waiting
 from proxy.routing.models import Project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -130,6 +131,25 @@ def test_whoever_commits_for_others_and_is_killed_leaves_nobody_waiting(writer: 
         committer.commit("killed")
     assert committer.commit("next") == "NEXT"
     committer.stop()
+
+
+def test_promise_2_those_for_whom_a_killed_one_commits_do_not_know_whether_it_has() -> None:
+    class Turn:
+        def __enter__(self) -> None:
+            committer._line.append(other)
+
+        def __exit__(self, *trouble: object) -> None:
+            pass
+
+    def killed(names: Sequence[str]) -> list[str]:
+        raise KeyboardInterrupt
+
+    other: _Waiting[str, str] = _Waiting("b")
+    committer: Committer[str, str] = Committer(killed, Turn())
+    with pytest.raises(KeyboardInterrupt):
+        committer.commit("a")
+    with pytest.raises(InDoubt):
+        other.result()
 
 
 def test_the_end_waits_for_those_in_line(writer: Writer) -> None:

@@ -6,9 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
+from proxy.commits import InDoubt, surely
 from proxy.deid import Hold, map_uid, split, subject_uid_key
 from proxy.deid.homeward import UNKNOWN, Match, Mentions, decide
 from proxy.quarantine import keeping as quarantine
@@ -125,14 +126,16 @@ def _keep(
     person = Person.objects.get(project_id=arrival.project_id, pseudonym=match.place.patient)
     path = keeping.write(arrival.project_id, arrival.data, known_by(person).wrap)
     try:
-        with transaction.atomic():
+        with surely():
             result = Result.objects.create(**_row(arrival, match), path=path, received_at=now)
             result.destinations.set(destinations)
             rows = [Homecoming(result=result, destination_id=one, next_try_at=now) for one in destinations]
             Homecoming.objects.bulk_create(rows)
             if frees is not None:
                 _free(frees, now)
-    except BaseException:
+    except InDoubt:
+        raise  # the row may name the file
+    except Exception:
         remove(keeping.folder() / path)
         raise
 
