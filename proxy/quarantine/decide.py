@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from proxy.audit.actions import HELD_RELEASED, QUARANTINE_DECIDED
 from proxy.audit.record import record
-from proxy.quarantine.lifecycle import LIFE
+from proxy.quarantine.lifecycle import LIFE, RELEASED
 from proxy.quarantine.models import HeldItem
 
 
@@ -54,12 +54,19 @@ def released(item: HeldItem, by: str) -> None:
 
 def is_duplicate(item: HeldItem, proof: str) -> bool:
     """A proof showed that we have this image already: it goes, and its mark says so. False: it was decided already."""
-    decision = {"decided_at": timezone.now(), "decided_by": proof}
+    decision = {"decided_at": timezone.now(), "decided_by": proof[:150]}
     with transaction.atomic():
         if not LIFE.move(HeldItem.objects.filter(pk=item.pk), "same", **decision):
             return False
         _mark("same", item, proof, "")
     return True
+
+
+def is_over(item: HeldItem, by: str) -> bool:
+    """It was let in, or is here already, so that nothing was left to let in: its file may go. False: somebody else
+    decided otherwise a moment ago."""
+    item.refresh_from_db(fields=["state"])
+    return item.state == RELEASED or is_duplicate(item, by)
 
 
 def _mark(decision: str, item: HeldItem, by: str, comment: str) -> None:

@@ -9,7 +9,7 @@ from proxy import sql
 from proxy.commits import surely
 from proxy.deid import DeidError
 from proxy.quarantine import keeping
-from proxy.quarantine.decide import is_duplicate
+from proxy.quarantine.decide import is_duplicate, is_over
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
 from proxy.reception import pixels, storing
@@ -25,6 +25,7 @@ from proxy.studies.index import OTHER_CONTENT, RECOMPRESSED
 from proxy.vault import pseudonyms, seals
 from proxy.vault.models import Person
 
+DECIDED = "Somebody else has decided about this image a moment ago."
 NOT_AGAIN = {OTHER_CONTENT.code, RECOMPRESSED.code}
 
 
@@ -51,6 +52,8 @@ def release(item_id: int, by: str) -> str:
         )
     if isinstance(_let_in(item, by), Held):
         raise CannotRelease("Another gate still holds this image; see its new entry.")
+    if not is_over(item, by):
+        raise CannotRelease(DECIDED)
     remove(keeping.folder() / item.path)
     return "The image is in the index now and goes the way of its study."
 
@@ -64,7 +67,7 @@ def _let_in(item: HeldItem, by: str) -> Kept | Held:
             image.feed(memoryview(chunk))
         return image.finish()
     except AlreadyDecided:
-        raise CannotRelease("Somebody else has decided about this image a moment ago.") from None
+        raise CannotRelease(DECIDED) from None
     except OverQuota as used_up:
         image.abort()
         raise CannotRelease(used_up.sentence) from None

@@ -244,6 +244,38 @@ def test_a_person_sets_a_held_image_free(route: RouteFacts, data: Path) -> None:
     assert Entry.objects.filter(action="quarantine.released").count() == 1
 
 
+def test_promise_4_what_is_held_and_released_once_more_is_held_no_longer(
+    route: RouteFacts, data: Path
+) -> None:
+    for _ in range(2):
+        assert send(route, burned_in()) == 0
+        pipeline.release_held(HeldItem.objects.get(state="held").pk, "somebody")
+    first, second = HeldItem.objects.order_by("pk")
+    assert (first.state, second.state, second.decided_by) == ("released", "duplicate", "somebody")
+    mark = Entry.objects.get(action="quarantine.decided", detail__decision="same")
+    assert (mark.actor, mark.detail["item"]) == ("somebody", second.pk)
+    assert files(data / "quarantine") == [] and Instance.objects.count() == 1
+    (line,) = ledger.balance()
+    assert (line.received, line.held, line.difference) == (1, 0, 0)
+
+
+def test_promise_3_what_somebody_discards_while_it_is_released_keeps_its_file(
+    route: RouteFacts, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(item: HeldItem, by: str) -> object:
+        decide.discard(HeldItem.objects.get(pk=item.pk), "somebody else")
+        return let_in(item, by)
+
+    assert send(route, burned_in()) == 0
+    pipeline.release_held(HeldItem.objects.get().pk, "somebody")
+    assert send(route, burned_in()) == 0
+    let_in = held._let_in
+    monkeypatch.setattr(held, "_let_in", slowly)
+    with pytest.raises(CannotRelease, match="Somebody else"):
+        pipeline.release_held(HeldItem.objects.get(state="held").pk, "somebody")
+    assert len(files(data / "quarantine")) == 1 == HeldItem.objects.filter(state="discarded").count()
+
+
 def test_without_its_mark_nothing_leaves_quarantine(
     route: RouteFacts, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

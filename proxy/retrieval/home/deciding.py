@@ -9,6 +9,7 @@ from proxy.audit.actions import DELIVERY_CHANGED
 from proxy.audit.record import record
 from proxy.deid.homeward import mentions, parts_of
 from proxy.quarantine import keeping as quarantine
+from proxy.quarantine.decide import is_over
 from proxy.quarantine.lifecycle import HELD
 from proxy.quarantine.models import HeldItem
 from proxy.retrieval.home import keeping
@@ -22,6 +23,9 @@ from proxy.vault.projects import wrapping
 
 class StaysHeld(Exception):
     """Why a held result cannot go home now, as a sentence for a person."""
+
+
+DECIDED = "Somebody else has decided about this result a moment ago."
 
 
 def is_result(item: HeldItem) -> bool:
@@ -39,9 +43,11 @@ def look_again(item: HeldItem, by: str) -> str:
     try:
         hold = arrive(Arrival(route, node, item.transfer_syntax, data, said), Freed(item, by))
     except AlreadyDecided:
-        raise StaysHeld("Somebody else has decided about this result a moment ago.") from None
+        raise StaysHeld(DECIDED) from None
     if hold is not None:
         raise StaysHeld(hold.reason)
+    if not is_over(item, by):
+        raise StaysHeld(DECIDED)
     remove(quarantine.folder() / item.path)
     return "The result belongs to a study now and goes home."
 

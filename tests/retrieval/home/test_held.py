@@ -8,6 +8,7 @@ from pydicom.uid import generate_uid
 
 from proxy.audit.models import Entry
 from proxy.pipeline import release_held
+from proxy.quarantine import keeping as quarantine
 from proxy.quarantine.models import HeldItem
 from proxy.reception.held import CannotRelease
 from proxy.retrieval.home import arriving, keeping, looking
@@ -195,6 +196,20 @@ def test_a_held_result_is_looked_at_again_when_a_person_says_so() -> None:
     assert (mark.actor, mark.subject, mark.detail["item"]) == ("ada", item.uid, item.pk)
     with pytest.raises(CannotRelease, match="released"):
         release_held(item.pk, "ada")
+
+
+def test_promise_4_a_held_result_that_came_home_meanwhile_is_held_no_longer() -> None:
+    """It was sent once more when it could pass; then a person looked at the first one."""
+    hospital = Hospital.build()
+    result = results.made("SC", hospital.outside(cast.ct()))
+    Node.objects.filter(name=PACS).update(view="pseudonymous")
+    assert held(hospital, result) == "home-nowhere"
+    Node.objects.filter(name=PACS).update(view="identified")
+    assert hospital.comes_home(result).status == 0 and Homecoming.objects.count() == 1
+    release_held(HeldItem.objects.get().pk, "ada")
+    item = HeldItem.objects.get()
+    assert (item.state, item.decided_by, Homecoming.objects.count()) == ("duplicate", "ada", 1)
+    assert not (quarantine.folder() / item.path).exists()
 
 
 def test_a_node_that_refuses_what_is_held_hears_so() -> None:
