@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from proxy.audit.actions import SEALS_DROPPED
 from proxy.audit.record import record
@@ -41,9 +41,7 @@ def _old(before: datetime) -> Iterator[Revision]:
 
 def _dropped(revision: Revision, now: datetime, by: str) -> int:
     """One transaction a page; the last one says that it is done."""
-    dropped = 0
-    for uids in _uids(revision):
-        dropped += seals.drop(revision.study.project_id, uids)
+    dropped = sum(_dropped_of(revision, uids) for uids in _pages(revision))
     with transaction.atomic():
         if Revision.objects.filter(pk=revision.pk, seals_gone_at=None).update(seals_gone_at=now):
             detail = {"revision": revision.number, "seals": dropped}
@@ -51,12 +49,24 @@ def _dropped(revision: Revision, now: datetime, by: str) -> int:
     return dropped
 
 
-def _uids(revision: Revision) -> Iterator[list[str]]:
-    """Of images that are not here again, and were not when their seal was still to be kept."""
+def _dropped_of(revision: Revision, uids: list[str]) -> int:
+    """An image may come again at any moment, in whatever study. Seals are looked up before it is asked who has come:
+    whoever comes after that brings another one, which stays."""
+    numbers = seals.numbers(revision.study.project_id, uids)
+    return seals.drop_these([numbers[uid] for uid in _gone(revision, uids) if uid in numbers])
+
+
+def _gone(revision: Revision, uids: list[str]) -> "QuerySet[Instance, str]":
+    """Those that are not here again, and were not when their seal was still to be kept."""
     again = Instance.objects.filter(
         project_id=OuterRef("project_id"), uid=OuterRef("uid"), revision__seals_gone_at=None
     ).exclude(revision=revision)
-    last, rows = 0, Instance.objects.filter(~Exists(again), revision=revision).order_by("pk")
+    rows = Instance.objects.filter(~Exists(again), revision=revision, uid__in=uids)
+    return rows.values_list("uid", flat=True)
+
+
+def _pages(revision: Revision) -> Iterator[list[str]]:
+    last, rows = 0, Instance.objects.filter(revision=revision).order_by("pk")
     while page := list(rows.filter(pk__gt=last).values_list("pk", "uid")[:IMAGES]):
         yield [uid for _, uid in page]
         last = page[-1][0]

@@ -168,10 +168,24 @@ def missing() -> Iterator[Seal]:
             yield seal
 
 
+def numbers(project_id: int, sop_uids: Sequence[str]) -> dict[str, int]:
+    """Of the seals that these images have now; who comes again brings another one."""
+    rows = Seal.objects.filter(project_id=project_id, sop_uid__in=sop_uids)
+    return dict(rows.values_list("sop_uid", "pk"))
+
+
 def drop(project_id: int, sop_uids: Sequence[str]) -> int:
-    """For retention: these images cannot be restored from now on. How many seals went."""
+    """These images cannot be restored from now on. How many seals went."""
+    return _drop(Seal.objects.filter(project_id=project_id, sop_uid__in=sop_uids))
+
+
+def drop_these(numbers: Sequence[int]) -> int:
+    """For retention: none that came meanwhile in the place of one of these."""
+    return _drop(Seal.objects.filter(pk__in=numbers))
+
+
+def _drop(rows: QuerySet[Seal]) -> int:
     with transaction.atomic():
-        rows = Seal.objects.filter(project_id=project_id, sop_uid__in=sop_uids)
         paths = paths_of(rows)
         count, _ = rows.delete()
         transaction.on_commit(lambda: remove_files(paths), robust=True)  # or `doctor --repair` finds them

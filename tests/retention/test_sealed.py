@@ -69,6 +69,26 @@ def test_of_what_is_here_again_the_seal_stays(route: RouteFacts, settings: LazyS
     assert Seal.objects.count() == 1 and after(400, number=2) == 1 and not Seal.objects.exists()
 
 
+@pytest.mark.parametrize("before", ["numbers", "drop_these"])
+def test_promise_6_what_comes_again_at_that_moment_keeps_its_seal(
+    route: RouteFacts, settings: LazySettings, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """Before its seal is looked up, and between the last look and the drop."""
+    real, coming = getattr(seals, before), iter([cast.ct()])
+
+    def late(*what: object) -> object:
+        for image in coming:
+            assert send(route, image) == 0
+        return real(*what)
+
+    settings.RETENTION_SEALS = 400
+    send(route, cast.ct())
+    delivered_and_expired()
+    monkeypatch.setattr(seals, before, late)
+    assert after(400) == 0
+    assert Seal.objects.get().sop_uid == Instance.objects.get(expired=0).uid
+
+
 def test_of_what_expired_twice_the_seal_stays_as_long_as_the_later_one(
     route: RouteFacts, settings: LazySettings
 ) -> None:
