@@ -136,7 +136,7 @@ def _is_same(item: HeldItem) -> bool:
         return False
     try:
         ours = as_sent(known)  # what is kept may be masked
-    except (OSError, DeidError, SealBroken, seals.NoSeal, seals.Forgotten):
+        original = b"".join(_original(item))
+    except (CannotRelease, OSError, DeidError, SealBroken, seals.NoSeal, seals.Forgotten):
         return False
-    original = b"".join(_original(item))
     return pixels.same((original, item.transfer_syntax), ours) is True

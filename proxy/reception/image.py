@@ -191,7 +191,6 @@ class Image:
         except Exception:
             _undo(path, job)
             raise
-        pairs.remember(known, clean.values)
         if outcome is OTHER_CONTENT:
             uid = rows.plain(clean.values, rows.SOP_UID)
             with self._clean.data() as file:
@@ -200,6 +199,7 @@ class Image:
                     self.route.project_id, uid, sent, self._clean.size, self.transfer_syntax
                 )
         if isinstance(outcome, index.Stored):
+            pairs.remember(known, clean.values)
             return Kept()
         if isinstance(outcome, index.Duplicate) and index.is_at(outcome.instance_id, path):
             return Kept()

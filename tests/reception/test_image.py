@@ -32,7 +32,7 @@ from proxy.storage.keys import KeysMissing
 from proxy.studies.models import Instance, Revision, Study
 from proxy.vault import seals
 from proxy.vault.forget import forget
-from proxy.vault.models import Person, Seal, UidPair
+from proxy.vault.models import Person, Seal, StudyKey, UidPair
 from proxy.vault.pseudonyms import known_by
 from proxy.vault.reidentify import Principal
 from tests import cast
@@ -81,6 +81,18 @@ def test_uids_of_study_series_and_frame_are_kept_once(route: RouteFacts) -> None
         assert send(route, cast.ct(instance=number)) == 0
     assert UidPair.objects.count() == 3
     assert Seal.objects.count() == 3
+
+
+def test_promise_7_what_an_image_that_was_not_taken_says_is_kept_with_the_next_one(route: RouteFacts) -> None:
+    """The first image of a study was held, so that nothing of its UIDs was written yet."""
+    elsewhere = {"StudyInstanceUID": "1.2.3.999", "SeriesInstanceUID": "1.2.3.999.1"}
+    assert send(route, cast.ct()) == 0
+    assert send(route, cast.ct(cast.StudyPlan(extra=elsewhere))) == 0
+    assert HeldItem.objects.get().code == "conflict"
+    assert send(route, cast.ct(cast.StudyPlan(extra=elsewhere), instance=2)) == 0
+    for study in Study.objects.all():
+        assert UidPair.objects.filter(uid=study.uid).exists()
+        assert StudyKey.objects.filter(uid=study.uid).exists()
 
 
 @pytest.mark.parametrize(
@@ -153,6 +165,18 @@ def test_the_same_image_in_another_compression_is_found_to_be_the_same(route: Ro
     assert files(data / "quarantine") == []
     (line,) = ledger.balance()
     assert (line.received, line.difference) == (1, 0)
+
+
+def test_a_torn_file_stays_held_and_keeps_nobody_waiting(route: RouteFacts, data: Path) -> None:
+    for number in (1, 2):
+        assert send(route, cast.ct(instance=number)) == 0
+        assert send(route, rle(cast.ct(instance=number)), RLELossless) == 0
+    torn, whole = HeldItem.objects.order_by("held_at")
+    (data / "quarantine" / torn.path).write_bytes(b"torn")
+    assert held.compare_recompressed() == 2
+    torn.refresh_from_db()
+    whole.refresh_from_db()
+    assert (torn.state, torn.code, whole.state) == ("held", "conflict", "duplicate")
 
 
 def test_other_pixels_in_another_compression_stay_held(route: RouteFacts) -> None:
