@@ -150,10 +150,6 @@ words = _text(False)
 def _cut(splice: "Splice", token: "Token", patterns: bool) -> None:
     context, rule, value = splice.context, token[0], splice.value(token)
     new = cut_value(value, context.charset, context.needles, patterns)
-    if b"\0" in new.rstrip(b"\0") and context.needles is not None and context.needles.hits(squeeze(new)):
-        context.cuts += 1
-        splice.drop(token)  # text in an encoding that nobody declared, such as UTF-16
-        return
     if new == value:
         keep(splice, token)
         return

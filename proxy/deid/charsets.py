@@ -30,16 +30,21 @@ def _codec(name: str) -> str:
 
 
 def decode(value: bytes, charset: bytes) -> str:
+    return decoded(value, charset)[0]
+
+
+def decoded(value: bytes, charset: bytes) -> tuple[str, str]:
+    """The text, and the codec that could read it: none where escapes, or nothing but ASCII, say it themselves."""
     if b"\x1b" in value:
-        return _decode_escaped(value, encodings(charset)[0])
+        return _decode_escaped(value, encodings(charset)[0]), ""
     if value.isascii():
-        return value.decode("ascii")
+        return value.decode("ascii"), ""
     for codec in (encodings(charset)[0], "utf-8"):
         try:
-            return value.decode(codec)
+            return value.decode(codec), codec
         except UnicodeDecodeError:
             continue
-    return value.decode(_LATIN)
+    return value.decode(_LATIN), _LATIN
 
 
 def _decode_escaped(value: bytes, first: str) -> str:

@@ -11,6 +11,7 @@ from proxy.deid.plan import STRUCTURE, WORDS, Plan
 from proxy.deid.recipe import KEEP_ALL
 from proxy.deid.rules import Rule, show
 from proxy.deid.stream import Scan
+from proxy.deid.text import is_foreign
 
 if TYPE_CHECKING:
     from proxy.deid.stream import Token
@@ -49,7 +50,8 @@ def residual(clean: bytes, explicit: bool, own: Needles, charset: bytes) -> tupl
     scan = Scan(_EVERYTHING, explicit)
     scan.run(clean)
     for rule, start, end in _standing(scan):
-        if own.pattern.search(decode(clean[start:end], charset)):
+        value = clean[start:end]
+        if own.pattern.search(decode(value, charset)) or is_foreign(value, charset, own):
             return (Hold("residual", f"A value of the person is still in {show(rule.tag)}."),)
     return ()
 

@@ -38,8 +38,10 @@ _GAPS: Final = re.compile(r"[\s^,]+")
 _LETTER: Final = r"[^\W\d_]"
 _CODECS: Final = (
     "utf-8", "latin-1", "iso8859_2", "iso8859_5", "iso8859_7", "iso8859_9", "cp1252", "koi8_r", "cp1251",
-    "shift_jis", "euc_jp", "euc_kr", "gb18030", "big5", "iso8859_8", "iso8859_6", "cp874",
+    "shift_jis", "euc_jp", "euc_kr", "gb18030", "big5", "iso8859_8", "iso8859_6", "cp874", "iso8859_3", "iso8859_4",
+    "iso8859_15", "cp1250", "cp1256",
 )  # fmt: skip
+_JAPANESE: Final = b"\\ISO 2022 IR 87"  # seven bits for a letter, whatever else is declared
 _PLACEHOLDERS: Final = frozenset(
     ("unknown", "anonymous", "anonymized", "none", "null", "n/a", "na", "test", "phantom")
 )
@@ -99,6 +101,14 @@ class Needles:
         lowered = header.lower()
         return any(_stands_as_a_word(needle, lowered, squeezed) for needle in found)
 
+    def is_foreign(self, squeezed: bytes) -> bool:
+        """For text that was read the wrong way: what is short stands alone, or it would be met by chance."""
+        return any(
+            needle in squeezed and (len(needle) >= 4 or _alone(needle).search(squeezed) is not None)
+            for needle in self.raw
+            if needle not in self.whole
+        )
+
     def strikes(self, squeezed: bytes) -> bool:
         """For opaque bytes, where short needles would be met by chance."""
         return any(needle in squeezed for needle in self.raw if len(needle) >= 5) or self.is_joined(squeezed)
@@ -126,6 +136,11 @@ def _bounded(needle: bytes) -> re.Pattern[bytes]:
     if needle.isdigit():
         return re.compile(rb"(?<!\d)0*" + needle + rb"(?!\d[\d.\\])")
     return re.compile(rb"(?<![a-z])" + re.escape(needle) + rb"(?![a-z][a-z])")
+
+
+@lru_cache(maxsize=512)
+def _alone(needle: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"(?<![a-z\x80-\xff])" + re.escape(needle) + rb"(?![a-z\x80-\xff])")
 
 
 @lru_cache(maxsize=512)
@@ -163,7 +178,7 @@ def _joinable(unbounded: list[str], words: list[str], charset: bytes) -> Iterato
     yield from (word.encode("ascii") for word in unbounded)
     for word in words:
         if not word.isascii() and _GAPS.search(word):
-            yield from (form for form in _forms(word, charset) if min(form) >= 0x20)
+            yield from (form for form in _forms(word, charset) if min(form) >= 0x20 and not form.isascii())
 
 
 def _least(forms: Iterable[bytes]) -> tuple[bytes, ...]:
@@ -262,6 +277,7 @@ def _forms(word: str, charset: bytes) -> Iterator[bytes]:
         return
     for form in {word, word.lower(), word.upper(), word.title()}:
         yield _plain(encode(form, charset))
+        yield _plain(encode(form, _JAPANESE))
         for codec in ("utf-16-le", "utf-16-be", *_CODECS):
             try:
                 yield form.encode(codec).lower().replace(b"\0", b"")

@@ -8,8 +8,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from proxy.deid.charsets import decode, encode
-from proxy.deid.needles import Needles
+from proxy.deid.charsets import decode, decoded, encode
+from proxy.deid.needles import Needles, squeeze
 
 _MONTH: Final = (
     r"(?:jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|märz|mrz|apr(?:il)?|may|mai|june?|juni|july?|juli|aug(?:ust)?|"
@@ -75,10 +75,34 @@ def cut(text: str, needles: Needles | None, patterns: bool) -> str:
 
 
 def cut_value(value: bytes, charset: bytes, needles: Needles | None, patterns: bool) -> bytes:
-    """The same for an encoded, possibly multi-valued value; unchanged bytes stay the same bytes."""
+    """The same for an encoded, possibly multi-valued value; unchanged bytes stay the same bytes.
+
+    Nothing is left of a value that holds one of the person's in an encoding that nobody declared.
+    """
     stripped = value.rstrip(_PADDING)
-    text = decode(stripped, charset)
+    if needles and is_foreign(value, charset, needles):
+        return b""
+    text, codec = decoded(stripped, charset)
     new = "\\".join(cut(part, needles, patterns) for part in text.split("\\"))
     if new == text:
         return value
-    return encode(new, charset)
+    return new.encode(codec) if codec else encode(new, charset)
+
+
+def is_foreign(value: bytes, charset: bytes, needles: Needles) -> bool:
+    """Whether the person stands in it in another encoding than it is read by, such as UTF-16 or an item's own."""
+    value = value.rstrip(b"\0")
+    if (value.isascii() and b"\0" not in value) or not needles.hits(squeeze(value)):
+        return False
+    left = _less_what_is_read(value, charset, needles)
+    if b"\0" in left:
+        return needles.hits(squeeze(left))
+    return not left.isascii() and needles.is_foreign(squeeze(left))
+
+
+def _less_what_is_read(value: bytes, charset: bytes, needles: Needles) -> bytes:
+    text, codec = decoded(value, charset)
+    rest = needles.pattern.sub(" ", text) if needles.pattern else text
+    if rest == text:
+        return value
+    return rest.encode(codec) if codec else encode(rest, charset)

@@ -291,3 +291,53 @@ def test_promise_1_a_name_of_two_common_words_is_found(
     out, clean = cleaned(ds, recipe)
     assert read(out, clean).get("SeriesDescription") in (None, "", "T1")
     assert not clean.holds
+
+
+RUSSIAN = "Иванович^Ким"
+UNDECLARED = [
+    *((RUSSIAN, "ISO_IR 144", codec) for codec in ("koi8_r", "cp1251", "utf-16-le", "utf-16-be", "utf-8")),
+    *((RUSSIAN, "ISO_IR 192", codec) for codec in ("iso8859_5", "koi8_r", "cp1251", "utf-16-le", "utf-16-be")),
+    ("山田^太郎", "ISO_IR 192", "shift_jis"), ("山田^太郎", "ISO_IR 192", "euc_jp"), ("山田^太郎", "GB18030", "utf-8"),
+    ("山田^太郎", "ISO_IR 192", "iso2022_jp"), ("Müller^Zoë", "ISO_IR 100", "utf-8"),
+    ("Müller^Zoë", "GB18030", "latin-1"), ("Wałęsa^Łucja", "ISO_IR 192", "cp1250"),
+    ("Ķēniņš^Ģirts", "ISO_IR 192", "iso8859_4"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "charset", "codec"), UNDECLARED)
+@pytest.mark.parametrize("recipe", ["research", "limited", "minimal"])
+def test_promise_1_a_name_in_an_undeclared_encoding_is_found(
+    recipe: str, name: str, charset: str, codec: str
+) -> None:
+    for part in name.split("^"):
+        for text in (f"CT {part}", f"12.03.2020 {part} CT"):
+            ds = ct()
+            ds.SpecificCharacterSet, ds.PatientName = charset, name
+            raw = text.encode(codec)
+            places: Raw = [(0x0008103E, "LO", raw), (0x00120063, "LO", raw), (0x00204000, "LT", raw)]
+            out, clean = cleaned(ds, recipe, raw=places)
+            assert part.encode(codec) not in out
+            assert part.encode(codec).decode("latin-1").encode() not in out  # nor what can be turned back
+            assert not clean.holds
+
+
+@pytest.mark.parametrize("recipe", ["research", "limited", "minimal"])
+def test_promise_1_a_name_in_an_item_with_its_own_character_set_is_found(recipe: str) -> None:
+    ds = ct()
+    ds.SpecificCharacterSet, ds.PatientName = "ISO_IR 192", RUSSIAN
+    ds.RequestAttributesSequence = item(
+        SpecificCharacterSet="ISO_IR 144",
+        RequestedProcedureDescription="КТ Иванович",
+        ScheduledProcedureStepDescription="Ким",
+    )
+    out, clean = cleaned(ds, recipe)
+    assert not any(part.encode("iso8859_5") in out for part in RUSSIAN.split("^"))
+    assert not clean.holds
+
+
+@pytest.mark.parametrize("text", ["контроль грудной клетки", "лимфоузлы, ким", "Übersicht für Thorax"])
+def test_text_in_another_language_survives_a_short_name(text: str) -> None:
+    ds = ct()
+    ds.SpecificCharacterSet, ds.PatientName, ds.SeriesDescription = "ISO_IR 192", "Пак^Юн", text
+    out, clean = cleaned(ds, "research")
+    assert read(out, clean).SeriesDescription == text
