@@ -72,3 +72,14 @@ def test_fly_asks_for_health_where_it_is() -> None:
     (check,) = service["checks"]
     assert check["path"] == "/health"
     assert check["headers"]["Host"] in FLY["env"]["ALLOWED_HOSTS"].split(",")
+
+
+def test_fly_has_room_for_images_on_its_volume_and_in_its_memory() -> None:
+    """Under the watermark of every other house, a volume of this size never took one."""
+    volume = int(FLY["mounts"][0]["initial_size"].removesuffix("gb")) * 1_024
+    memory = int(FLY["vm"][0]["memory"].removesuffix("gb")) * 1_024
+    kept = {name: int(FLY["env"][name]) for name in ("DISK_WATERMARK", "SERVICE_KEPT_LIMIT")}
+    assert sum(kept.values()) <= volume // 2
+    assert 3 * int(FLY["env"]["DICOM_MEMORY_LIMIT"]) < memory, (
+        "images on their way, and twice that for answers"
+    )

@@ -10,11 +10,18 @@ from threading import Condition
 from time import monotonic
 from typing import Final
 
+from django.conf import settings
+
 from proxy.api.problems import Problem
 
-ALL: Final = 2 << 30  # bytes
+ALL: Final = 2 << 30  # bytes, where DICOM_MEMORY_LIMIT allows as much twice over
 WITHIN: Final = 20.0  # seconds until there is some
 BUSY: Final = "As much as can be is decoded just now; ask again in a while."
+
+
+def most() -> int:
+    """Twice what images on their way may hold: a machine that is told to be small is small in this, too."""
+    return min(ALL, 2 * settings.DICOM_MEMORY_LIMIT << 20)
 
 
 class TooLarge(Exception):
@@ -22,7 +29,7 @@ class TooLarge(Exception):
 
 
 class Room:
-    def __init__(self, size: int = ALL, within: float = WITHIN) -> None:
+    def __init__(self, size: int, within: float = WITHIN) -> None:
         self._free, self._size, self._within = size, size, within
         self._changed = Condition()
 
@@ -68,4 +75,4 @@ class Lease:
         self._room.give_back(self._size)
 
 
-room: Final = Room()
+room: Final = Room(most())
