@@ -82,7 +82,15 @@ def token(secret: str, name: str) -> str:
     else can try names out. Empty for a file without a name."""
     if not name:
         return ""
-    return hmac.new(secret.encode(), name.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), _encoded(name), hashlib.sha256).hexdigest()
+
+
+def _encoded(name: str) -> bytes:
+    """Bytes that are no text as they came (PEP 383); else whatever a sender spells, half a character too."""
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogatepass")
 
 
 # --- what went wrong ----------------------------------------------------------------------------------

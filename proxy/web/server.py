@@ -20,6 +20,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from proxy.service.watch import Watch
 from proxy.web.bodies import InTime
+from proxy.web.heads import Readable
 
 THREADS = 32
 """More than requests that move images may take together: pages and short questions always find one."""
@@ -67,7 +68,7 @@ class Web(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> InTime:
-        return InTime(get_wsgi_application())
+        return InTime(Readable(get_wsgi_application()))
 
 
 def options(grace: int) -> dict[str, Any]:
