@@ -94,8 +94,15 @@ def _prepare_database(first_site: bool, admin: bool, new_keys: tuple[str, ...]) 
             record(KEYS_CREATED, actor="start", subject="KEY_DIR", detail={"files": new_keys})
         if first_site:
             site.ensure_first_site()
-            customers.keep(settings.DCM_API_KEYS, timezone.now())
+            _keep_customers()
         return first_admin() if admin else None
+
+
+def _keep_customers() -> None:
+    try:
+        customers.keep(settings.DCM_API_KEYS, timezone.now())
+    except customers.AnothersKey as wrong:
+        raise CommandError(str(wrong)) from None
 
 
 def waits_for_migration() -> bool:

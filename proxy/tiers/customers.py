@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from proxy.routing.audited import tell
 from proxy.routing.models import CUSTOMER_PREFIX, Project
@@ -36,21 +37,42 @@ def add(name: str, by: str, now: datetime, *, tier: str = FREE, recipe: str = "b
     return made
 
 
+class AnothersKey(Exception):
+    """The operator's to mend: a sentence names both customers, and no key."""
+
+
 def keep(pairs: Iterable[tuple[str, str]], now: datetime) -> None:
-    """Make DCM_API_KEYS true: customers that are new start as Free, keys that are no longer there end.
+    """Make DCM_API_KEYS true: customers that are new start as Free, keys that are no longer there end, and are accepted
+    when they are there again. Raises AnothersKey.
 
     A key that a person has revoked stays revoked, whatever the setting says.
     """
     wanted = {keys.digest_of(secret): (name, secret) for name, secret in pairs}
     with transaction.atomic():
-        known = set(ApiKey.objects.filter(digest__in=wanted).values_list("digest", flat=True))
-        for digest in wanted.keys() - known:
-            name, secret = wanted[digest]
-            customer = Customer.objects.filter(name=name).first() or add(name, SETTINGS, now)
-            keys.keep(customer, secret, SETTINGS, now, source=ApiKey.SETTINGS)
+        known = {key.digest: key for key in _known(wanted)}
+        for digest, (name, secret) in wanted.items():
+            if (key := known.get(digest)) is None:
+                customer = Customer.objects.filter(name=name).first() or add(name, SETTINGS, now)
+                keys.keep(customer, secret, SETTINGS, now, source=ApiKey.SETTINGS)
+            else:
+                _keep_known(key, name, now)
         gone = ApiKey.objects.filter(source=ApiKey.SETTINGS, revoked_at=None).exclude(digest__in=wanted)
         for key in gone.select_related("customer"):
-            keys.revoke(key, SETTINGS, now)
+            keys.revoke(key, SETTINGS, now, why=keys.LEFT_OUT)
+
+
+def _known(digests: Iterable[str]) -> "QuerySet[ApiKey]":
+    return ApiKey.objects.filter(digest__in=list(digests)).select_related("customer")
+
+
+def _keep_known(key: ApiKey, name: str, now: datetime) -> None:
+    if key.customer.name != name:
+        raise AnothersKey(
+            f"DCM_API_KEYS gives {name} a key of customer {key.customer.name}; whoever has it would see what is "
+            "theirs. Make a new key, with: openssl rand -hex 32"
+        )
+    if key.source == ApiKey.SETTINGS and key.revoked_at is not None:
+        keys.accept_again(key, SETTINGS, now)
 
 
 def give(customer: Customer, tier: str, by: str, now: datetime) -> bool:

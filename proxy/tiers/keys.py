@@ -17,6 +17,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from proxy.audit.actions import API_KEY_MADE, API_KEY_REVOKED, API_KEY_USED
+from proxy.audit.models import Entry
 from proxy.audit.record import record
 from proxy.tiers.models import ApiKey, Customer
 
@@ -26,6 +27,9 @@ MOST: Final = 20  # keys of one customer that are accepted at the same time
 LONGEST: Final = 160  # characters
 OURS: Final = "postern-"
 """How a key begins that was made here; eight more characters tell it from others."""
+
+LEFT_OUT: Final = "DCM_API_KEYS leaves it out"
+"""By this, and by no actor's name, the audit tells what a start has revoked from what a person has."""
 
 
 class TooManyKeys(Exception):
@@ -143,12 +147,27 @@ def rotate(key: ApiKey, by: str, now: datetime, grace: timedelta = GRACE) -> Mad
         return make(key.customer, by, now, key.label)
 
 
-def revoke(key: ApiKey, by: str, now: datetime) -> bool:
+def revoke(key: ApiKey, by: str, now: datetime, why: str = "") -> bool:
     """At once. False if somebody was faster."""
+    detail = {"key": key.prefix, **({"why": why} if why else {})}
     with transaction.atomic():
         if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
             return False
-        record(API_KEY_REVOKED, actor=by, subject=subject(key.customer), detail={"key": key.prefix}, at=now)
+        record(API_KEY_REVOKED, actor=by, subject=subject(key.customer), detail=detail, at=now)
+    return True
+
+
+def accept_again(key: ApiKey, by: str, now: datetime) -> bool:
+    """One that was revoked because a setting had left it out. False: a person has revoked it, or nothing tells."""
+    said = {"action": API_KEY_REVOKED, "subject": subject(key.customer), "at": key.revoked_at}
+    if {"key": key.prefix, "why": LEFT_OUT} not in Entry.objects.filter(**said).values_list(
+        "detail", flat=True
+    ):
+        return False
+    with transaction.atomic():
+        if not ApiKey.objects.filter(pk=key.pk, revoked_at=key.revoked_at).update(revoked_at=None):
+            return False
+        record(API_KEY_MADE, actor=by, subject=subject(key.customer), detail={"key": key.prefix}, at=now)
     return True
 
 

@@ -88,6 +88,34 @@ def test_a_key_that_a_person_has_revoked_stays_so(db: None) -> None:
     assert keys.customer_of(ONE, NOON) is None
 
 
+def test_a_key_that_the_settings_left_out_once_is_accepted_when_it_is_back(db: None) -> None:
+    """One start without the variable ended all keys of it for good."""
+    customers.keep([("acme", ONE)], NOON)
+    customers.keep([], NOON + timedelta(hours=1))
+    assert keys.customer_of(ONE, NOON) is None
+    customers.keep([("acme", ONE)], NOON + timedelta(hours=2))
+    assert keys.customer_of(ONE, NOON) is not None
+    made = Entry.objects.filter(action="api-key.made", actor=customers.SETTINGS)
+    assert made.count() == 2 and verify().ok
+
+
+def test_a_key_that_somebody_called_settings_has_revoked_stays_so(db: None) -> None:
+    customers.keep([("acme", ONE)], NOON)
+    keys.revoke(ApiKey.objects.get(), customers.SETTINGS, NOON)
+    customers.keep([], NOON + timedelta(hours=1))
+    customers.keep([("acme", ONE)], NOON + timedelta(hours=2))
+    assert keys.customer_of(ONE, NOON) is None
+
+
+def test_a_key_of_one_customer_is_never_anothers(db: None) -> None:
+    """Whoever held it as the other's was let into the first one's project, without a word."""
+    customers.keep([("acme", ONE)], NOON)
+    with pytest.raises(customers.AnothersKey, match=r"other.*acme") as told:
+        customers.keep([("other", ONE)], NOON)
+    assert ONE not in str(told.value) and ONE[:8] not in str(told.value)
+    assert not Customer.objects.filter(name="other").exists()
+
+
 def test_a_tier_that_a_person_gives_is_in_force_at_once_and_marked(customer: Customer) -> None:
     assert owners.of_project(customer.project_id) == customer
     assert customers.give(customer, ENTERPRISE, "ada", NOON)
