@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import BigIntegerField, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast, TruncDate
 
 from proxy.deliveries import bitmap, lifecycle
@@ -151,12 +164,21 @@ def _received(rows: Rows, by: By) -> Iterator[_Rows]:
 
 def _by_delivery(sent: Q, key: Any) -> Iterator[_Rows]:
     rows = Delivery.objects.filter(sent)
-    unsent = Sum(F("total") - F("acknowledged"))
+    there = _there()
+    unsent = Sum(F("total") - there)
     open_states = [lifecycle.WAITING, lifecycle.CLAIMED, lifecycle.REFUSED]
-    yield _say(rows, key, DELIVERED, Sum("acknowledged"))
+    yield _say(rows, key, DELIVERED, Sum(there))
     yield _say(rows, key, COMMITTED, Sum("committed"))
     yield _say(rows.filter(state=lifecycle.DROPPED), key, EXCLUDED, unsent)
     yield _say(rows.filter(state__in=open_states), key, IN_FLIGHT, unsent)
+
+
+def _there() -> Case:
+    """What a destination acknowledged; where it is asked to commit, until all is delivered, what it committed to. Asked
+    by its number, as joined rows would be walked through in its order."""
+    commits = Destination.objects.filter(pk=OuterRef("destination_id"), commitment=True)
+    awaited = ~Q(state=lifecycle.DELIVERED) & Exists(commits)
+    return Case(When(awaited, then=F("committed")), default=F("acknowledged"))
 
 
 def _by_revision(bound: Q, key: Any) -> Iterator[_Rows]:

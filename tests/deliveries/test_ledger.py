@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.books import closing
+from proxy.books.counting import count, one_day
 from proxy.deliveries import ledger, queue
 from proxy.deliveries.ledger import Line
 from proxy.deliveries.models import Delivery
@@ -79,6 +81,29 @@ def test_each_delivery_is_counted_by_what_was_acknowledged__promise_4() -> None:
         mine.update(state=state, acknowledged=acknowledged)
     assert the_line() == Line("outbox", 25, delivered=11, excluded=5, held=0, in_flight=9)
     assert the_line().difference == 0
+
+
+def test_promise_4_what_a_destination_does_not_commit_to_yet_is_not_delivered() -> None:
+    archive = a_peer()
+    Destination.objects.update(commitment=True)
+    states = {"waiting": (5, 0), "claimed": (5, 1), "refused": (4, 2), "dropped": (3, 1), "delivered": (5, 5)}
+    for study, (state, (acknowledged, committed)) in enumerate(states.items()):
+        opened(a_revision(study, 5, destinations=(archive,)), archive)
+        mine = Delivery.objects.filter(revision__study__uid=f"{ROOT}.{study}")
+        mine.update(state=state, acknowledged=acknowledged, committed=committed)
+    line = the_line()
+    assert (line.delivered, line.excluded, line.in_flight, line.committed) == (9, 4, 12, 9)
+    assert line.difference == 0
+
+
+def test_promise_4_a_day_is_not_over_while_a_destination_has_yet_to_commit() -> None:
+    archive = a_peer()
+    Destination.objects.update(commitment=True)
+    [row] = opened(a_revision(destinations=(archive,)), archive)
+    Delivery.objects.update(acknowledged=3, acks=b"\x07")
+    assert not closing.is_over(count([one_day(NOW.date())]))
+    Delivery.objects.filter(pk=row.pk).update(state="delivered", committed=3, commits=b"\x07")
+    assert closing.is_over(count([one_day(NOW.date())]))
 
 
 @pytest.mark.parametrize(
