@@ -67,18 +67,16 @@ class Scan:
     """One buffer being tokenised."""
 
     __slots__ = (
-        *(
-            "buf",
-            "bulk_at",
-            "explicit",
-            "is_doubled",
-            "keen",
-            "lookup",
-            "runs",
-            "standing",
-            "starts",
-            "tokens",
-        ),
+        "buf",
+        "bulk_at",
+        "explicit",
+        "is_doubled",
+        "keen",
+        "lookup",
+        "runs",
+        "standing",
+        "starts",
+        "tokens",
     )
 
     def __init__(self, lookup: Lookup, explicit: bool) -> None:
